@@ -1,0 +1,29 @@
+# Third-party code as targets. `./dev setup` puts what no system package offers under build/deps.
+set(CORBEL_DEPS ${CMAKE_SOURCE_DIR}/build/deps CACHE PATH "fetched dependencies")
+if(NOT EXISTS ${CORBEL_DEPS}/boost/include)
+  message(FATAL_ERROR "dependencies are missing under ${CORBEL_DEPS}: run ./dev setup")
+endif()
+
+find_package(Threads REQUIRED)
+find_package(OpenSSL 3.0 REQUIRED)
+find_package(CURL 7.88 REQUIRED)
+find_package(fmt 9 REQUIRED)
+find_package(simdjson 3.0 REQUIRED)
+find_package(GTest REQUIRED)
+
+# Header-only Boost. One interface target per library, so that a module names what it uses.
+foreach(library IN ITEMS asio beast describe)
+  add_library(${library} INTERFACE)
+  target_include_directories(${library} SYSTEM INTERFACE ${CORBEL_DEPS}/boost/include)
+endforeach()
+target_link_libraries(asio INTERFACE Threads::Threads)
+target_compile_definitions(asio INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE)
+target_link_libraries(beast INTERFACE asio)
+
+add_library(sqlite STATIC ${CORBEL_DEPS}/sqlite/sqlite3.c)
+target_include_directories(sqlite SYSTEM PUBLIC ${CORBEL_DEPS}/sqlite)
+target_compile_options(sqlite PRIVATE -w -O2)
+target_compile_definitions(sqlite PRIVATE
+  SQLITE_DQS=0 SQLITE_THREADSAFE=2 SQLITE_DEFAULT_MEMSTATUS=0 SQLITE_LIKE_DOESNT_MATCH_BLOBS SQLITE_OMIT_DEPRECATED
+  SQLITE_OMIT_SHARED_CACHE SQLITE_OMIT_AUTOINIT SQLITE_OMIT_LOAD_EXTENSION SQLITE_USE_ALLOCA SQLITE_ENABLE_FTS5
+  SQLITE_ENABLE_API_ARMOR SQLITE_DEFAULT_WAL_SYNCHRONOUS=2)

@@ -1,0 +1,34 @@
+// A point in time after which work is worth nothing. Passed by value down the call chain; every wait takes one.
+#pragma once
+#include <algorithm>
+#include <chrono>
+
+#include "base/clock.h"
+
+namespace corbel {
+
+class Deadline {
+ public:
+  static Deadline after(const Clock& clock, std::chrono::milliseconds duration) {
+    return Deadline(clock.steady() + duration);
+  }
+  static Deadline at(SteadyTime time) { return Deadline(time); }
+  // For work that somebody else bounds (a test, a child process with its own limit).
+  static Deadline never() { return Deadline(SteadyTime::max()); }
+
+  SteadyTime time() const { return time_; }
+  bool expired(const Clock& clock) const { return clock.steady() >= time_; }
+  // Never negative.
+  std::chrono::milliseconds remaining(const Clock& clock) const {
+    if (time_ == SteadyTime::max()) return std::chrono::milliseconds::max();
+    return std::max(std::chrono::milliseconds(0),
+                    std::chrono::duration_cast<std::chrono::milliseconds>(time_ - clock.steady()));
+  }
+  Deadline earlier(Deadline other) const { return Deadline(std::min(time_, other.time_)); }
+
+ private:
+  explicit Deadline(SteadyTime time) : time_(time) {}
+  SteadyTime time_;
+};
+
+}  // namespace corbel
