@@ -1,0 +1,86 @@
+// A request as it was received and a response as it will be sent: plain data, no library types.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/result.h"
+
+namespace corbel::http {
+
+enum class Method : std::uint8_t { get, head, post, put, patch, del, options };
+
+// "GET", "DELETE" ...
+std::string_view name(Method method);
+
+struct Header {
+  std::string_view name;
+  std::string_view value;
+};
+
+// Views into the connection's buffer: valid until the exchange is completed.
+struct RequestHead {
+  Method method = Method::get;
+  std::string_view target;  // as sent, e.g. "/api/v1/ai/models?limit=5"
+  std::string_view path;    // before '?', not decoded
+  std::string_view query;   // after '?', not decoded
+  std::vector<Header> headers;
+  std::string_view remoteAddress;  // of the peer socket, without port
+
+  // The first header of that name in any case; empty when absent.
+  std::string_view header(std::string_view name) const;
+  std::size_t count(std::string_view name) const;
+};
+
+// Where a request body goes when it is too large for memory. Transport calls append() one at a time and waits for `done`.
+class BodySink {
+ public:
+  virtual ~BodySink() = default;
+  // `chunk` stays valid until `done` was called, once, from any thread. An error ends the exchange with that error.
+  virtual void append(std::span<const std::byte> chunk, std::move_only_function<void(Result<void>)> done) = 0;
+};
+
+// What to do with the body of a request. Without a sink it is kept in memory, followed by 64 readable bytes.
+struct BodyPlan {
+  std::size_t maxBytes = 0;  // longer: payload_too_large
+  std::shared_ptr<BodySink> sink;
+};
+
+// A part of an open file; the descriptor is closed with the response.
+struct FileRange {
+  explicit FileRange(int openDescriptor, std::uint64_t from, std::uint64_t bytes)
+      : descriptor(openDescriptor), offset(from), length(bytes) {}
+  FileRange(FileRange&& other) noexcept
+      : descriptor(std::exchange(other.descriptor, -1)), offset(other.offset), length(other.length) {}
+  FileRange& operator=(FileRange&& other) noexcept {
+    std::swap(descriptor, other.descriptor);
+    offset = other.offset;
+    length = other.length;
+    return *this;
+  }
+  ~FileRange();
+  int descriptor;
+  std::uint64_t offset;
+  std::uint64_t length;
+};
+
+// Bytes that live as long as the program (embedded pages).
+struct StaticBytes {
+  std::string_view bytes;
+};
+
+struct Response {
+  int status = 200;
+  std::string_view contentType = "application/json";  // a literal
+  std::vector<std::pair<std::string_view, std::string>> headers;  // names are literals
+  std::variant<std::string, StaticBytes, FileRange> body;
+};
+
+}  // namespace corbel::http
