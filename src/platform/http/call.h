@@ -1,0 +1,78 @@
+// A call as handlers see it: who calls what, for which tenant, until when. Knows no socket.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/deadline.h"
+#include "http/exchange.h"
+#include "http/message.h"
+#include "identity/identity.h"
+#include "limits/rate_limiter.h"
+
+namespace corbel::http {
+
+struct Route;
+
+// Values of the {…} segments of a route's path, decoded, in the order of the path.
+class PathParameters {
+ public:
+  static constexpr std::size_t kMax = 4;
+  void add(std::string_view name, std::string value) { values_[count_++] = {name, std::move(value)}; }
+  std::string_view operator[](std::string_view name) const;  // empty: the route has no such parameter
+  std::size_t size() const { return count_; }
+
+ private:
+  std::array<std::pair<std::string_view, std::string>, kMax> values_;
+  std::size_t count_ = 0;
+};
+
+// What router and gates found out about one exchange. Written by them alone, before the handler runs.
+struct CallContext {
+  const Route* route = nullptr;  // nullptr: none was found
+  std::string path;              // of the request, for the answer
+  PathParameters parameters;
+  identity::PrincipalRef principal;
+  std::string tenant;
+  Deadline deadline = Deadline::never();
+  std::string requestId;
+  std::optional<limits::Decision> limit;
+  std::shared_ptr<BodySink> upload;
+  std::vector<std::pair<std::string_view, std::string>> responseHeaders;
+  std::string_view errorCode;  // of the answer, for the access log
+  std::string errorDetail;     // for the access log only
+};
+
+// Movable handle; everything it shows stays valid until the reply was sent.
+class Call {
+ public:
+  explicit Call(std::shared_ptr<Exchange> exchange) : exchange_(std::move(exchange)) {}
+
+  const RequestHead& head() const { return exchange_->head(); }
+  std::string_view body() const { return exchange_->body(); }
+  const Route& route() const { return *context().route; }
+  std::string_view parameter(std::string_view name) const { return context().parameters[name]; }
+  const identity::Principal& principal() const { return *context().principal; }
+  const std::string& tenant() const { return context().tenant; }
+  Deadline deadline() const { return context().deadline; }
+  std::string_view requestId() const { return context().requestId; }
+  SteadyTime startedAt() const { return exchange_->startedAt(); }
+
+  // Adds a header to the response, e.g. ETag. `name` is a literal.
+  void addHeader(std::string_view name, std::string value) {
+    context().responseHeaders.emplace_back(name, std::move(value));
+  }
+
+  CallContext& context() const { return *exchange_->context(); }
+  const std::shared_ptr<Exchange>& exchange() const { return exchange_; }
+
+ private:
+  std::shared_ptr<Exchange> exchange_;
+};
+
+}  // namespace corbel::http

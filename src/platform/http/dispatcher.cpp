@@ -1,0 +1,161 @@
+#include "http/dispatcher.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "base/text.h"
+#include "http/reply.h"
+#include "http/status.h"
+
+namespace corbel::http {
+namespace {
+
+bool isRequestId(std::string_view text) {
+  return !text.empty() && text.size() <= limits::kRequestIdLength && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  });
+}
+
+// "[::1]:3004" -> "[::1]", "localhost:3004" -> "localhost"
+std::string_view withoutPort(std::string_view host) {
+  const auto bracket = host.find(']');
+  const auto colon = host.find(':', bracket == std::string_view::npos ? 0 : bracket);
+  return host.substr(0, colon);
+}
+
+// The last line of defence: an exception of a library that slipped through its seam must not end the process.
+void runGuarded(Call& call, const auto& work) {
+  try {
+    work(call);
+  } catch (const std::exception& exception) {
+    const Error error{ErrorCode::internal, "The request failed on our side.", exception.what(), {}};
+    detail::complete(call, errorResponse(&call.context(), error));
+  }
+}
+
+}  // namespace
+
+void Dispatcher::onHead(const std::shared_ptr<Exchange>& exchange) {
+  exchange->setContext(std::make_shared<CallContext>());
+  Call call(exchange);
+  CallContext& context = call.context();
+  context.path = call.head().path;
+  const std::string_view requestId = call.head().header("X-Request-ID");
+  context.requestId = isRequestId(requestId) ? std::string(requestId) : parts_.ids.next();
+  call.addHeader("X-Request-ID", context.requestId);
+
+  if (auto host = checkHost(call.head()); !host) return refuse(call, host.error());
+  addCorsHeaders(call);
+  if (answeredAsPreflight(call)) return;
+  if (auto error = route(call)) return refuse(call, *error);
+
+  const bool inference = context.route->options.limit == LimitClass::inference;
+  context.deadline = Deadline::at(exchange->startedAt() + (inference ? options_.inferenceDeadline : options_.deadline));
+  if (auto verdict = parts_.admission.tryNow(call)) {
+    return *verdict ? admitted(std::move(call)) : refuse(call, verdict->error());
+  }
+  runOnPool(std::move(call), [this](Call& waiting) {
+    auto verdict = parts_.admission.decide(waiting);
+    verdict ? admitted(waiting) : refuse(waiting, verdict.error());
+  });
+}
+
+std::optional<Error> Dispatcher::route(Call& call) {
+  auto found = parts_.router.match(call.head().method, call.head().path);
+  if (auto* match = std::get_if<Router::Match>(&found)) {
+    call.context().route = match->route;
+    call.context().parameters = std::move(match->parameters);
+    return std::nullopt;
+  }
+  if (auto* other = std::get_if<Router::OtherMethod>(&found)) {
+    std::string message = "This path takes " + other->allow + ".";
+    call.addHeader("Allow", std::move(other->allow));
+    return Error{ErrorCode::methodNotAllowed, std::move(message), {}, {}};
+  }
+  return Error{ErrorCode::notFound, "There is nothing at this path. GET /openapi.json lists all paths.", {}, {}};
+}
+
+void Dispatcher::admitted(Call call) {
+  const Route& route = call.route();
+  if (route.input != Input::upload) {
+    const bool takesBody = route.input == Input::json;
+    return call.exchange()->readBody({.maxBytes = takesBody ? route.options.bodyMax : 0, .sink = nullptr});
+  }
+  runOnPool(std::move(call), [this](Call& uploading) {
+    auto sink = uploading.route().openUpload(uploading);
+    if (!sink) return refuse(uploading, sink.error());
+    uploading.context().upload = *sink;
+    uploading.exchange()->readBody({.maxBytes = uploading.route().options.bodyMax, .sink = std::move(*sink)});
+  });
+}
+
+void Dispatcher::onBody(const std::shared_ptr<Exchange>& exchange) {
+  Call call(exchange);
+  const Route& route = call.route();
+  if (route.quick) return runGuarded(call, [&](Call& quick) { route.handler(quick); });
+  runOnPool(std::move(call), [&route](Call& pooled) { route.handler(pooled); });
+}
+
+void Dispatcher::runOnPool(Call call, std::move_only_function<void(Call&)> work) {
+  const Call kept = call;
+  const bool accepted = parts_.pool.tryRun([moved = std::move(call), work = std::move(work)]() mutable {
+    runGuarded(moved, work);
+  });
+  if (accepted) return;
+  kept.context().responseHeaders.emplace_back("Retry-After", "1");
+  refuse(kept, {ErrorCode::unavailable, "The server is busy. Try again in a second.", "api pool is full", {}});
+}
+
+void Dispatcher::refuse(const Call& call, const Error& error) {
+  detail::complete(call, errorResponse(&call.context(), error));
+}
+
+void Dispatcher::onSent(Exchange& exchange, const Sent& sent) {
+  if (exchange.context() == nullptr) return;
+  parts_.observer.onAnswered(exchange.head(), *exchange.context(), sent, parts_.clock.steady() - exchange.startedAt());
+}
+
+Response Dispatcher::onUnreadable(const Error& error, std::string_view remoteAddress) {
+  RequestHead head;
+  head.remoteAddress = remoteAddress;
+  CallContext context;
+  context.requestId = parts_.ids.next();
+  Response response = errorResponse(&context, error);
+  response.headers.emplace_back("X-Request-ID", context.requestId);
+  parts_.observer.onAnswered(head, context, {.status = response.status}, std::chrono::nanoseconds(0));
+  return response;
+}
+
+Result<void> Dispatcher::checkHost(const RequestHead& head) const {
+  if (options_.allowedHosts.empty()) return {};
+  const auto host = withoutPort(head.header("Host"));
+  const auto same = [&](const std::string& allowed) { return equalsIgnoringCase(allowed, host); };
+  if (std::ranges::any_of(options_.allowedHosts, same)) return {};
+  return fail(ErrorCode::permissionDenied, "Host is not served here. The operator lists it in server.allowedHosts.");
+}
+
+void Dispatcher::addCorsHeaders(Call& call) const {
+  const auto origin = call.head().header("Origin");
+  if (origin.empty()) return;
+  const auto& allowed = options_.cors.allowedOrigins;
+  const bool any = allowed.size() == 1 && allowed[0] == "*";
+  if (!any && std::ranges::find(allowed, origin) == allowed.end()) return;
+  call.addHeader("Access-Control-Allow-Origin", any ? "*" : std::string(origin));
+  call.addHeader("Vary", "Origin");
+  call.addHeader("Access-Control-Expose-Headers",
+                 "X-Request-ID, Location, ETag, RateLimit, RateLimit-Policy, Retry-After");
+}
+
+bool Dispatcher::answeredAsPreflight(Call& call) {
+  const RequestHead& head = call.head();
+  if (head.method != Method::options || head.header("Access-Control-Request-Method").empty()) return false;
+  call.addHeader("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE");
+  call.addHeader("Access-Control-Allow-Headers",
+                 "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-ID, X-Tenant-ID");
+  call.addHeader("Access-Control-Max-Age", "600");
+  detail::complete(call, detail::respond(NoContent{}));
+  return true;
+}
+
+}  // namespace corbel::http

@@ -1,0 +1,78 @@
+// Leads every exchange from its head to its answer: router, gates, body, handler, accounting.
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/result.h"
+#include "exec/pool.h"
+#include "http/call.h"
+#include "http/exchange.h"
+#include "http/router.h"
+
+namespace corbel::http {
+
+// Decides whether a call may go on, and writes what it found out into the call's context.
+class Admission {
+ public:
+  virtual ~Admission() = default;
+  // Without I/O, on the network thread. Nothing: it cannot be decided without I/O.
+  virtual std::optional<Result<void>> tryNow(Call& call) = 0;
+  // On a pool thread; may wait until the call's deadline.
+  virtual Result<void> decide(Call& call) = 0;
+};
+
+// Told once about every exchange, after its response.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void onAnswered(const RequestHead& head, const CallContext& context, const Sent& sent,
+                          std::chrono::nanoseconds duration) = 0;
+};
+
+struct CorsOptions {
+  std::vector<std::string> allowedOrigins;  // exact; "*" alone: any, without credentials
+};
+
+struct DispatcherOptions {
+  CorsOptions cors;
+  std::vector<std::string> allowedHosts;  // without port; empty: any
+  std::chrono::milliseconds deadline{30'000};
+  std::chrono::milliseconds inferenceDeadline = limits::kInferenceDeadline;
+};
+
+class Dispatcher final : public Service {
+ public:
+  struct Parts {
+    const Router& router;
+    Admission& admission;
+    Observer& observer;
+    exec::Pool& pool;
+    const Clock& clock;
+    IdSource& ids;
+  };
+  // All parts must outlive the dispatcher.
+  Dispatcher(Parts parts, DispatcherOptions options) : parts_(parts), options_(std::move(options)) {}
+
+  void onHead(const std::shared_ptr<Exchange>& exchange) override;
+  void onBody(const std::shared_ptr<Exchange>& exchange) override;
+  void onSent(Exchange& exchange, const Sent& sent) override;
+  Response onUnreadable(const Error& error, std::string_view remoteAddress) override;
+
+ private:
+  std::optional<Error> route(Call& call);
+  bool answeredAsPreflight(Call& call);
+  Result<void> checkHost(const RequestHead& head) const;
+  void addCorsHeaders(Call& call) const;
+  void admitted(Call call);
+  void refuse(const Call& call, const Error& error);
+  void runOnPool(Call call, std::move_only_function<void(Call&)> work);
+
+  Parts parts_;
+  DispatcherOptions options_;
+};
+
+}  // namespace corbel::http

@@ -1,0 +1,71 @@
+#include <string>
+
+#include "http/reply.h"
+#include "http/status.h"
+#include "base/text.h"
+#include "json/encode.h"
+
+namespace corbel::http {
+namespace {
+
+// RFC 9457, with the members of the native API's conventions.
+std::string problemJson(const Error& error, int status, std::string_view instance, std::string_view correlationId) {
+  std::string out;
+  json::Writer writer(out);
+  writer.beginObject();
+  writer.field("type", "urn:corbel:error:" + std::string(name(error.code)));
+  writer.field("title", statusText(status));
+  writer.field("status", status);
+  writer.field("detail", error.message);
+  if (!instance.empty()) writer.field("instance", instance);
+  writer.field("code", name(error.code));
+  if (!correlationId.empty()) writer.field("correlationId", correlationId);
+  if (!error.fields.empty()) {
+    writer.key("errors");
+    writer.beginArray();
+    for (const FieldError& field : error.fields) {
+      writer.beginObject();
+      writer.field("pointer", field.pointer);
+      writer.field("message", field.message);
+      writer.endObject();
+    }
+    writer.endArray();
+  }
+  writer.endObject();
+  return out;
+}
+
+}  // namespace
+
+Response problem(const Error& error, std::string_view instance, std::string_view correlationId) {
+  const int status = statusOf(error.code);
+  Response response{.status = status, .contentType = "application/problem+json", .headers = {}, .body = {}};
+  response.body = problemJson(error, status, instance, correlationId);
+  if (error.code == ErrorCode::unauthenticated) response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  return response;
+}
+
+Response errorResponse(CallContext* context, const Error& error) {
+  if (context == nullptr) return problem(error, {}, {});
+  context->errorCode = name(error.code);
+  context->errorDetail = error.detail.empty() ? error.message : error.detail;
+  return problem(error, context->path, context->requestId);
+}
+
+namespace detail {
+
+void complete(const Call& call, Response response) {
+  for (auto& header : call.context().responseHeaders) response.headers.push_back(std::move(header));
+  call.exchange()->complete(std::move(response));
+}
+
+Result<void> requireJson(const RequestHead& head) {
+  const std::string_view type = head.header("Content-Type");
+  std::string_view rest = type;
+  const auto media = trim(takeUntil(rest, ';'));
+  if (equalsIgnoringCase(media, "application/json")) return {};
+  return fail(ErrorCode::unsupportedMediaType, "Content-Type must be application/json");
+}
+
+}  // namespace detail
+}  // namespace corbel::http

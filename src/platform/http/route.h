@@ -1,0 +1,266 @@
+// Routes are data beside the handlers. An API class lists its own:
+//
+//   static constexpr auto routes() {
+//     return std::tuple{
+//         get<&ModelsApi::list>("/api/v1/ai/models", Permission::modelsRead, "List models"),
+//         post<&ModelsApi::predict>("/api/v1/ai/models/{model}/predict", Permission::modelsPredict, "Predict",
+//                                   {.limit = LimitClass::inference, .bodyMax = limits::kInferenceBody})};
+//   }
+//
+// Request and response types, and where the handler runs, come from its signature:
+//   Result<Out> handler(Call&)              plain: runs on the api pool, may wait for the store
+//   Result<Out> handler(Call&, const In&)   the same, with the decoded query (GET, DELETE) or JSON body
+//   void handler(Call, In, Reply<Out>)      runs on the network thread, must not block, replies once, now or later
+//   void handler(Call, Reply<Out>)          the same without input
+// Out is a described type, Created<T>, NoContent or a Response.
+#pragma once
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/result.h"
+#include "http/call.h"
+#include "http/message.h"
+#include "http/reply.h"
+#include "identity/identity.h"
+#include "json/decode.h"
+#include "json/schema.h"
+
+namespace corbel::http {
+
+using identity::Permission;
+
+// Which budget of the rate limiter a call takes from.
+enum class LimitClass : std::uint8_t { none, api, inference };
+
+// Needs no credential: health, docs. Written out at the route so that it is a decision, not an omission.
+struct OpenToAll {};
+inline constexpr OpenToAll openToAll{};
+
+class Access {
+ public:
+  constexpr Access(Permission permission) : permission_(permission) {}  // NOLINT: reads as the permission
+  constexpr Access(OpenToAll) : open_(true) {}                          // NOLINT
+  constexpr bool isOpen() const { return open_; }
+  constexpr Permission permission() const { return permission_; }
+
+ private:
+  Permission permission_{};
+  bool open_ = false;
+};
+
+struct RouteOptions {
+  LimitClass limit = LimitClass::api;
+  std::size_t bodyMax = limits::kJsonBody;
+  std::string_view description = {};
+  std::string_view contentType = "application/json";  // of a successful response
+  std::string_view example = {};                       // request body; else made of the examples of the fields
+};
+
+// What the request carries beside its path.
+enum class Input : std::uint8_t { none, query, json, upload };
+
+// One mounted route: everything router, gates, OpenAPI, docs, metrics and generated tests read.
+struct Route {
+  Method method = Method::get;
+  std::string_view path;
+  Access access = openToAll;
+  std::string_view summary;
+  RouteOptions options;
+  Input input = Input::none;
+  bool quick = false;  // runs on the network thread
+  int successStatus = 200;
+  std::string_view tag;  // of the API class, groups the docs
+  std::string (*requestSchema)(json::SchemaRegistry&) = nullptr;   // nullptr: none
+  std::string (*responseSchema)(json::SchemaRegistry&) = nullptr;  // nullptr: no JSON
+  std::vector<json::QueryParameter> (*query)() = nullptr;
+  std::move_only_function<void(Call) const> handler;
+  // Upload routes: says where the body goes; runs on the api pool before the body is read.
+  std::move_only_function<Result<std::shared_ptr<BodySink>>(Call&) const> openUpload;
+};
+
+namespace detail {
+
+template <auto Handler>
+struct HandlerTraits;
+template <class Api, class Out, class In, Result<Out> (Api::*Handler)(Call&, const In&)>
+struct HandlerTraits<Handler> {
+  using ApiType = Api;
+  using Request = In;
+  using Answer = Out;
+  static constexpr bool kQuick = false;
+};
+template <class Api, class Out, Result<Out> (Api::*Handler)(Call&)>
+struct HandlerTraits<Handler> {
+  using ApiType = Api;
+  using Request = void;
+  using Answer = Out;
+  static constexpr bool kQuick = false;
+};
+template <class Api, class Out, class In, void (Api::*Handler)(Call, In, Reply<Out>)>
+struct HandlerTraits<Handler> {
+  using ApiType = Api;
+  using Request = In;
+  using Answer = Out;
+  static constexpr bool kQuick = true;
+};
+template <class Api, class Out, void (Api::*Handler)(Call, Reply<Out>)>
+struct HandlerTraits<Handler> {
+  using ApiType = Api;
+  using Request = void;
+  using Answer = Out;
+  static constexpr bool kQuick = true;
+};
+
+template <class Out>
+struct AnswerTraits {
+  using Body = Out;
+  static constexpr int kStatus = 200;
+};
+template <class T>
+struct AnswerTraits<Created<T>> {
+  using Body = T;
+  static constexpr int kStatus = 201;
+};
+template <>
+struct AnswerTraits<NoContent> {
+  using Body = void;
+  static constexpr int kStatus = 204;
+};
+template <>
+struct AnswerTraits<Response> {
+  using Body = void;
+  static constexpr int kStatus = 200;
+};
+
+// Refuses bodies that are not JSON.
+Result<void> requireJson(const RequestHead& head);
+
+template <class In>
+Result<In> decodeInput(const Call& call, Input input) {
+  if (input == Input::query) return json::decodeQuery<In>(call.head().query);
+  CORBEL_CHECK(requireJson(call.head()));
+  return json::decode<In>(json::PaddedView(call.body()));
+}
+
+template <auto Handler, class Api>
+void invoke(Api& api, Call call, Input input) {
+  using Traits = HandlerTraits<Handler>;
+  using Out = Traits::Answer;
+  if constexpr (std::is_void_v<typename Traits::Request>) {
+    if constexpr (Traits::kQuick) {
+      Reply<Out> reply(call);
+      (api.*Handler)(std::move(call), std::move(reply));
+    } else {
+      Reply<Out> reply(call);
+      reply((api.*Handler)(call));
+    }
+  } else {
+    Reply<Out> reply(call);
+    auto request = decodeInput<typename Traits::Request>(call, input);
+    if (!request) return reply(std::unexpected(std::move(request).error()));
+    if constexpr (Traits::kQuick) {
+      (api.*Handler)(std::move(call), std::move(*request), std::move(reply));
+    } else {
+      reply((api.*Handler)(call, *request));
+    }
+  }
+}
+
+}  // namespace detail
+
+template <auto Handler>
+struct RouteSpec {
+  Method method;
+  std::string_view path;
+  Access access;
+  std::string_view summary;
+  RouteOptions options;
+
+  // `api` must outlive the route.
+  template <class Api>
+  Route mount(Api& api) const {
+    using Traits = detail::HandlerTraits<Handler>;
+    using Answer = detail::AnswerTraits<typename Traits::Answer>;
+    Route route{.method = method, .path = path, .access = access, .summary = summary, .options = options};
+    route.quick = Traits::kQuick;
+    route.successStatus = Answer::kStatus;
+    if constexpr (!std::is_void_v<typename Traits::Request>) {
+      using In = Traits::Request;
+      const bool inBody = method == Method::post || method == Method::put || method == Method::patch;
+      route.input = inBody ? Input::json : Input::query;
+      if (inBody) route.requestSchema = [](json::SchemaRegistry& registry) { return registry.add<In>(); };
+      route.query = inBody ? nullptr : &json::queryParameters<In>;
+    }
+    if constexpr (!std::is_void_v<typename Answer::Body>) {
+      route.responseSchema = [](json::SchemaRegistry& registry) { return registry.add<typename Answer::Body>(); };
+    }
+    route.handler = [&api, input = route.input](Call call) {
+      detail::invoke<Handler>(api, std::move(call), input);
+    };
+    return route;
+  }
+};
+
+// A body that streams into a sink: `Open` runs on the api pool before the body is read, `Finish` after it was.
+template <auto Open, auto Finish>
+struct UploadSpec {
+  Method method;
+  std::string_view path;
+  Access access;
+  std::string_view summary;
+  RouteOptions options;
+
+  template <class Api>
+  Route mount(Api& api) const {
+    Route route = RouteSpec<Finish>{method, path, access, summary, options}.mount(api);
+    route.input = Input::upload;
+    route.openUpload = [&api](Call& call) { return (api.*Open)(call); };
+    return route;
+  }
+};
+
+template <auto Handler>
+constexpr auto get(std::string_view path, Access access, std::string_view summary, RouteOptions options = {}) {
+  return RouteSpec<Handler>{Method::get, path, access, summary, options};
+}
+template <auto Handler>
+constexpr auto post(std::string_view path, Access access, std::string_view summary, RouteOptions options = {}) {
+  return RouteSpec<Handler>{Method::post, path, access, summary, options};
+}
+template <auto Handler>
+constexpr auto put(std::string_view path, Access access, std::string_view summary, RouteOptions options = {}) {
+  return RouteSpec<Handler>{Method::put, path, access, summary, options};
+}
+template <auto Handler>
+constexpr auto patch(std::string_view path, Access access, std::string_view summary, RouteOptions options = {}) {
+  return RouteSpec<Handler>{Method::patch, path, access, summary, options};
+}
+template <auto Handler>
+constexpr auto del(std::string_view path, Access access, std::string_view summary, RouteOptions options = {}) {
+  return RouteSpec<Handler>{Method::del, path, access, summary, options};
+}
+template <auto Open, auto Finish>
+constexpr auto upload(std::string_view path, Access access, std::string_view summary, RouteOptions options = {}) {
+  return UploadSpec<Open, Finish>{Method::post, path, access, summary, options};
+}
+
+// The routes of one API object, in the order it lists them.
+template <class Api>
+std::vector<Route> mount(Api& api, std::string_view tag) {
+  std::vector<Route> routes;
+  std::apply([&](const auto&... specs) { (routes.push_back(specs.mount(api)), ...); }, Api::routes());
+  for (Route& route : routes) route.tag = tag;
+  return routes;
+}
+
+}  // namespace corbel::http
