@@ -2,8 +2,8 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,9 +61,11 @@ class Model {
   virtual bool isQuick() const = 0;
 };
 
+// The dlopen()ed ONNX Runtime library, shared by all models that need it.
+class OnnxRuntime;
+
 struct LoadOptions {
-  std::filesystem::path onnxRuntimeLibrary;  // empty: ONNX graphs beyond trees and linear models are refused
-  unsigned threads = 1;                      // of one run
+  std::shared_ptr<OnnxRuntime> onnxRuntime;  // null: ONNX graphs beyond trees and linear models are refused
 };
 
 // Loads the file's bytes. The engine is chosen by content, never by name.

@@ -27,7 +27,7 @@ Tensor Tensor::of(DataType type, std::vector<std::int64_t> shape) {
     case DataType::int64: tensor.values = std::vector<std::int64_t>(count); break;
     case DataType::int32: tensor.values = std::vector<std::int32_t>(count); break;
     case DataType::uint8: tensor.values = std::vector<std::uint8_t>(count); break;
-    case DataType::boolean: tensor.values = std::vector<bool>(count); break;
+    case DataType::boolean: tensor.values = std::vector<Flag>(count); break;
     case DataType::text: tensor.values = std::vector<std::string>(count); break;
   }
   return tensor;

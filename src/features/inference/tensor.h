@@ -10,6 +10,8 @@
 
 namespace corbel::inference {
 
+enum class Flag : std::uint8_t { off, on };  // a boolean element; a byte, as runtimes want it
+
 enum class DataType : std::uint8_t { float32, float64, int64, int32, uint8, boolean, text };
 
 // "float32", "text" ...
@@ -18,7 +20,7 @@ std::string_view name(DataType type);
 // Dense, row-major. `values` holds exactly as many elements as the product of `shape`.
 struct Tensor {
   using Values = std::variant<std::vector<float>, std::vector<double>, std::vector<std::int64_t>,
-                              std::vector<std::int32_t>, std::vector<std::uint8_t>, std::vector<bool>,
+                              std::vector<std::int32_t>, std::vector<std::uint8_t>, std::vector<Flag>,
                               std::vector<std::string>>;
   std::vector<std::int64_t> shape;
   Values values;  // the alternative's index is the DataType's value

@@ -1,0 +1,77 @@
+#include "inference/onnx_library.h"
+
+#include <dlfcn.h>
+
+#include <utility>
+
+namespace corbel::inference {
+
+RunWatch::RunWatch() : thread_([this] { watch(); }) {}
+
+RunWatch::~RunWatch() {
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_one();
+  thread_.join();
+}
+
+void RunWatch::watch() {
+  MutexLock lock(mutex_);
+  while (!stopping_) {
+    if (runs_.empty()) {
+      lock.wait(changed_);
+      continue;
+    }
+    const auto first = runs_.begin();
+    if (first->first > std::chrono::steady_clock::now()) {
+      lock.waitUntil(changed_, first->first);
+      continue;
+    }
+    first->second->SetTerminate();
+    // Its guard still holds the entry: move it out of the way instead of erasing it.
+    auto node = runs_.extract(first);
+    node.key() = SteadyTime::max();
+    runs_.insert(std::move(node));
+    if (runs_.begin()->first == SteadyTime::max()) lock.wait(changed_);
+  }
+}
+
+RunWatch::Guard::Guard(RunWatch& watch, Ort::RunOptions& options, Deadline deadline) : watch_(watch) {
+  MutexLock lock(watch_.mutex_);
+  entry_ = watch_.runs_.emplace(deadline.time(), &options);
+  if (entry_ == watch_.runs_.begin()) watch_.changed_.notify_one();
+}
+
+RunWatch::Guard::~Guard() {
+  MutexLock lock(watch_.mutex_);
+  watch_.runs_.erase(entry_);
+}
+
+Result<std::shared_ptr<OnnxRuntime>> openOnnxRuntime(const OnnxRuntimeOptions& options, const Clock& clock) {
+  const auto refuse = [&](std::string why) {
+    return fail(ErrorCode::failedPrecondition, "ONNX Runtime (setting inference.onnxRuntimeLibrary): " + why,
+                options.library.string());
+  };
+  // Never closed: the library keeps threads and thread-local state that do not survive dlclose().
+  void* library = dlopen(options.library.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) return refuse("the library cannot be loaded");
+  using GetBase = const OrtApiBase* (*)();
+  const auto getBase = reinterpret_cast<GetBase>(dlsym(library, "OrtGetApiBase"));
+  if (getBase == nullptr) return refuse("the file is not ONNX Runtime");
+  const OrtApi* api = getBase()->GetApi(ORT_API_VERSION);
+  if (api == nullptr) return refuse("version 1.21 or later is needed, found " + std::string(getBase()->GetVersionString()));
+  Ort::InitApi(api);
+  try {
+    Ort::ThreadingOptions threading;
+    threading.SetGlobalIntraOpNumThreads(static_cast<int>(options.threads));
+    threading.SetGlobalInterOpNumThreads(1);
+    threading.SetGlobalSpinControl(0);
+    return std::make_shared<OnnxRuntime>(Ort::Env(threading, ORT_LOGGING_LEVEL_ERROR, "corbel"), clock);
+  } catch (const Ort::Exception& exception) {
+    return fail(ErrorCode::failedPrecondition, "ONNX Runtime does not start", exception.what());
+  }
+}
+
+}  // namespace corbel::inference

@@ -1,0 +1,59 @@
+// Private to the ONNX engine: the library's environment and what its models share.
+#pragma once
+#define ORT_API_MANUAL_INIT
+#include <onnxruntime_cxx_api.h>
+
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/deadline.h"
+#include "base/mutex.h"
+#include "inference/onnx_runtime.h"
+
+namespace corbel::inference {
+
+// Stops runs whose deadline has passed. One thread for all models.
+class RunWatch {
+ public:
+  RunWatch();
+  ~RunWatch();
+  // While it lives, `options` is told to terminate once the deadline has passed.
+  class Guard {
+   public:
+    Guard(RunWatch& watch, Ort::RunOptions& options, Deadline deadline);
+    ~Guard();
+    Guard(const Guard&) = delete;
+    Guard& operator=(const Guard&) = delete;
+
+   private:
+    RunWatch& watch_;
+    std::multimap<SteadyTime, Ort::RunOptions*>::iterator entry_;
+  };
+
+ private:
+  void watch();
+
+  Mutex mutex_;
+  std::condition_variable changed_;
+  std::multimap<SteadyTime, Ort::RunOptions*> runs_ CORBEL_GUARDED_BY(mutex_);
+  bool stopping_ CORBEL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+class OnnxRuntime {
+ public:
+  OnnxRuntime(Ort::Env env, const Clock& clock) : env_(std::move(env)), clock_(clock) {}
+  const Ort::Env& env() const { return env_; }
+  const Clock& clock() const { return clock_; }
+  RunWatch& watch() { return watch_; }
+
+ private:
+  Ort::Env env_;
+  const Clock& clock_;
+  RunWatch watch_;
+};
+
+}  // namespace corbel::inference

@@ -1,0 +1,16 @@
+// Runs any ONNX graph through ONNX Runtime. Private to the module; see model.h.
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <span>
+
+#include "base/result.h"
+#include "inference/model.h"
+
+namespace corbel::inference {
+
+// unprocessable: the library refuses the graph, or an input or output is of a kind we do not serve.
+Result<std::shared_ptr<const Model>> loadOnnxModel(std::span<const std::byte> file,
+                                                   std::shared_ptr<OnnxRuntime> runtime);
+
+}  // namespace corbel::inference
