@@ -11,6 +11,12 @@ find_package(fmt 9 REQUIRED)
 find_package(simdjson 3.0 REQUIRED)
 find_package(GTest REQUIRED)
 
+# toml++ as headers without exceptions: one file uses it, and the program needs no shared library for it.
+find_path(TOML_INCLUDE toml++/toml.h REQUIRED)
+add_library(toml INTERFACE)
+target_include_directories(toml SYSTEM INTERFACE ${TOML_INCLUDE})
+target_compile_definitions(toml INTERFACE TOML_HEADER_ONLY=1 TOML_EXCEPTIONS=0)
+
 # Header-only Boost. One interface target per library, so that a module names what it uses.
 foreach(library IN ITEMS asio beast describe)
   add_library(${library} INTERFACE)

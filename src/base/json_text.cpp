@@ -1,0 +1,103 @@
+#include "base/json_text.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace corbel {
+namespace {
+
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
+
+constexpr std::array<bool, 256> kPlain = [] {
+  std::array<bool, 256> plain{};
+  for (int byte = 0x20; byte < 0x7F; ++byte) plain[byte] = byte != '"' && byte != '\\';
+  return plain;
+}();
+
+constexpr std::uint8_t byteAt(std::string_view text, std::size_t at) {
+  return static_cast<std::uint8_t>(text[at]);
+}
+
+bool continues(std::string_view text, std::size_t at, std::uint8_t low = 0x80,
+               std::uint8_t high = 0xBF) {
+  return at < text.size() && byteAt(text, at) >= low && byteAt(text, at) <= high;
+}
+
+// Length of the well-formed sequence at `at` (Unicode 15, table 3-7); 0 when there is none.
+std::size_t sequenceLength(std::string_view text, std::size_t at) {
+  const std::uint8_t lead = byteAt(text, at);
+  if (lead < 0x80) return 1;
+  if (lead >= 0xC2 && lead <= 0xDF) return continues(text, at + 1) ? 2 : 0;
+  if (lead >= 0xE0 && lead <= 0xEF) {
+    const std::uint8_t low = lead == 0xE0 ? 0xA0 : 0x80;
+    const std::uint8_t high = lead == 0xED ? 0x9F : 0xBF;
+    return continues(text, at + 1, low, high) && continues(text, at + 2) ? 3 : 0;
+  }
+  if (lead >= 0xF0 && lead <= 0xF4) {
+    const std::uint8_t low = lead == 0xF0 ? 0x90 : 0x80;
+    const std::uint8_t high = lead == 0xF4 ? 0x8F : 0xBF;
+    const bool whole =
+        continues(text, at + 1, low, high) && continues(text, at + 2) && continues(text, at + 3);
+    return whole ? 4 : 0;
+  }
+  return 0;
+}
+
+void appendEscape(std::string& out, std::uint32_t unit) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  out += "\\u";
+  for (int shift = 12; shift >= 0; shift -= 4) out += kDigits[(unit >> shift) & 0xF];
+}
+
+void appendAscii(std::string& out, std::uint8_t byte) {
+  switch (byte) {
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    default:
+      appendEscape(out, byte);
+  }
+}
+
+void appendSequence(std::string& out, std::string_view sequence) {
+  if (sequence.size() == 2 && byteAt(sequence, 0) == 0xC2 && byteAt(sequence, 1) <= 0x9F) {
+    return appendEscape(out, byteAt(sequence, 1));
+  }
+  if (sequence == "\u2028") return appendEscape(out, 0x2028);
+  if (sequence == "\u2029") return appendEscape(out, 0x2029);
+  out += sequence;
+}
+
+}  // namespace
+
+void appendJsonString(std::string& out, std::string_view text) {
+  out += '"';
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const std::size_t from = at;
+    while (at < text.size() && kPlain[byteAt(text, at)]) ++at;
+    out.append(text, from, at - from);
+    if (at == text.size()) break;
+    const std::size_t length = sequenceLength(text, at);
+    if (length == 1) appendAscii(out, byteAt(text, at));
+    if (length == 0) out += kReplacement;
+    if (length > 1) appendSequence(out, text.substr(at, length));
+    at += length == 0 ? 1 : length;
+  }
+  out += '"';
+}
+
+}  // namespace corbel

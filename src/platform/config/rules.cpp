@@ -1,0 +1,103 @@
+#include "rules.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "base/text.h"
+
+namespace corbel::config {
+namespace {
+
+constexpr std::size_t kHostLength = 253;  // RFC 1035, 2.3.4, as text
+// An HS256 key has at least the length of the hash (RFC 7518, 3.2).
+constexpr std::size_t kSigningSecretBytes = 32;
+constexpr std::size_t kDistinctBytes = 8;
+
+bool isHostCharacter(char c) {
+  return (c >= '0' && c <= '9') || (lowerAscii(c) >= 'a' && lowerAscii(c) <= 'z') ||
+         std::string_view(".-_:[]").contains(c);
+}
+
+bool isHost(std::string_view text) {
+  return !text.empty() && text.size() <= kHostLength && std::ranges::all_of(text, isHostCharacter);
+}
+
+// Bits of the address family; 0 when it is no address.
+int addressBits(std::string_view text) {
+  std::array<unsigned char, sizeof(in6_addr)> address{};
+  const std::string terminated(text);
+  if (inet_pton(AF_INET, terminated.c_str(), address.data()) == 1) return 32;
+  return inet_pton(AF_INET6, terminated.c_str(), address.data()) == 1 ? 128 : 0;
+}
+
+}  // namespace
+
+bool isLoopback(std::string_view host) {
+  return host == "localhost" || host == "::1" || host == "[::1]" ||
+         (host.starts_with("127.") && addressBits(host) == 32);
+}
+
+std::string checkHost(std::string_view text) {
+  return isHost(text) ? "" : "must be an address or a host name, as in 127.0.0.1 or 0.0.0.0";
+}
+
+std::string checkAllowedHost(std::string_view text) {
+  return isHost(text) || text == "*"
+             ? ""
+             : "must be a host name with an optional port, as in ai.example.com:3004, or *";
+}
+
+std::string checkNetwork(std::string_view text) {
+  std::string_view rest = text;
+  const int bits = addressBits(takeUntil(rest, '/'));
+  const auto prefix = text.contains('/') ? parseNumber<int>(rest) : std::optional(bits);
+  const bool right = bits > 0 && prefix && *prefix >= 0 && *prefix <= bits;
+  return right ? "" : "must be an address or a network, as in 10.0.0.0/8 or 2001:db8::/32";
+}
+
+std::string checkOrigin(std::string_view text) {
+  std::string_view host = text;
+  for (const std::string_view scheme : {"https://", "http://"}) {
+    if (host.starts_with(scheme)) {
+      host.remove_prefix(scheme.size());
+      if (isHost(host)) return "";
+    }
+  }
+  return text == "*" ? "" : "must be an origin without a path, as in https://app.example.com, or *";
+}
+
+std::string checkFolder(std::string_view text) { return text.empty() ? "must be a path" : ""; }
+
+std::string checkStoreUrl(std::string_view text) {
+  if (text.empty() || (text.starts_with("sqlite:") && text != "sqlite:" && text != "sqlite://"))
+    return "";
+  if (text.starts_with("postgres:") || text.starts_with("postgresql:")) {
+    return "must be sqlite:<file>: this version has no PostgreSQL; remove the setting to use the "
+           "embedded SQLite store";
+  }
+  return "must be sqlite:<file>, as in sqlite:/var/lib/corbel/corbel.db";
+}
+
+std::string checkSigningSecret(std::string_view text) {
+  if (text.size() < kSigningSecretBytes)
+    return "must be 32 bytes or more, as `openssl rand -hex 32` makes";
+  const std::string lower = toLowerAscii(text);
+  const std::set<char> distinct(text.begin(), text.end());
+  for (const std::string_view placeholder :
+       {"changeme", "change-me", "change_me", "your-secret", "your_secret"}) {
+    if (lower.contains(placeholder))
+      return "must not be a placeholder; `openssl rand -hex 32` makes a good one";
+  }
+  return distinct.size() < kDistinctBytes ? "must be random, as `openssl rand -hex 32` makes" : "";
+}
+
+std::string checkJwksUrl(std::string_view text) {
+  return text.empty() || (text.starts_with("https://") && text.size() > 8)
+             ? ""
+             : "must be an https:// address";
+}
+
+}  // namespace corbel::config

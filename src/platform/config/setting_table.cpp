@@ -1,0 +1,128 @@
+#include "setting_table.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/text.h"
+#include "rules.h"
+
+namespace corbel::config {
+namespace {
+
+using S = Settings;
+constexpr std::int64_t kHour = 3600;
+constexpr std::int64_t kMillion = 1'000'000;
+constexpr std::int64_t kKiB = 1024;
+constexpr std::int64_t kMiB = 1024 * kKiB;
+
+// clang-format off
+constexpr std::array kSettings = {
+    setting<&S::server, &ServerSettings::host>("server.host", {.aliases = {"HOST"}, .check = checkHost}, "Address to listen on. Anything but a loopback address needs auth.enabled."),
+    setting<&S::server, &ServerSettings::port>("server.port", {.aliases = {"PORT"}}, "Port to listen on; 0 takes any free one."),
+    setting<&S::server, &ServerSettings::threads>("server.threads", {.max = 256}, "Network threads; 0 follows the CPUs this process may use."),
+    setting<&S::server, &ServerSettings::maxConnections>("server.maxConnections", {.min = 1, .max = kMillion}, "Connections served at once; more are refused."),
+    setting<&S::server, &ServerSettings::headerDeadline>("server.headerDeadlineMs", {.min = 100}, "Time from a request's first byte to the end of its header."),
+    setting<&S::server, &ServerSettings::idleTimeout>("server.idleTimeoutMs", {.min = 100}, "Time a connection may wait between requests."),
+    setting<&S::server, &ServerSettings::shutdownDeadline>("server.shutdownDeadlineMs", {.max = 300'000}, "Time running requests get to finish when the server stops."),
+    setting<&S::server, &ServerSettings::allowedHosts>("server.allowedHosts", {.check = checkAllowedHost}, "Host headers answered, besides the loopback names and the address listened on; * answers all."),
+    setting<&S::server, &ServerSettings::trustedProxies>("server.trustedProxies", {.check = checkNetwork}, "Networks whose X-Forwarded-For is believed."),
+    setting<&S::data, &DataSettings::folder>("data.folder", {.check = checkFolder}, "Folder of everything that is kept."),
+    setting<&S::store, &StoreSettings::url>("store.url", {.aliases = {"DATABASE_URL"}, .check = checkStoreUrl}, "Database, as sqlite:<file>; empty: corbel.db in data.folder."),
+    setting<&S::objects, &ObjectSettings::folder>("objects.folder", {.aliases = {"model_path", "MODEL_PATH"}}, "Folder of model files and other artifacts; empty: objects in data.folder."),
+    setting<&S::auth, &AuthSettings::enabled>("auth.enabled", {}, "Whether callers must prove who they are; may be off on a loopback address only."),
+    setting<&S::auth, &AuthSettings::jwtSecret>("auth.jwtSecret", {.aliases = {"JWT_SECRET"}, .check = checkSigningSecret}, "Makes an issuer of HS256 tokens signed with this secret of 32 bytes or more."),
+    setting<&S::auth, &AuthSettings::issuers>("auth.issuers", {}, "Issuers of tokens that are accepted; the fields of each are listed below."),
+    setting<&S::limits, &LimitSettings::inferencePerMinute>("limits.inferencePerMinute", {.min = 1, .unit = "requests"}, "Inference requests of one end user in any minute."),
+    setting<&S::limits, &LimitSettings::rowsPerMinute>("limits.rowsPerMinute", {.min = 1, .unit = "rows"}, "Rows that one end user may have predicted in any minute."),
+    setting<&S::limits, &LimitSettings::requestsPerMinute>("limits.requestsPerMinute", {.min = 1, .unit = "requests"}, "Other requests of one end user in any minute."),
+    setting<&S::limits, &LimitSettings::keyInferencePerMinute>("limits.keyInferencePerMinute", {.min = 1, .unit = "requests"}, "Inference requests in any minute of an API key that was made without a limit of its own."),
+    setting<&S::limits, &LimitSettings::keyRowsPerMinute>("limits.keyRowsPerMinute", {.min = 1, .unit = "rows"}, "Rows in any minute of such a key."),
+    setting<&S::limits, &LimitSettings::keyRequestsPerMinute>("limits.keyRequestsPerMinute", {.min = 1, .unit = "requests"}, "Other requests in any minute of such a key."),
+    setting<&S::cors, &CorsSettings::allowedOrigins>("cors.allowedOrigins", {.check = checkOrigin}, "Web origins whose pages may call this server."),
+    setting<&S::docs, &DocsSettings::enabled>("docs.enabled", {}, "Whether /docs, /redoc and /openapi.json are served."),
+    setting<&S::inference, &InferenceSettings::timeout>("inference.timeoutMs", {.min = 1, .max = kHour * 1000, .aliases = {"inference_timeout", "INFERENCE_TIMEOUT"}}, "Time one prediction may take."),
+    setting<&S::inference, &InferenceSettings::modelCacheSize>("inference.modelCacheSize", {.min = 1, .max = 100'000, .aliases = {"MODEL_CACHE_SIZE"}, .unit = "models"}, "Models kept loaded at once."),
+    setting<&S::inference, &InferenceSettings::modelCacheBytes>("inference.modelCacheBytes", {.min = kMiB}, "Memory that loaded models may take."),
+    setting<&S::inference, &InferenceSettings::maxBatchSize>("inference.maxBatchSize", {.min = 1, .max = kMillion, .aliases = {"MAX_BATCH_SIZE"}, .unit = "rows"}, "Rows of one batch prediction."),
+    setting<&S::inference, &InferenceSettings::threads>("inference.threads", {.max = 256}, "Threads that run models; 0 follows the CPUs this process may use."),
+    setting<&S::inference, &InferenceSettings::onnxRuntimeLibrary>("inference.onnxRuntimeLibrary", {}, "ONNX Runtime's shared library; empty: searched beside the program and in the system."),
+    setting<&S::predictionCache, &PredictionCacheSettings::ttl>("predictionCache.ttlSeconds", {}, "Age at which a stored prediction is no longer used; 0 stores none."),
+    setting<&S::predictionCache, &PredictionCacheSettings::maxBytes>("predictionCache.maxBytes", {}, "Size of all stored predictions; the oldest go first."),
+    setting<&S::memory, &MemorySettings::limit>("memory.limitBytes", {.min = 64 * kMiB, .aliases = {"memory_limit", "MEMORY_LIMIT"}}, "Memory above which caches shrink and heavy work is refused."),
+    setting<&S::log, &LogSettings::level>("log.level", {.words = {"debug", "info", "warn", "warning", "error"}, .aliases = {"LOG_LEVEL"}}, "Least level that is logged."),
+    setting<&S::log, &LogSettings::levels>("log.levels", {.words = {"debug", "info", "warn", "warning", "error"}}, "Level of single modules, as in http=debug,store=warn."),
+    setting<&S::log, &LogSettings::format>("log.format", {.words = {"auto", "json", "text"}}, "Form of log lines; auto is text on a terminal and JSON elsewhere."),
+    setting<&S::log, &LogSettings::bodies>("log.bodies", {}, "Whether request and response bodies are logged, redacted, at level debug."),
+    setting<&S::metrics, &MetricsSettings::port>("metrics.port", {.aliases = {"PROMETHEUS_PORT"}}, "Port of /metrics; 0 serves it on server.port."),
+};
+
+constexpr std::array kIssuer = {
+    setting<&IssuerSettings::iss>("iss", {}, "The token's iss; empty: not checked."),
+    setting<&IssuerSettings::audience>("audience", {}, "What the token's aud must contain; empty: not checked."),
+    setting<&IssuerSettings::algorithm>("algorithm", {.words = {"HS256", "HS384", "HS512", "RS256", "PS256", "ES256", "EdDSA"}}, "Algorithm of the key; a token with another is refused."),
+    setting<&IssuerSettings::keyFile>("keyFile", {}, "File with the public key (PEM), or the secret of an HS algorithm."),
+    setting<&IssuerSettings::jwksUrl>("jwksUrl", {.check = checkJwksUrl}, "Address of the issuer's key set."),
+    setting<&IssuerSettings::jwksFile>("jwksFile", {}, "File with the issuer's key set."),
+    setting<&IssuerSettings::leeway>("leewaySeconds", {.max = 60}, "How far the clocks may differ."),
+    setting<&IssuerSettings::claims, &ClaimSettings::user>("claims.user", {}, "Claim that names the user; empty: sub, else id."),
+    setting<&IssuerSettings::claims, &ClaimSettings::roles>("claims.roles", {}, "Claim that lists the user's roles."),
+    setting<&IssuerSettings::claims, &ClaimSettings::tenants>("claims.tenants", {}, "Claim that lists the user's tenants."),
+};
+
+#define CORBEL_NO_REDIS "this version has no Redis; remove it: limits and caches are kept in memory"
+#define CORBEL_NO_POSTGRES "this version has no PostgreSQL; remove it: the embedded SQLite store is used (store.url)"
+#define CORBEL_NO_LLM "this version has no language model gateway; remove it"
+#define CORBEL_NO_HOME "this version has no home features; remove it"
+#define CORBEL_NO_CLUSTER "this version does not deploy to Kubernetes; remove it"
+#define CORBEL_NO_PYTHON "this version has no Python worker; remove it and export the model to ONNX"
+constexpr std::array<Unavailable, 29> kUnavailable = {{
+    {"DB_HOST", CORBEL_NO_POSTGRES}, {"DB_PORT", CORBEL_NO_POSTGRES}, {"DB_NAME", CORBEL_NO_POSTGRES}, {"DB_USER", CORBEL_NO_POSTGRES}, {"DB_PASSWORD", CORBEL_NO_POSTGRES},
+    {"REDIS_HOST", CORBEL_NO_REDIS}, {"REDIS_PORT", CORBEL_NO_REDIS}, {"REDIS_PASSWORD", CORBEL_NO_REDIS}, {"REDIS_URL", CORBEL_NO_REDIS},
+    {"KAFKA_BROKER", "this version sends no events to Kafka; remove it"},
+    {"MAIN_BACKEND_URL", "this version does not verify tokens at a backend; remove it and set JWT_SECRET or auth.issuers"},
+    {"OPENAI_API_KEY", CORBEL_NO_LLM}, {"ANTHROPIC_API_KEY", CORBEL_NO_LLM},
+    {"VECTOR_DB_URL", "this version has no knowledge bases; remove it"},
+    {"TENSORFLOW_BACKEND", CORBEL_NO_PYTHON}, {"PYTORCH_BACKEND", CORBEL_NO_PYTHON},
+    {"KUBECONFIG", CORBEL_NO_CLUSTER}, {"K8S_NAMESPACE", CORBEL_NO_CLUSTER},
+    {"JAEGER_ENDPOINT", "this version exports no traces; remove it"},
+    {"MQTT_BROKER", CORBEL_NO_HOME}, {"MQTT_PORT", CORBEL_NO_HOME}, {"MQTT_USERNAME", CORBEL_NO_HOME}, {"MQTT_PASSWORD", CORBEL_NO_HOME},
+    {"HA_URL", CORBEL_NO_HOME}, {"HA_TOKEN", CORBEL_NO_HOME}, {"DATA_API_URL", CORBEL_NO_HOME}, {"ANALYSIS_SCHEDULE", CORBEL_NO_HOME},
+    {"fallback_enabled", "this version has no fallback models; remove it"}, {"FALLBACK_ENABLED", "this version has no fallback models; remove it"},
+}};
+// clang-format on
+
+bool isShared(const IssuerSettings& issuer) { return issuer.algorithm.starts_with("HS"); }
+
+void checkIssuer(const IssuerSettings& issuer, std::size_t index,
+                 std::vector<FieldError>& problems) {
+  const std::string name = fmt::format("auth.issuers[{}]", index);
+  const auto keys = !issuer.keyFile.empty() + !issuer.jwksUrl.empty() + !issuer.jwksFile.empty();
+  if (keys != 1)
+    problems.push_back({name, "must have exactly one of keyFile, jwksUrl and jwksFile"});
+  if (isShared(issuer) && issuer.keyFile.empty()) {
+    problems.push_back(
+        {name, fmt::format("must have a keyFile with the secret, for {}", issuer.algorithm)});
+  }
+}
+
+}  // namespace
+
+std::span<const Entry<Settings>> settingTable() { return kSettings; }
+std::span<const Entry<IssuerSettings>> issuerTable() { return kIssuer; }
+std::span<const Unavailable> unavailableTable() { return kUnavailable; }
+
+void checkTogether(const Settings& settings, std::vector<FieldError>& problems) {
+  if (!settings.auth.enabled && !isLoopback(settings.server.host)) {
+    problems.push_back(
+        {"auth.enabled",
+         fmt::format("must be true where server.host is not a loopback address, got {}",
+                     shown(settings.server.host))});
+  }
+  if (settings.metrics.port != 0 && settings.metrics.port == settings.server.port) {
+    problems.push_back({"metrics.port", "must differ from server.port; 0 serves /metrics there"});
+  }
+  for (std::size_t i = 0; i < settings.auth.issuers.size(); ++i)
+    checkIssuer(settings.auth.issuers[i], i, problems);
+}
+
+}  // namespace corbel::config

@@ -1,0 +1,168 @@
+// What an operator may choose, as typed values. The names, rules and texts stand in
+// setting_table.cpp: a new setting is a member here (its type and default) and one line there.
+//
+// Sources, later wins: defaults, TOML file, environment, flags. `server.port` is `port` in [server]
+// of the file, CORBEL_SERVER_PORT in the environment and --server.port on the command line. Names
+// that other programs established (PORT, DATABASE_URL ...) are accepted in the environment; a
+// CORBEL_ name beside them wins. A secret may also be read from the file named by its variable with
+// _FILE behind.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "base/secret.h"
+
+namespace corbel::config {
+
+// Written as 1048576, 512MB, 512MiB or 2G; the units are powers of 1024.
+struct Bytes {
+  std::uint64_t count = 0;
+  bool operator==(const Bytes&) const = default;
+};
+constexpr Bytes operator""_MiB(unsigned long long count) { return Bytes{count << 20}; }
+
+struct ServerSettings {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 3004;
+  unsigned threads = 0;
+  std::uint32_t maxConnections = 10'000;
+  std::chrono::milliseconds headerDeadline{10'000};
+  std::chrono::milliseconds idleTimeout{75'000};
+  std::chrono::milliseconds shutdownDeadline{10'000};
+  std::vector<std::string> allowedHosts;
+  std::vector<std::string> trustedProxies;
+};
+
+struct DataSettings {
+  std::string folder = "./data";
+};
+
+struct MetricsSettings {
+  std::uint16_t port = 0;
+};
+
+struct DocsSettings {
+  bool enabled = true;
+};
+
+struct CorsSettings {
+  std::vector<std::string> allowedOrigins;
+};
+
+// Where an issuer's tokens say who the caller is.
+struct ClaimSettings {
+  std::string user;  // empty: "sub", else "id"
+  std::string roles = "roles";
+  std::string tenants = "tenants";
+};
+
+// One issuer of JSON web tokens. Exactly one of keyFile, jwksUrl and jwksFile is set.
+struct IssuerSettings {
+  std::string iss;  // empty: not checked
+  std::string audience;
+  std::string algorithm = "RS256";
+  std::string keyFile;
+  std::string jwksUrl;
+  std::string jwksFile;
+  std::chrono::seconds leeway{30};
+  ClaimSettings claims;
+};
+
+struct AuthSettings {
+  bool enabled = true;
+  Secret jwtSecret;
+  std::vector<IssuerSettings> issuers;
+};
+
+struct LimitSettings {
+  std::uint32_t inferencePerMinute = 10;
+  std::uint32_t rowsPerMinute = 100'000;
+  std::uint32_t requestsPerMinute = 600;
+  std::uint32_t keyInferencePerMinute = 6'000;
+  std::uint32_t keyRowsPerMinute = 1'000'000;
+  std::uint32_t keyRequestsPerMinute = 60'000;
+};
+
+struct LogSettings {
+  std::string level = "info";
+  std::map<std::string, std::string> levels;
+  std::string format = "auto";
+  bool bodies = false;
+};
+
+struct InferenceSettings {
+  std::chrono::milliseconds timeout{3000};
+  std::uint32_t modelCacheSize = 64;
+  Bytes modelCacheBytes = 256_MiB;
+  std::uint32_t maxBatchSize = 10'000;
+  unsigned threads = 0;
+  std::string onnxRuntimeLibrary;
+};
+
+struct PredictionCacheSettings {
+  std::chrono::seconds ttl{3600};
+  Bytes maxBytes = 256_MiB;
+};
+
+struct MemorySettings {
+  Bytes limit = 512_MiB;
+};
+
+struct StoreSettings {
+  std::string url;
+};
+
+struct ObjectSettings {
+  std::string folder;
+};
+
+struct Settings {
+  ServerSettings server;
+  DataSettings data;
+  StoreSettings store;
+  ObjectSettings objects;
+  AuthSettings auth;
+  LimitSettings limits;
+  CorsSettings cors;
+  DocsSettings docs;
+  InferenceSettings inference;
+  PredictionCacheSettings predictionCache;
+  MemorySettings memory;
+  LogSettings log;
+  MetricsSettings metrics;
+};
+
+struct Sources {
+  std::optional<std::string> file{};                 // --config; else CORBEL_CONFIG; else no file
+  std::map<std::string, std::string> environment{};  // all of it: unknown CORBEL_ names are refused
+  std::vector<std::pair<std::string, std::string>> flags{};  // name and value; a later one wins
+};
+
+// All of the process's environment variables.
+std::map<std::string, std::string> processEnvironment();
+
+struct Configuration {
+  Settings settings;
+  std::map<std::string, std::string, std::less<>>
+      origins;                     // setting -> source; those not named are defaults
+  std::vector<std::string> notes;  // for the operator, e.g. which of two sources won
+};
+
+// invalid_argument: anything was wrong. Every problem is listed at once: one line each in the
+// message, and one entry each in `fields` (pointer: the setting's name). Secrets are masked.
+Result<Configuration> load(const Sources& sources);
+
+// `corbel config`: every setting's effective value, source and meaning. Secrets are masked.
+std::string toTable(const Configuration& configuration);
+std::string toJson(const Configuration& configuration);
+
+// docs/settings.md.
+std::string settingsDocument();
+
+}  // namespace corbel::config
