@@ -33,3 +33,13 @@ target_compile_definitions(sqlite PRIVATE
   SQLITE_DQS=0 SQLITE_THREADSAFE=2 SQLITE_DEFAULT_MEMSTATUS=0 SQLITE_LIKE_DOESNT_MATCH_BLOBS SQLITE_OMIT_DEPRECATED
   SQLITE_OMIT_SHARED_CACHE SQLITE_OMIT_AUTOINIT SQLITE_OMIT_LOAD_EXTENSION SQLITE_USE_ALLOCA SQLITE_ENABLE_FTS5
   SQLITE_ENABLE_API_ARMOR SQLITE_DEFAULT_WAL_SYNCHRONOUS=2)
+
+find_package(PNG 1.6 REQUIRED)
+find_library(TURBOJPEG_LIBRARY turbojpeg REQUIRED)
+add_library(turbojpeg INTERFACE)
+target_link_libraries(turbojpeg INTERFACE ${TURBOJPEG_LIBRARY})
+
+# Headers only: the library is opened at run time where it is installed.
+add_library(onnxruntime INTERFACE)
+target_include_directories(onnxruntime SYSTEM INTERFACE ${CORBEL_DEPS}/onnxruntime/include)
+target_link_libraries(onnxruntime INTERFACE ${CMAKE_DL_LIBS})

@@ -1,4 +1,4 @@
-#include "inference/onnx_library.h"
+#include "onnx_library.h"
 
 #include <dlfcn.h>
 

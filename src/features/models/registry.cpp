@@ -1,0 +1,289 @@
+#include "models/registry.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <utility>
+
+#include "registry_store.h"
+
+namespace corbel::models {
+namespace {
+
+constexpr std::array<std::pair<Framework, std::string_view>, 6> kFrameworks = {{{Framework::onnx, "onnx"},
+                                                                               {Framework::pytorch, "pytorch"},
+                                                                               {Framework::tensorflow, "tensorflow"},
+                                                                               {Framework::sklearn, "sklearn"},
+                                                                               {Framework::xgboost, "xgboost"},
+                                                                               {Framework::lightgbm, "lightgbm"}}};
+
+std::unexpected<Error> noModel(std::string_view ref) {
+  return fail(ErrorCode::notFound, "There is no model '" + std::string(ref) + "'.");
+}
+
+std::unexpected<Error> noVersion(const Model& model, int number) {
+  return fail(ErrorCode::notFound, "Model '" + model.name + "' has no version " + std::to_string(number) +
+                                       (model.latestVersion == 0 ? "; upload its first version."
+                                                                 : "; the latest is " + std::to_string(model.latestVersion) + "."));
+}
+
+Result<Model> require(const RegistryReader& reader, std::string_view ref) {
+  CORBEL_TRY(auto model, reader.model(ref));
+  if (!model) return noModel(ref);
+  return std::move(*model);
+}
+
+// Archived models stay readable by id but take part in nothing.
+Result<Model> requireActive(const RegistryReader& reader, std::string_view ref) {
+  CORBEL_TRY(auto model, require(reader, ref));
+  if (model.archivedAt) return noModel(ref);
+  return model;
+}
+
+Result<Version> requireVersion(const RegistryReader& reader, const Model& model, int number) {
+  CORBEL_TRY(auto version, reader.version(model.id, number));
+  if (!version) return noVersion(model, number);
+  return std::move(*version);
+}
+
+Result<int> versionNumber(const RegistryReader& reader, const Model& model, const VersionRef& which) {
+  if (which.number) return *which.number;
+  CORBEL_TRY(const auto number, reader.alias(model.id, which.alias.empty() ? kChampion : std::string_view(which.alias)));
+  if (number) return *number;
+  if (which.alias.empty()) return model.latestVersion;
+  return fail(ErrorCode::notFound, "Model '" + model.name + "' has no alias '" + which.alias + "'.");
+}
+
+}  // namespace
+
+std::string_view name(Framework framework) {
+  return std::ranges::find(kFrameworks, framework, &std::pair<Framework, std::string_view>::first)->second;
+}
+
+std::optional<Framework> parseFramework(std::string_view name) {
+  const auto found = std::ranges::find(kFrameworks, name, &std::pair<Framework, std::string_view>::second);
+  return found == kFrameworks.end() ? std::nullopt : std::optional(found->first);
+}
+
+bool isModelName(std::string_view text) {
+  const auto isLetterOrDigit = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  if (text.empty() || text.size() > 128 || !isLetterOrDigit(text[0]) || isUuid(text)) return false;
+  return std::ranges::all_of(text, [&](char c) { return isLetterOrDigit(c) || c == '.' || c == '_' || c == '-'; });
+}
+
+Result<Model> Registry::create(const Scope& scope, NewModel model, Quota quota) {
+  const Timestamp now = clock_.now();
+  Model created{.id = ids_.next(),
+                .name = std::move(model.name),
+                .description = std::move(model.description),
+                .framework = model.framework,
+                .category = std::move(model.category),
+                .configuration = std::move(model.configuration),
+                .inputSchema = std::move(model.inputSchema),
+                .outputSchema = std::move(model.outputSchema),
+                .tags = std::move(model.tags),
+                .card = std::move(model.card),
+                .createdAt = now,
+                .updatedAt = now,
+                .archivedAt = std::nullopt};
+  auto written = database_.write(
+      [&](store::Transaction& tx) -> Result<void> {
+        CORBEL_TRY(const auto count, RegistryReader(tx, scope.tenant).countModels());
+        if (count >= quota.models) {
+          return fail(ErrorCode::resourceExhausted, "This tenant may have " + std::to_string(quota.models) +
+                                                        " models. Archive one, or ask for a higher quota.");
+        }
+        return RegistryWriter(tx, scope.tenant).insert(created);
+      },
+      scope.deadline);
+  if (!written && written.error().code == ErrorCode::alreadyExists) {
+    return failField("/name", "is taken by another model; choose another name or add a version to that model",
+                     ErrorCode::alreadyExists);
+  }
+  CORBEL_CHECK(std::move(written));
+  return created;
+}
+
+Result<Model> Registry::find(const Scope& scope, std::string_view ref) const {
+  return database_.read(
+      [&](store::Reader& reader) { return require(RegistryReader(reader, scope.tenant), ref); }, scope.deadline);
+}
+
+Result<std::vector<Model>> Registry::list(const Scope& scope, const ModelQuery& query) const {
+  return database_.read([&](store::Reader& reader) { return RegistryReader(reader, scope.tenant).models(query); },
+                        scope.deadline);
+}
+
+Result<Model> Registry::change(const Scope& scope, std::string_view ref, std::optional<int> expectedRevision,
+                               const std::function<Result<void>(Model&)>& change) {
+  auto changed = database_.write(
+      [&](store::Transaction& tx) -> Result<Model> {
+        CORBEL_TRY(auto model, requireActive(RegistryReader(tx, scope.tenant), ref));
+        if (expectedRevision && *expectedRevision != model.revision) {
+          return fail(ErrorCode::failedPrecondition, "The model was changed since; read it again and repeat the change.");
+        }
+        CORBEL_CHECK(change(model));
+        const int before = model.revision++;
+        model.updatedAt = clock_.now();
+        CORBEL_TRY(const bool updated, RegistryWriter(tx, scope.tenant).update(model, before));
+        if (!updated) return fail(ErrorCode::aborted, "The model was changed at the same time; try again.");
+        return model;
+      },
+      scope.deadline);
+  if (!changed && changed.error().code == ErrorCode::alreadyExists) {
+    return failField("/name", "is taken by another model", ErrorCode::alreadyExists);
+  }
+  if (changed) announce(scope, changed->id);
+  return changed;
+}
+
+Result<void> Registry::archive(const Scope& scope, std::string_view ref) {
+  CORBEL_CHECK(change(scope, ref, std::nullopt, [&](Model& model) -> Result<void> {
+    model.archivedAt = clock_.now();
+    return {};
+  }));
+  return {};
+}
+
+Result<Version> Registry::addVersion(const Scope& scope, std::string_view ref, NewVersion fresh) {
+  Version version{.id = ids_.next(),
+                  .modelId = {},
+                  .artifactSha256 = std::move(fresh.artifactSha256),
+                  .artifactBytes = fresh.artifactBytes,
+                  .signature = std::move(fresh.signature),
+                  .source = std::move(fresh.source),
+                  .dataHash = std::move(fresh.dataHash),
+                  .parent = fresh.parent,
+                  .notes = std::move(fresh.notes),
+                  .createdBy = std::string(scope.actor),
+                  .createdAt = clock_.now()};
+  CORBEL_CHECK(database_.write(
+      [&](store::Transaction& tx) -> Result<void> {
+        const RegistryReader reader(tx, scope.tenant);
+        RegistryWriter writer(tx, scope.tenant);
+        CORBEL_TRY(auto model, requireActive(reader, ref));
+        if (version.parent && (*version.parent < 1 || *version.parent > model.latestVersion)) {
+          return failField("/parent", "is not a version of this model", ErrorCode::unprocessable);
+        }
+        const int before = model.revision++;
+        version.modelId = model.id;
+        version.number = ++model.latestVersion;
+        model.updatedAt = version.createdAt;
+        CORBEL_TRY(const bool updated, writer.update(model, before));
+        if (!updated) return fail(ErrorCode::aborted, "The model was changed at the same time; try again.");
+        CORBEL_CHECK(writer.insert(version));
+        if (version.number > 1) return {};
+        return writer.setAlias(model.id, makeChange(scope, kChampion, 1, std::nullopt), ids_.next());
+      },
+      scope.deadline));
+  announce(scope, version.modelId);
+  return version;
+}
+
+Result<Version> Registry::version(const Scope& scope, std::string_view ref, int number) const {
+  return database_.read(
+      [&](store::Reader& reader) -> Result<Version> {
+        const RegistryReader registry(reader, scope.tenant);
+        CORBEL_TRY(const auto model, require(registry, ref));
+        return requireVersion(registry, model, number);
+      },
+      scope.deadline);
+}
+
+Result<std::vector<Version>> Registry::versions(const Scope& scope, std::string_view ref, int before,
+                                                int limit) const {
+  return database_.read(
+      [&](store::Reader& reader) -> Result<std::vector<Version>> {
+        const RegistryReader registry(reader, scope.tenant);
+        CORBEL_TRY(const auto model, require(registry, ref));
+        return registry.versions(model.id, before, limit);
+      },
+      scope.deadline);
+}
+
+Result<ResolvedVersion> Registry::resolve(const Scope& scope, std::string_view ref, const VersionRef& which) const {
+  return database_.read(
+      [&](store::Reader& reader) -> Result<ResolvedVersion> {
+        const RegistryReader registry(reader, scope.tenant);
+        CORBEL_TRY(auto model, requireActive(registry, ref));
+        CORBEL_TRY(const int number, versionNumber(registry, model, which));
+        CORBEL_TRY(auto version, requireVersion(registry, model, number));
+        return ResolvedVersion{std::move(model), std::move(version)};
+      },
+      scope.deadline);
+}
+
+Result<std::vector<Alias>> Registry::aliases(const Scope& scope, std::string_view ref) const {
+  return database_.read(
+      [&](store::Reader& reader) -> Result<std::vector<Alias>> {
+        const RegistryReader registry(reader, scope.tenant);
+        CORBEL_TRY(const auto model, require(registry, ref));
+        return registry.aliases(model.id);
+      },
+      scope.deadline);
+}
+
+Result<AliasChange> Registry::promote(const Scope& scope, std::string_view ref, std::string_view alias,
+                                      std::optional<int> version) {
+  std::string modelId;
+  auto change = database_.write(
+      [&](store::Transaction& tx) -> Result<AliasChange> {
+        const RegistryReader registry(tx, scope.tenant);
+        CORBEL_TRY(const auto model, requireActive(registry, ref));
+        modelId = model.id;
+        if (version) CORBEL_CHECK(requireVersion(registry, model, *version));
+        CORBEL_TRY(const auto previous, registry.alias(model.id, alias));
+        if (!version && !previous) {
+          return fail(ErrorCode::notFound, "Model '" + model.name + "' has no alias '" + std::string(alias) + "'.");
+        }
+        auto made = makeChange(scope, alias, version, previous);
+        CORBEL_CHECK(RegistryWriter(tx, scope.tenant).setAlias(model.id, made, ids_.next()));
+        return made;
+      },
+      scope.deadline);
+  if (change) announce(scope, modelId);
+  return change;
+}
+
+Result<AliasChange> Registry::rollBack(const Scope& scope, std::string_view ref, std::string_view alias) {
+  std::string modelId;
+  auto change = database_.write(
+      [&](store::Transaction& tx) -> Result<AliasChange> {
+        const RegistryReader registry(tx, scope.tenant);
+        CORBEL_TRY(const auto model, requireActive(registry, ref));
+        modelId = model.id;
+        CORBEL_TRY(const auto last, registry.lastChange(model.id, alias));
+        if (!last || !last->previous) {
+          return fail(ErrorCode::unprocessable, "Alias '" + std::string(alias) + "' has no earlier version to go back to.");
+        }
+        auto made = makeChange(scope, alias, last->previous, last->version);
+        CORBEL_CHECK(RegistryWriter(tx, scope.tenant).setAlias(model.id, made, ids_.next()));
+        return made;
+      },
+      scope.deadline);
+  if (change) announce(scope, modelId);
+  return change;
+}
+
+Result<std::vector<AliasChange>> Registry::history(const Scope& scope, std::string_view ref, int limit) const {
+  return database_.read(
+      [&](store::Reader& reader) -> Result<std::vector<AliasChange>> {
+        const RegistryReader registry(reader, scope.tenant);
+        CORBEL_TRY(const auto model, require(registry, ref));
+        return registry.changes(model.id, limit);
+      },
+      scope.deadline);
+}
+
+void Registry::announce(const Scope& scope, const std::string& modelId) const {
+  if (changed_) changed_(std::string(scope.tenant), modelId);
+}
+
+AliasChange Registry::makeChange(const Scope& scope, std::string_view alias, std::optional<int> version,
+                                 std::optional<int> previous) const {
+  return {std::string(alias), version, previous, std::string(scope.actor), clock_.now()};
+}
+
+}  // namespace corbel::models

@@ -1,0 +1,132 @@
+// The model registry: what models and versions a tenant has and which version an alias means. Owns the tables of
+// models_migrations.h. Knows no engine: versions are registered after somebody opened the artifact.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/deadline.h"
+#include "base/id.h"
+#include "base/result.h"
+#include "models/entities.h"
+#include "store/store.h"
+
+namespace corbel::models {
+
+// For whom, by whom and until when. Views must outlive the call.
+struct Scope {
+  std::string_view tenant;
+  std::string_view actor;  // who is recorded as having done it
+  Deadline deadline;
+};
+
+enum class ModelOrder : std::uint8_t { created, name, updated };
+
+struct ModelQuery {
+  ModelOrder order = ModelOrder::created;
+  bool descending = true;
+  int limit = 50;
+  std::optional<std::string> framework;
+  std::optional<std::string> category;
+  std::optional<std::string> tag;
+  bool archived = false;  // list the archived ones instead
+  // The position after which the page starts: the order's value (a number as text) and the id of the last item.
+  std::optional<std::string> afterValue;
+  std::string afterId;
+};
+
+struct NewModel {
+  std::string name;
+  std::string description;
+  Framework framework = Framework::onnx;
+  std::string category;
+  std::string configuration = "{}";
+  std::string inputSchema;
+  std::string outputSchema;
+  std::vector<std::string> tags;
+  std::string card;
+};
+
+struct NewVersion {
+  std::string artifactSha256;
+  std::int64_t artifactBytes = 0;
+  std::string signature;
+  std::string source;
+  std::string dataHash;
+  std::optional<int> parent;
+  std::string notes;
+};
+
+struct Quota {
+  std::int64_t models = 1000;
+};
+
+// Which version a caller means: a number, or an alias; neither: the champion, else the latest.
+struct VersionRef {
+  std::optional<int> number;
+  std::string alias;
+};
+
+struct ResolvedVersion {
+  Model model;
+  Version version;
+};
+
+// Thread-safe; every function waits for the store. A model is named by id or name (`ref`). not_found everywhere: it does
+// not exist or belongs to another tenant. Errors of the store pass through.
+class Registry {
+ public:
+  Registry(store::Database& database, IdSource& ids, const Clock& clock)
+      : database_(database), ids_(ids), clock_(clock) {}
+
+  // Told, after the commit, about each model whose versions, aliases or settings changed. Set before the first call.
+  void onChange(std::function<void(const std::string& tenant, const std::string& modelId)> listener) {
+    changed_ = std::move(listener);
+  }
+
+  // already_exists: the name is taken. resource_exhausted: the tenant's quota of models is used up.
+  Result<Model> create(const Scope& scope, NewModel model, Quota quota = {});
+  Result<Model> find(const Scope& scope, std::string_view ref) const;
+  Result<std::vector<Model>> list(const Scope& scope, const ModelQuery& query) const;
+  // `change` edits a copy; the id, versions and times stay. failed_precondition: `expectedRevision` is given and is not
+  // the current one. aborted: somebody else changed it in between.
+  Result<Model> change(const Scope& scope, std::string_view ref, std::optional<int> expectedRevision,
+                       const std::function<Result<void>(Model&)>& change);
+  // The model leaves lists and predictions and frees its name; its rows stay. A second time: not_found.
+  Result<void> archive(const Scope& scope, std::string_view ref);
+
+  // Takes the next number; the first version becomes the champion. unprocessable: the parent does not exist.
+  Result<Version> addVersion(const Scope& scope, std::string_view ref, NewVersion version);
+  Result<Version> version(const Scope& scope, std::string_view ref, int number) const;
+  Result<std::vector<Version>> versions(const Scope& scope, std::string_view ref, int before, int limit) const;
+  Result<ResolvedVersion> resolve(const Scope& scope, std::string_view ref, const VersionRef& which) const;
+
+  Result<std::vector<Alias>> aliases(const Scope& scope, std::string_view ref) const;
+  // Points the alias at a version, or removes it (no version).
+  Result<AliasChange> promote(const Scope& scope, std::string_view ref, std::string_view alias,
+                              std::optional<int> version);
+  // Points the alias back at where it was before its last move. unprocessable: it never moved, or was unset then.
+  Result<AliasChange> rollBack(const Scope& scope, std::string_view ref, std::string_view alias);
+  Result<std::vector<AliasChange>> history(const Scope& scope, std::string_view ref, int limit) const;
+
+ private:
+  void announce(const Scope& scope, const std::string& modelId) const;
+  AliasChange makeChange(const Scope& scope, std::string_view alias, std::optional<int> version,
+                         std::optional<int> previous) const;
+
+  store::Database& database_;
+  IdSource& ids_;
+  const Clock& clock_;
+  std::function<void(const std::string&, const std::string&)> changed_;
+};
+
+std::string_view name(Framework framework);
+std::optional<Framework> parseFramework(std::string_view name);
+
+// Letters, digits, '.', '_' and '-', starting with a letter or digit, at most 128; not shaped like an id.
+bool isModelName(std::string_view text);
+
+}  // namespace corbel::models

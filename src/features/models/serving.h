@@ -1,0 +1,97 @@
+// Model versions in memory, ready to predict: found by what callers write (name or id, version or alias), loaded on first
+// use, given back when the cache is full or on demand.
+#pragma once
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/result.h"
+#include "inference/input_plan.h"
+#include "inference/model.h"
+#include "models/entities.h"
+#include "models/registry.h"
+
+namespace corbel::models {
+
+// One version with everything a prediction needs. Immutable but for its time of last use.
+struct ServedModel {
+  std::string tenant;
+  std::string modelId;
+  std::string modelName;
+  std::string versionId;
+  int version = 0;
+  std::string artifactSha256;
+  std::shared_ptr<const inference::Model> engine;
+  inference::InputPlan plan;
+  std::vector<std::string> labels;       // JSON values the registrant gave the classes, in their order; may be empty
+  std::chrono::seconds cacheTtl{0};      // of predictions; 0: they are not cached
+  mutable std::atomic<std::int64_t> lastUsedMs = 0;
+};
+
+struct ServingOptions {
+  std::size_t maxModels = 64;
+  std::size_t maxBytes = 256 << 20;
+};
+
+struct ServingStats {
+  std::uint64_t hits = 0;
+  std::uint64_t loads = 0;
+  std::uint64_t evictions = 0;
+  std::size_t models = 0;
+  std::size_t bytes = 0;
+};
+
+// Thread-safe.
+class Serving {
+ public:
+  // Reads the artifact of a version and makes it ready. unprocessable, internal: it cannot be opened.
+  using Loader = std::function<Result<std::shared_ptr<const inference::Model>>(const Version&)>;
+
+  Serving(Registry& registry, Loader loader, ServingOptions options, const Clock& clock);
+  ~Serving();
+
+  // Without waiting: null when that spelling of the version was not asked for since it was loaded. A prediction's way.
+  std::shared_ptr<const ServedModel> find(std::string_view tenant, std::string_view ref, const VersionRef& which) const;
+
+  // Loads it when it is not in memory; waits for the store and the file. Concurrent callers load once.
+  Result<std::shared_ptr<const ServedModel>> load(const Scope& scope, std::string_view ref, const VersionRef& which);
+
+  // Drops it from memory; runs under way finish. False: it was not loaded.
+  bool unload(std::string_view tenant, std::string_view modelId, int version);
+  // The model's settings, versions or aliases changed: what its names mean is looked up anew.
+  void forget(std::string_view tenant, std::string_view modelId);
+
+  std::vector<std::shared_ptr<const ServedModel>> loaded(std::string_view tenant) const;
+  ServingStats stats() const;
+
+ private:
+  struct Table;
+  std::shared_ptr<const ServedModel> findVersion(const std::string& versionId) const;
+  Result<std::shared_ptr<const ServedModel>> makeServed(const Scope& scope, ResolvedVersion resolved);
+  void remember(std::string key, std::shared_ptr<const ServedModel> served);
+  // Keeps the entries for which `keep` holds.
+  std::size_t filter(const std::function<bool(const ServedModel&)>& keep);
+  void evict() CORBEL_REQUIRES(mutex_);
+  bool tooLarge() const;
+
+  Registry& registry_;
+  Loader loader_;
+  ServingOptions options_;
+  const Clock& clock_;
+  std::atomic<std::shared_ptr<const Table>> table_;
+  Mutex mutex_;  // held while the table is replaced and while a model is loaded
+  mutable std::atomic<std::uint64_t> hits_ = 0;
+  std::atomic<std::uint64_t> loads_ = 0;
+  std::atomic<std::uint64_t> evictions_ = 0;
+};
+
+}  // namespace corbel::models
