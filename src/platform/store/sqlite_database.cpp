@@ -1,0 +1,133 @@
+#include <fmt/core.h>
+
+#include <string>
+#include <utility>
+
+#include "condition.h"
+#include "connection.h"
+#include "data_folder.h"
+#include "reader_pool.h"
+#include "store/store.h"
+#include "writer.h"
+
+namespace corbel::store {
+namespace {
+
+constexpr const char* kFile = "corbel.db";
+// The file's application_id: "CBEL".
+constexpr std::int64_t kApplicationId = 0x4342454c;
+
+class SqliteDatabase final : public Database {
+ public:
+  SqliteDatabase(DataFolder folder, const DatabaseOptions& options, const Clock& clock)
+      : folder_(std::move(folder)), readers_(folder_.file(kFile), options, clock, condition_), clock_(clock) {}
+
+  Result<void> start(const DatabaseOptions& options);
+
+  void write(UnitOfWork unit) override { writer_->write(std::move(unit)); }
+  Result<void> checkIntegrity(Deadline deadline) override;
+  StoreState state() const override { return condition_.state(); }
+  DatabaseStats stats() const override {
+    DatabaseStats stats;
+    writer_->addTo(stats);
+    readers_.addTo(stats);
+    return stats;
+  }
+
+ private:
+  Result<void> readOn(std::move_only_function<Result<void>(Reader&)> fn, Deadline deadline) override {
+    return readers_.read(std::move(fn), deadline);
+  }
+  Result<void> writeAndWait(std::move_only_function<Result<void>(Transaction&)> fn, Deadline deadline) override {
+    return writer_->writeAndWait(std::move(fn), deadline);
+  }
+  Error explain(Error error) const;
+
+  // Destroyed in reverse: the readers close before the writer, whose connection empties the log, and the lock goes last.
+  DataFolder folder_;
+  Condition condition_;
+  std::unique_ptr<Writer> writer_;
+  ReaderPool readers_;
+  const Clock& clock_;
+};
+
+Result<std::int64_t> number(Connection& connection, std::string_view sql) {
+  std::int64_t found = 0;
+  Connection::Visit visit = [&](const Row& row) {
+    found = row.integer(0);
+    return true;
+  };
+  CORBEL_CHECK(connection.run(sql, {}, visit));
+  return found;
+}
+
+// A new file is marked as ours; one with other tables in it belongs to somebody else.
+Result<void> claim(Connection& connection) {
+  CORBEL_TRY(const auto id, number(connection, "PRAGMA application_id"));
+  if (id == kApplicationId) return {};
+  CORBEL_TRY(const auto tables, number(connection, "SELECT count(*) FROM sqlite_schema"));
+  if (id != 0 || tables != 0) return fail(ErrorCode::failedPrecondition, "is not a Corbel database");
+  return connection.run("PRAGMA application_id=1128416588");
+}
+static_assert(kApplicationId == 1128416588);
+
+Result<void> limitSize(Connection& connection, std::uint64_t bytes) {
+  CORBEL_TRY(const auto pageBytes, number(connection, "PRAGMA page_size"));
+  return connection.runScript(fmt::format("PRAGMA max_page_count={}", bytes / static_cast<std::uint64_t>(pageBytes)));
+}
+
+Result<void> SqliteDatabase::start(const DatabaseOptions& options) {
+  CORBEL_CHECK(folder_.ensureFile(kFile));
+  const auto prepare = [&]() -> Result<std::unique_ptr<Connection>> {
+    CORBEL_TRY(auto connection, Connection::open(folder_.file(kFile), Access::write, clock_, condition_));
+    CORBEL_CHECK(claim(*connection));
+    if (options.fileBytesMax) CORBEL_CHECK(limitSize(*connection, *options.fileBytesMax));
+    CORBEL_CHECK(readers_.openFirst());
+    return connection;
+  };
+  auto connection = prepare();
+  if (!connection) return std::unexpected(explain(std::move(connection).error()));
+  writer_ = std::make_unique<Writer>(*std::move(connection), condition_, options.queueMax, clock_);
+  return {};
+}
+
+Error SqliteDatabase::explain(Error error) const {
+  const std::string file = folder_.file(kFile).string();
+  if (condition_.state() == StoreState::stopped) {
+    error.code = ErrorCode::failedPrecondition;
+    error.message = fmt::format("{} is damaged or is not a Corbel database: restore a backup, or move the file away to "
+                                "start empty",
+                                file);
+  } else {
+    error.message = fmt::format("{}: {}", file, error.message);
+  }
+  return error;
+}
+
+Result<void> SqliteDatabase::checkIntegrity(Deadline deadline) {
+  std::string found;
+  const auto check = [&](Connection& connection) -> Result<void> {
+    Connection::Visit visit = [&](const Row& row) {
+      if (const auto line = row.text(0); line != "ok") found = line;
+      return true;
+    };
+    CORBEL_CHECK(connection.run("PRAGMA integrity_check(1)", {}, visit));
+    CORBEL_CHECK(connection.run("PRAGMA foreign_key_check", {}, visit));
+    return {};
+  };
+  CORBEL_CHECK(readers_.inspect(check, deadline));
+  if (found.empty()) return {};
+  condition_.stop();
+  return fail(ErrorCode::failedPrecondition, "the database is damaged: restore a backup", found);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options, const Clock& clock) {
+  CORBEL_TRY(auto folder, DataFolder::take(options.dataFolder));
+  auto database = std::make_unique<SqliteDatabase>(std::move(folder), options, clock);
+  CORBEL_CHECK(database->start(options));
+  return database;
+}
+
+}  // namespace corbel::store

@@ -1,0 +1,239 @@
+// The database of one data folder: reads on many connections, writes in groups by one thread.
+// A write that was acknowledged survives a killed process and a power cut. Knows no tables: every feature owns its own.
+#pragma once
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/deadline.h"
+#include "base/limits.h"
+#include "base/result.h"
+#include "store/sql.h"
+
+namespace corbel::store {
+
+class Reader;
+
+// A statement with its values, run by exactly one of the functions, within the expression that made it:
+//   reader.query("SELECT name FROM models WHERE id = ?", id).one(nameOf)
+// Outcomes of all: deadline_exceeded, internal (damage, or a column of another type), and whatever the statement itself
+// meets when it writes (INSERT … RETURNING): see Transaction.
+template <std::size_t Count>
+class [[nodiscard]] Query {
+ public:
+  Query(Reader& reader, std::string_view sql, std::array<Value, Count> values)
+      : reader_(reader), sql_(sql), values_(values) {}
+  Query(const Query&) = delete;
+  Query& operator=(const Query&) = delete;
+
+  // map(row) of every row, in order. The caller bounds their number by LIMIT.
+  template <class Map>
+  auto all(Map&& map) && -> Result<std::vector<std::invoke_result_t<Map&, const Row&>>>;
+  // map(row) of the first row, if there is one.
+  template <class Map>
+  auto one(Map&& map) && -> Result<std::optional<std::invoke_result_t<Map&, const Row&>>>;
+  // Result<void> each(row): an error ends the query and is its outcome.
+  template <class Each>
+  Result<void> each(Each&& each) &&;
+
+ private:
+  Reader& reader_;
+  std::string_view sql_;
+  std::array<Value, Count> values_;
+};
+
+// Valid within the function it was given to, for the thread that runs it. All queries of one Reader see one snapshot.
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  template <class... Values>
+  Query<sizeof...(Values)> query(Sql<sizeof...(Values)> sql, const Values&... values) {
+    return {*this, sql.text(), {toValue(values)...}};
+  }
+
+ protected:
+  template <std::size_t>
+  friend class Query;
+  // Each row to `visit` until it answers false; the number of rows the statement changed.
+  using Visit = std::move_only_function<bool(const Row&)>;
+  virtual Result<std::int64_t> run(std::string_view sql, std::span<const Value> values, Visit& visit) = 0;
+};
+
+// Outcomes of a statement that writes: already_exists (a unique key is taken), failed_precondition (it refers to
+// something missing, or a rule of the table does not hold), insufficient_storage, deadline_exceeded, internal.
+class Transaction : public Reader {
+ public:
+  template <class... Values>
+  Result<void> execute(Sql<sizeof...(Values)> sql, const Values&... values) {
+    CORBEL_CHECK(change(sql, values...));
+    return {};
+  }
+  // How many rows were inserted, updated or deleted.
+  template <class... Values>
+  Result<std::int64_t> change(Sql<sizeof...(Values)> sql, const Values&... values) {
+    Visit ignore = [](const Row&) { return true; };
+    const std::array<Value, sizeof...(Values)> bound{toValue(values)...};
+    return run(sql.text(), bound, ignore);
+  }
+
+ private:
+  friend class MigrationRunner;
+  virtual Result<void> runScript(std::string_view sql) = 0;
+};
+
+// What is committed together or not at all: an effect with every record that belongs to it.
+struct UnitOfWork {
+  // Runs on the writer's thread, possibly more than once: no side effect but SQL, no waiting. An error undoes what this
+  // unit did, and only that, and is its outcome.
+  std::move_only_function<Result<void>(Transaction&)> apply;
+  // Called exactly once with the outcome, after the commit. Runs on the writer's thread (or within write() when the unit
+  // is refused at once), so it must neither wait nor write and must not throw.
+  std::move_only_function<void(Result<void>)> done;
+  // A unit that has not begun by then is not begun; one that still runs is undone.
+  Deadline deadline = Deadline::never();
+};
+
+struct DatabaseOptions {
+  std::filesystem::path dataFolder;  // made with mode 700 when missing; its files have mode 600
+  int readersMax = limits::kReadersMax;
+  std::size_t queueMax = 16'384;                 // units waiting for the writer
+  std::chrono::milliseconds readMax{5'000};      // a longer read would keep the write-ahead log from being reused
+  std::optional<std::uint64_t> fileBytesMax;     // the database file grows no further; none: until the disk is full
+};
+
+enum class StoreState : std::uint8_t {
+  ok,
+  full,     // the last commit found no room; reads go on, writes are tried again and heal this
+  stopped,  // an I/O error or damage: what the disk holds is in doubt. Reads go on, writes never; restart the process
+};
+
+// Since start, but for the last group.
+struct DatabaseStats {
+  std::uint64_t unitsCommitted = 0;
+  std::uint64_t unitsFailed = 0;
+  std::uint64_t unitsRefused = 0;  // queue full, or stopped
+  std::uint64_t groups = 0;        // commits
+  std::uint64_t largestGroup = 0;
+  std::uint64_t reads = 0;
+  std::uint64_t readsThatWaited = 0;  // for a connection
+  std::uint64_t readWaitUs = 0;
+  std::uint64_t queueDepth = 0;       // now
+  std::uint64_t readersOpen = 0;      // now
+  std::uint64_t logPages = 0;         // now: pages in the write-ahead log
+};
+
+// Thread-safe. The destructor commits what is queued; nobody may call by then.
+class Database {
+ public:
+  // Opens or creates the database of options.dataFolder and takes the folder for this process.
+  // `clock` must outlive it. The messages are for the operator and name the folder:
+  // unavailable: in use by another process. permission_denied: the folder or file cannot be made or written.
+  // failed_precondition: on a network file system, or the file is not a Corbel database or is damaged.
+  // insufficient_storage: the disk is full.
+  static Result<std::unique_ptr<Database>> open(const DatabaseOptions& options, const Clock& clock);
+  virtual ~Database() = default;
+
+  // Result<T> fn(Reader&), on a connection of its own, in the calling thread, on one snapshot.
+  // deadline_exceeded: no connection came free, or a query was stopped. Reads do not nest.
+  template <class Read>
+  auto read(Read&& fn, Deadline deadline) -> std::invoke_result_t<Read&, Reader&>;
+
+  // Queues the unit and returns at once. Units are applied in the order they were queued.
+  // Outcomes besides apply's own: unavailable (the queue is full, or the store has stopped; nothing was done),
+  // deadline_exceeded, insufficient_storage, internal (the commit failed: in doubt, the store has stopped).
+  virtual void write(UnitOfWork unit) = 0;
+
+  // Result<T> fn(Transaction&), and waits for its commit. May return a little after the deadline: once begun, the outcome
+  // is awaited, so that deadline_exceeded always means that nothing was done.
+  template <class Write>
+    requires std::invocable<Write&, Transaction&>
+  auto write(Write&& fn, Deadline deadline) -> std::invoke_result_t<Write&, Transaction&>;
+
+  // Reads every page and index. failed_precondition: damaged (the detail says where), and writes stop.
+  virtual Result<void> checkIntegrity(Deadline deadline) = 0;
+
+  virtual StoreState state() const = 0;
+  // False when the store has stopped.
+  bool healthy() const { return state() != StoreState::stopped; }
+  virtual DatabaseStats stats() const = 0;
+
+ private:
+  virtual Result<void> readOn(std::move_only_function<Result<void>(Reader&)> fn, Deadline deadline) = 0;
+  virtual Result<void> writeAndWait(std::move_only_function<Result<void>(Transaction&)> fn, Deadline deadline) = 0;
+};
+
+template <std::size_t Count>
+template <class Map>
+auto Query<Count>::all(Map&& map) && -> Result<std::vector<std::invoke_result_t<Map&, const Row&>>> {
+  std::vector<std::invoke_result_t<Map&, const Row&>> found;
+  Reader::Visit visit = [&](const Row& row) {
+    found.push_back(std::invoke(map, row));
+    return true;
+  };
+  CORBEL_CHECK(reader_.run(sql_, values_, visit));
+  return found;
+}
+
+template <std::size_t Count>
+template <class Map>
+auto Query<Count>::one(Map&& map) && -> Result<std::optional<std::invoke_result_t<Map&, const Row&>>> {
+  std::optional<std::invoke_result_t<Map&, const Row&>> found;
+  Reader::Visit visit = [&](const Row& row) {
+    found.emplace(std::invoke(map, row));
+    return false;
+  };
+  CORBEL_CHECK(reader_.run(sql_, values_, visit));
+  return found;
+}
+
+template <std::size_t Count>
+template <class Each>
+Result<void> Query<Count>::each(Each&& each) && {
+  Result<void> outcome;
+  Reader::Visit visit = [&](const Row& row) {
+    outcome = std::invoke(each, row);
+    return outcome.has_value();
+  };
+  CORBEL_CHECK(reader_.run(sql_, values_, visit));
+  return outcome;
+}
+
+namespace detail {
+
+// Runs fn(argument), keeps its value and passes on whether it failed: what crosses the virtual functions is Result<void>.
+template <class Outcome, class Fn, class Argument>
+Result<void> keep(std::optional<Outcome>& outcome, Fn& fn, Argument& argument) {
+  outcome.emplace(std::invoke(fn, argument));
+  if (!*outcome) return std::unexpected(outcome->error());
+  return {};
+}
+
+}  // namespace detail
+
+template <class Read>
+auto Database::read(Read&& fn, Deadline deadline) -> std::invoke_result_t<Read&, Reader&> {
+  std::optional<std::invoke_result_t<Read&, Reader&>> outcome;
+  CORBEL_CHECK(readOn([&](Reader& reader) { return detail::keep(outcome, fn, reader); }, deadline));
+  return *std::move(outcome);
+}
+
+template <class Write>
+  requires std::invocable<Write&, Transaction&>
+auto Database::write(Write&& fn, Deadline deadline) -> std::invoke_result_t<Write&, Transaction&> {
+  std::optional<std::invoke_result_t<Write&, Transaction&>> outcome;
+  CORBEL_CHECK(writeAndWait([&](Transaction& tx) { return detail::keep(outcome, fn, tx); }, deadline));
+  return *std::move(outcome);
+}
+
+}  // namespace corbel::store
