@@ -49,7 +49,17 @@ using CategorySet = std::vector<std::uint32_t>;
 enum class Precision : std::uint8_t { float32, float64 };  // of comparisons, leaf sums and link, as the trainer computes
 
 // What is done with the raw sums of a row.
-enum class Link : std::uint8_t { identity, sigmoid, softmax, exponential, hinge, probit, softmaxZero };
+enum class Link : std::uint8_t {
+  identity,
+  sigmoid,       // of each output: 1 / (1 + exp(-linkScale * x))
+  softmax,
+  exponential,
+  hinge,         // 1 when x > 0, else 0
+  probit,        // ONNX: the quantile function of the normal distribution, sqrt(2) * erfinv(2x - 1)
+  softmaxZero,   // ONNX: softmax in which raw sums of 0 stay 0
+  signedSquare,  // LightGBM reg_sqrt: sign(x) * x * x
+  softplus,      // LightGBM cross_entropy_lambda: log(1 + exp(x))
+};
 
 struct Forest {
   Precision precision = Precision::float32;
@@ -74,5 +84,7 @@ struct Forest {
 Result<void> validate(const Forest& forest);
 
 inline constexpr int kMaxTreeDepth = 256;
+inline constexpr std::uint32_t kMaxOutputs = 1 << 16;
+inline constexpr std::uint32_t kMaxFeatures = 1 << 24;  // XGBoost's own bound of exact float indexes
 
 }  // namespace corbel::inference
