@@ -56,8 +56,12 @@ std::optional<std::size_t> columnsOf(const TensorSpec& spec) {
 
 std::vector<InputField> fieldsOfFile(const Signature& signature) {
   std::vector<InputField> fields;
-  const auto add = [&](std::string name, FieldKind kind) {
-    fields.push_back({.name = std::move(name), .kind = kind, .nullable = signature.acceptsMissing});
+  const auto add = [&](std::string fieldName, FieldKind kind) {
+    InputField field;
+    field.name = std::move(fieldName);
+    field.kind = kind;
+    field.nullable = signature.acceptsMissing;
+    fields.push_back(std::move(field));
   };
   if (!signature.featureNames.empty()) {
     for (const std::string& feature : signature.featureNames) add(feature, FieldKind::number);
