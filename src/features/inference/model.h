@@ -14,13 +14,13 @@
 
 namespace corbel::inference {
 
-enum class Task : std::uint8_t { classification, regression, other };
+enum class ModelTask : std::uint8_t { classification, regression, other };
 
 // What a model file says of itself.
 struct Signature {
   std::string engine;  // "forest", "linear", "onnxruntime"
   std::string format;  // "xgboost-json", "xgboost-ubj", "lightgbm-text", "onnx"
-  Task task = Task::other;
+  ModelTask task = ModelTask::other;
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> outputs;
   std::vector<std::string> featureNames;  // one a column of a single-input tabular model; empty: the file names none
