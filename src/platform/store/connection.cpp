@@ -140,6 +140,9 @@ Result<void> Connection::configure() {
         return connection.deadline_ != SteadyTime::max() && connection.clock_.steady() >= connection.deadline_;
       },
       this);
+  CORBEL_CHECK(runScript(kSettings));
+  CORBEL_CHECK(runScript(access_ == Access::write ? kWriterSettings : kReaderSettings));
+  // Last: setting wal_autocheckpoint takes the hook away.
   sqlite3_wal_hook(
       handle,
       [](void* self, sqlite3*, const char*, int pages) {
@@ -147,8 +150,7 @@ Result<void> Connection::configure() {
         return SQLITE_OK;
       },
       this);
-  CORBEL_CHECK(runScript(kSettings));
-  return runScript(access_ == Access::write ? kWriterSettings : kReaderSettings);
+  return {};
 }
 
 Result<std::int64_t> Connection::run(std::string_view sql, std::span<const Value> values, Visit& visit) {

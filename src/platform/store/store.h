@@ -109,7 +109,7 @@ struct DatabaseOptions {
   int readersMax = limits::kReadersMax;
   std::size_t queueMax = 16'384;                 // units waiting for the writer
   std::chrono::milliseconds readMax{5'000};      // a longer read would keep the write-ahead log from being reused
-  std::optional<std::uint64_t> fileBytesMax;     // the database file grows no further; none: until the disk is full
+  std::optional<std::uint64_t> fileBytesMax = {};    // the database file grows no further; none: until the disk is full
 };
 
 enum class StoreState : std::uint8_t {
