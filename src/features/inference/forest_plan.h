@@ -1,0 +1,34 @@
+// What CompiledForest keeps, in one precision.
+#pragma once
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "inference/compiled_forest.h"
+#include "inference/walk_forest.h"
+
+namespace corbel::inference {
+
+template <class T>
+class ForestPlan {
+ public:
+  static Result<std::unique_ptr<const ForestPlan>> build(const Forest& forest, CompiledForest::Kernel kernel);
+
+  void margins(const T* rows, std::size_t rowCount, std::size_t stride, T* out) const;
+  void predict(const T* rows, std::size_t rowCount, std::size_t stride, T* out) const;
+  std::size_t memoryBytes() const;
+
+ private:
+  ForestPlan(const Forest& forest, WalkForest<T> walk);
+
+  WalkForest<T> walk_;
+  std::vector<T> baseScores_;
+  std::vector<T> treeCounts_;  // of each output; empty when sums are not averaged
+  Link link_;
+  T linkScale_;
+};
+
+extern template class ForestPlan<float>;
+extern template class ForestPlan<double>;
+
+}  // namespace corbel::inference
