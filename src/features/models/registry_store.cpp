@@ -143,6 +143,15 @@ Result<std::int64_t> RegistryReader::countModels() const {
   return count.value_or(0);
 }
 
+Result<std::int64_t> RegistryReader::storedBytes() const {
+  CORBEL_TRY(const auto bytes,
+             reader_.query("SELECT COALESCE(SUM(bytes), 0) FROM (SELECT DISTINCT artifact_sha256, artifact_bytes AS bytes "
+                           "FROM model_versions WHERE tenant_id = ?) AS artifacts",
+                           tenant_)
+                 .one([](const store::Row& row) { return row.integer(0); }));
+  return bytes.value_or(0);
+}
+
 Result<std::optional<Version>> RegistryReader::version(const std::string& modelId, int number) const {
   return reader_
       .query("SELECT " VERSION_COLUMNS " FROM model_versions WHERE tenant_id = ? AND model_id = ? AND number = ?",

@@ -147,9 +147,9 @@ Result<void> requireJson(const RequestHead& head);
 
 template <class In>
 Result<In> decodeInput(const Call& call, Input input) {
-  if (input == Input::query) return json::decodeQuery<In>(call.head().query);
+  if (input != Input::json) return json::decodeQuery<In>(call.head().query);
   CORBEL_CHECK(requireJson(call.head()));
-  return json::decode<In>(json::PaddedView(call.body()));
+  return json::decode<In>(call.body());
 }
 
 template <auto Handler, class Api>
@@ -189,6 +189,13 @@ struct RouteSpec {
   // `api` must outlive the route.
   template <class Api>
   Route mount(Api& api) const {
+    const bool hasBody = method == Method::post || method == Method::put || method == Method::patch;
+    return mountReading(api, hasBody ? Input::json : Input::query);
+  }
+
+  // `input` says where the handler's argument is read from, if it takes one.
+  template <class Api>
+  Route mountReading(Api& api, Input input) const {
     using Traits = detail::HandlerTraits<Handler>;
     using Answer = detail::AnswerTraits<typename Traits::Answer>;
     Route route{.method = method, .path = path, .access = access, .summary = summary, .options = options};
@@ -196,10 +203,12 @@ struct RouteSpec {
     route.successStatus = Answer::kStatus;
     if constexpr (!std::is_void_v<typename Traits::Request>) {
       using In = Traits::Request;
-      const bool inBody = method == Method::post || method == Method::put || method == Method::patch;
-      route.input = inBody ? Input::json : Input::query;
-      if (inBody) route.requestSchema = [](json::SchemaRegistry& registry) { return registry.add<In>(); };
-      route.query = inBody ? nullptr : &json::queryParameters<In>;
+      route.input = input;
+      if (input == Input::json) {
+        route.requestSchema = [](json::SchemaRegistry& registry) { return registry.add<In>(); };
+      } else {
+        route.query = &json::queryParameters<In>;
+      }
     }
     if constexpr (!std::is_void_v<typename Answer::Body>) {
       route.responseSchema = [](json::SchemaRegistry& registry) { return registry.add<typename Answer::Body>(); };
@@ -211,7 +220,8 @@ struct RouteSpec {
   }
 };
 
-// A body that streams into a sink: `Open` runs on the api pool before the body is read, `Finish` after it was.
+// A body that streams into a sink: `Open` runs on the api pool before the body is read, `Finish` after it was; what
+// `Finish` takes is read from the query.
 template <auto Open, auto Finish>
 struct UploadSpec {
   Method method;
@@ -222,8 +232,7 @@ struct UploadSpec {
 
   template <class Api>
   Route mount(Api& api) const {
-    Route route = RouteSpec<Finish>{method, path, access, summary, options}.mount(api);
-    route.input = Input::upload;
+    Route route = RouteSpec<Finish>{method, path, access, summary, options}.mountReading(api, Input::upload);
     route.openUpload = [&api](Call& call) { return (api.*Open)(call); };
     return route;
   }
