@@ -149,7 +149,7 @@ template <class In>
 Result<In> decodeInput(const Call& call, Input input) {
   if (input == Input::query) return json::decodeQuery<In>(call.head().query);
   CORBEL_CHECK(requireJson(call.head()));
-  return json::decode<In>(json::PaddedView(call.body()));
+  return json::decode<In>(call.body());
 }
 
 template <auto Handler, class Api>
