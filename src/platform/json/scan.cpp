@@ -1,0 +1,221 @@
+#include "scan.h"
+
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+#include "base/text.h"
+
+namespace corbel::json {
+namespace {
+
+// Powers of ten that double holds exactly.
+constexpr double kPowersOfTen[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                   1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+constexpr std::int64_t kExactPower = 22;
+constexpr std::uint64_t kExactMantissa = std::uint64_t{1} << 53;
+constexpr std::ptrdiff_t kSafeDigits = 19;  // always fit std::uint64_t
+
+bool isDigit(char c) { return c >= '0' && c <= '9'; }
+
+// The parts of a number that obeys the grammar.
+struct Decimal {
+  bool negative = false;
+  bool whole = true;             // neither fraction nor exponent
+  std::uint64_t mantissa = 0;    // of all digits; wrong when there are more than kSafeDigits
+  std::ptrdiff_t digits = 0;     // without leading zeros
+  std::int64_t exponent = 0;     // value = mantissa * 10^exponent
+};
+
+class NumberReader {
+ public:
+  explicit NumberReader(std::string_view token) : at_(token.data()), end_(at_ + token.size()) {}
+
+  std::optional<Decimal> read() {
+    decimal_.negative = take('-');
+    const char* const integer = at_;
+    if (digits() == 0 || (*integer == '0' && at_ - integer > 1)) return std::nullopt;
+    if (take('.')) {
+      decimal_.whole = false;
+      const std::ptrdiff_t fraction = digits();
+      if (fraction == 0) return std::nullopt;
+      decimal_.exponent = -fraction;
+    }
+    if (at_ != end_ && (*at_ | 0x20) == 'e') {
+      ++at_;
+      decimal_.whole = false;
+      if (!exponent()) return std::nullopt;
+    }
+    return at_ == end_ ? std::optional(decimal_) : std::nullopt;
+  }
+
+ private:
+  bool take(char c) {
+    if (at_ == end_ || *at_ != c) return false;
+    ++at_;
+    return true;
+  }
+
+  std::ptrdiff_t digits() {
+    const char* const from = at_;
+    for (; at_ != end_ && isDigit(*at_); ++at_) {
+      decimal_.mantissa = decimal_.mantissa * 10 + static_cast<std::uint64_t>(*at_ - '0');
+      decimal_.digits += decimal_.digits > 0 || *at_ != '0';
+    }
+    return at_ - from;
+  }
+
+  bool exponent() {
+    const bool negative = take('-');
+    if (!negative) take('+');
+    const char* const from = at_;
+    std::int64_t value = 0;
+    constexpr std::int64_t kEnough = 1'000'000'000'000;  // saturates: no text has as many digits
+    for (; at_ != end_ && isDigit(*at_); ++at_) {
+      if (value < kEnough) value = value * 10 + (*at_ - '0');
+    }
+    decimal_.exponent += negative ? -value : value;
+    return at_ != from;
+  }
+
+  const char* at_;
+  const char* end_;
+  Decimal decimal_;
+};
+
+// Correctly rounded: both factors are exact (Clinger, "How to read floating point numbers accurately", 1990).
+std::optional<double> exactProduct(const Decimal& decimal) {
+  if (decimal.digits > kSafeDigits || decimal.mantissa > kExactMantissa) return std::nullopt;
+  if (decimal.exponent < -kExactPower || decimal.exponent > kExactPower) return std::nullopt;
+  const auto mantissa = static_cast<double>(decimal.mantissa);
+  const double value = decimal.exponent < 0 ? mantissa / kPowersOfTen[-decimal.exponent]
+                                            : mantissa * kPowersOfTen[decimal.exponent];
+  return decimal.negative ? -value : value;
+}
+
+double toDouble(const Decimal& decimal, std::string_view token) {
+  if (const auto value = exactProduct(decimal)) return *value;
+  double value = 0;
+  const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), value);
+  if (error == std::errc()) return value;
+  const bool huge = decimal.digits + decimal.exponent > 0;
+  const double limit = huge ? std::numeric_limits<double>::infinity() : 0.0;
+  return decimal.negative ? -limit : limit;
+}
+
+std::optional<std::uint32_t> hexUnit(std::string_view text) {
+  std::uint32_t unit = 0;
+  if (text.size() < 4) return std::nullopt;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + 4, unit, 16);
+  if (error != std::errc() || end != text.data() + 4) return std::nullopt;
+  return unit;
+}
+
+void appendUtf8(std::string& out, std::uint32_t point) {
+  const auto byte = [&out](std::uint32_t value) { out += static_cast<char>(value); };
+  if (point < 0x80) return byte(point);
+  if (point < 0x800) {
+    byte(0xC0 | point >> 6);
+  } else if (point < 0x10000) {
+    byte(0xE0 | point >> 12);
+    byte(0x80 | (point >> 6 & 0x3F));
+  } else {
+    byte(0xF0 | point >> 18);
+    byte(0x80 | (point >> 12 & 0x3F));
+    byte(0x80 | (point >> 6 & 0x3F));
+  }
+  byte(0x80 | (point & 0x3F));
+}
+
+// Appends what stands behind "\u" and says how many characters it took; 0: not a character.
+std::size_t appendUnit(std::string& out, std::string_view rest) {
+  const auto high = hexUnit(rest);
+  if (!high || (*high >= 0xDC00 && *high <= 0xDFFF)) return 0;
+  if (*high < 0xD800 || *high > 0xDFFF) {
+    appendUtf8(out, *high);
+    return 4;
+  }
+  if (rest.substr(4, 2) != "\\u") return 0;
+  const auto low = hexUnit(rest.substr(6));
+  if (!low || *low < 0xDC00 || *low > 0xDFFF) return 0;
+  appendUtf8(out, 0x10000 + ((*high - 0xD800) << 10) + (*low - 0xDC00));
+  return 10;
+}
+
+char simpleEscape(char c) {
+  switch (c) {
+    case '"':
+    case '\\':
+    case '/': return c;
+    case 'b': return '\b';
+    case 'f': return '\f';
+    case 'n': return '\n';
+    case 'r': return '\r';
+    case 't': return '\t';
+    default: return '\0';
+  }
+}
+
+}  // namespace
+
+std::optional<Number> parseNumber(std::string_view token) {
+  const auto decimal = NumberReader(token).read();
+  if (!decimal) return std::nullopt;
+  Number number{.value = toDouble(*decimal, token), .integer = 0, .isInteger = false};
+  if (!decimal->whole) return number;
+  const auto [end, error] = decimal->digits < kSafeDigits
+                                ? std::from_chars_result{nullptr, std::errc()}
+                                : std::from_chars(token.data(), token.data() + token.size(), number.integer);
+  number.isInteger = error == std::errc();
+  if (decimal->digits < kSafeDigits) {
+    const auto magnitude = static_cast<std::int64_t>(decimal->mantissa);
+    number.integer = decimal->negative ? -magnitude : magnitude;
+  }
+  return number;
+}
+
+bool unescape(std::string_view quoted, std::string& out) {
+  out.clear();
+  std::size_t at = 0;
+  while (true) {
+    const std::size_t special = quoted.find_first_of("\\\"", at);
+    if (special == std::string_view::npos) break;
+    out.append(quoted, at, special - at);
+    if (quoted[special] == '"' || special + 1 == quoted.size()) return false;
+    at = special + 2;
+    if (quoted[special + 1] == 'u') {
+      const std::size_t taken = appendUnit(out, quoted.substr(at));
+      if (taken == 0) return false;
+      at += taken;
+    } else {
+      const char meant = simpleEscape(quoted[special + 1]);
+      if (meant == '\0') return false;
+      out += meant;
+    }
+  }
+  out.append(quoted, at);
+  return true;
+}
+
+Refusal explainRefusal(std::string_view json) {
+  bool inString = false;
+  std::size_t opened = 0;
+  for (std::size_t at = 0; at < json.size();) {
+    const std::size_t length = utf8Length(json.substr(at));
+    if (length == 0) return {at, "the text is not UTF-8"};
+    const char c = json[at];
+    if (inString && static_cast<unsigned char>(c) < 0x20) return {at, "control characters must be escaped"};
+    if (c == '"') {
+      inString = !inString;
+      opened = at;
+    }
+    at += length;
+    const bool escapes = inString && c == '\\' && at < json.size();
+    if (escapes && (json[at] == '"' || json[at] == '\\')) ++at;
+  }
+  if (inString) return {opened, "the text that begins here has no end"};
+  return {0, json.empty() ? "the text is empty" : "the text cannot be read"};
+}
+
+}  // namespace corbel::json
