@@ -1,5 +1,5 @@
-// Bench "writes": acknowledged small writes a second with 1 and with 64 writers, each waiting for its commit, while
-// readers ask for one row by key. usage: store_bench FOLDER [SECONDS] [JSON-FILE]
+// Bench "writes": acknowledged small writes a second with 1 and with 64 writers, each waiting for
+// its commit, while readers ask for one row by key. usage: store_bench FOLDER [SECONDS] [JSON-FILE]
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -70,13 +70,17 @@ Row measure(store::Database& database, const char* name, int writers, double sec
     writes = latencies(writers, end, [&] {
       const std::int64_t id = ++last;
       return database
-          .write([&](store::Transaction& tx) {
-            return tx.execute("INSERT INTO bench (id, owner, body) VALUES (?, ?, ?)", id, id % 1'000, body);
-          }, Deadline::never())
+          .write(
+              [&](store::Transaction& tx) {
+                return tx.execute("INSERT INTO bench (id, owner, body) VALUES (?, ?, ?)", id,
+                                  id % 1'000, body);
+              },
+              Deadline::never())
           .has_value();
     });
   });
-  // Two readers at a rate that a server has, not as fast as they can: they would take the processor from the writers.
+  // Two readers at a rate that a server has, not as fast as they can: they would take the processor
+  // from the writers.
   auto reads = latencies(2, end, [&] {
     const auto found = database.read(
         [](store::Reader& reader) {
@@ -133,20 +137,21 @@ int main(int count, char** arguments) {
   const auto prepared = (*database)->write(
       [](store::Transaction& tx) -> Result<void> {
         CORBEL_CHECK(tx.execute("DROP TABLE IF EXISTS bench"));
-        CORBEL_CHECK(tx.execute("CREATE TABLE bench (id INTEGER NOT NULL PRIMARY KEY, owner BIGINT NOT NULL, "
-                                "body TEXT NOT NULL)"));
+        CORBEL_CHECK(tx.execute(
+            "CREATE TABLE bench (id INTEGER NOT NULL PRIMARY KEY, owner BIGINT NOT NULL, "
+            "body TEXT NOT NULL)"));
         return tx.execute("CREATE INDEX bench_by_owner ON bench (owner)");
       },
       Deadline::never());
   if (!prepared) return 1;
   const std::vector<Row> rows{measure(**database, "sqlite-w1", 1, seconds),
                               measure(**database, "sqlite-w64", 64, seconds)};
-  fmt::print("{:12} {:>12} {:>14} {:>12} {:>12} {:>10} {:>12}\n", "case", "acked/s", "write p99 ms", "read p50 ms",
-             "read p95 ms", "reads/s", "units/group");
+  fmt::print("{:12} {:>12} {:>14} {:>12} {:>12} {:>10} {:>12}\n", "case", "acked/s", "write p99 ms",
+             "read p50 ms", "read p95 ms", "reads/s", "units/group");
   for (const Row& row : rows) {
     fmt::print("{:12} {:>12.0f} {:>14.2f} {:>12.3f} {:>12.3f} {:>10.0f} {:>12.1f}\n", row.name,
-               row.acknowledgedPerSecond, row.writeP99Ms, row.readP50Ms, row.readP95Ms, row.readsPerSecond,
-               row.unitsPerGroup);
+               row.acknowledgedPerSecond, row.writeP99Ms, row.readP50Ms, row.readP95Ms,
+               row.readsPerSecond, row.unitsPerGroup);
   }
   if (count > 3) writeJson(rows, arguments[3]);
   return 0;
