@@ -19,7 +19,8 @@ constexpr int kRounds = 8;
 constexpr std::int64_t kIdsPerRound = 10'000'000;
 
 // Writes as fast as it can and reports every acknowledged id, until it is killed.
-[[noreturn]] void writeForEver(const std::filesystem::path& folder, int report, std::int64_t firstId) {
+[[noreturn]] void writeForEver(const std::filesystem::path& folder, int report,
+                               std::int64_t firstId) {
   const SystemClock clock;
   auto database = Database::open({.dataFolder = folder}, clock);
   if (!database) _exit(1);
@@ -63,7 +64,9 @@ std::set<std::int64_t> acknowledgedBeforeTheKill(const std::filesystem::path& fo
 std::set<std::int64_t> storedIds(Database& database) {
   const auto ids = database.read(
       [](Reader& reader) {
-        return reader.query("SELECT id FROM notes").all([](const Row& row) { return row.integer(0); });
+        return reader.query("SELECT id FROM notes").all([](const Row& row) {
+          return row.integer(0);
+        });
       },
       Deadline::never());
   return ids ? std::set<std::int64_t>(ids->begin(), ids->end()) : std::set<std::int64_t>();

@@ -9,8 +9,9 @@
 namespace corbel::store {
 namespace {
 
-constexpr Migration kModels{1, "models", "CREATE TABLE models (id TEXT NOT NULL); CREATE INDEX by_id ON models (id);",
-                            "DROP TABLE models"};
+constexpr Migration kModels{
+    1, "models", "CREATE TABLE models (id TEXT NOT NULL); CREATE INDEX by_id ON models (id);",
+    "DROP TABLE models"};
 constexpr Migration kKeys{2, "keys", "CREATE TABLE keys (id TEXT NOT NULL)", "DROP TABLE keys"};
 constexpr Migration kRuns{3, "runs", "CREATE TABLE runs (id TEXT NOT NULL)", "DROP TABLE runs"};
 
@@ -26,7 +27,8 @@ class Migrations : public testing::Test {
     return database
         ->read(
             [](Reader& reader) {
-              return reader.query("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+              return reader
+                  .query("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
                   .all([](const Row& row) { return row.string(0); });
             },
             Deadline::never())
@@ -67,10 +69,12 @@ TEST_F(Migrations, AreTakenBackFromTheNewestDown) {
 }
 
 TEST_F(Migrations, ThatFailAreUndoneWhollyAndKeepThoseBefore) {
-  const Migration broken{2, "broken", "CREATE TABLE half (id TEXT); CREATE TABLE models (id TEXT)", "DROP TABLE half"};
+  const Migration broken{2, "broken", "CREATE TABLE half (id TEXT); CREATE TABLE models (id TEXT)",
+                         "DROP TABLE half"};
   const auto outcome = up({kModels, broken, kRuns});
   ASSERT_FALSE(outcome);
-  EXPECT_TRUE(outcome.error().message.starts_with("migration 2 'broken' failed: ")) << outcome.error().message;
+  EXPECT_TRUE(outcome.error().message.starts_with("migration 2 'broken' failed: "))
+      << outcome.error().message;
   EXPECT_EQ(tables(), (Names{"models", "schema_migrations"}));
   EXPECT_EQ(up({kModels, kKeys}), Versions{2});
 }
@@ -81,8 +85,9 @@ TEST_F(Migrations, ChangedAfterTheyWereAppliedAreRefused) {
   changed.up = "CREATE TABLE models (id TEXT)";
   const auto outcome = up({changed, kKeys});
   EXPECT_EQ(outcome.error().code, ErrorCode::failedPrecondition);
-  EXPECT_EQ(outcome.error().message,
-            "migration 1 'models' was changed after it had been applied: add a new migration instead");
+  EXPECT_EQ(
+      outcome.error().message,
+      "migration 1 'models' was changed after it had been applied: add a new migration instead");
   EXPECT_EQ(tables(), (Names{"models", "schema_migrations"}));
 }
 
@@ -90,7 +95,8 @@ TEST_F(Migrations, OfANewerProgramMakeAnOlderOneRefuse) {
   ASSERT_TRUE(up({kModels, kKeys}));
   const auto outcome = up({kModels});
   EXPECT_EQ(outcome.error().code, ErrorCode::failedPrecondition);
-  EXPECT_TRUE(outcome.error().message.starts_with("the database was made by a newer Corbel: migration 2 'keys'"));
+  EXPECT_TRUE(outcome.error().message.starts_with(
+      "the database was made by a newer Corbel: migration 2 'keys'"));
   EXPECT_FALSE(down({kModels}, 0));
 }
 

@@ -49,8 +49,9 @@ TEST_F(Opening, IsRefusedWhileAnotherProcessHasTheFolder) {
   const auto database = openDatabase({.dataFolder = folder.path()}, clock);
   const Error error = refusal(folder.path());
   EXPECT_EQ(error.code, ErrorCode::unavailable);
-  EXPECT_EQ(error.message, "data folder " + folder.path().string() + " is in use by another process (pid " +
-                               std::to_string(getpid()) + ")");
+  EXPECT_EQ(error.message, "data folder " + folder.path().string() +
+                               " is in use by another process (pid " + std::to_string(getpid()) +
+                               ")");
 }
 
 TEST_F(Opening, SaysThatAFolderCannotBeMade) {
@@ -69,7 +70,8 @@ TEST_F(Opening, SaysThatAFolderIsReadOnly) {
   const Error error = refusal(folder.path());
   if (root) ASSERT_EQ(seteuid(0), 0);
   EXPECT_EQ(error.code, ErrorCode::permissionDenied) << error.message;
-  EXPECT_NE(error.message.find("cannot be written: Permission denied"), std::string::npos) << error.message;
+  EXPECT_NE(error.message.find("cannot be written: Permission denied"), std::string::npos)
+      << error.message;
 }
 
 TEST_F(Opening, RefusesAFileThatIsNoDatabaseAndLeavesItAlone) {
@@ -77,7 +79,8 @@ TEST_F(Opening, RefusesAFileThatIsNoDatabaseAndLeavesItAlone) {
   std::ofstream(folder.database()) << text;
   const Error error = refusal(folder.path());
   EXPECT_EQ(error.code, ErrorCode::failedPrecondition);
-  EXPECT_NE(error.message.find("is damaged or is not a Corbel database"), std::string::npos) << error.message;
+  EXPECT_NE(error.message.find("is damaged or is not a Corbel database"), std::string::npos)
+      << error.message;
   EXPECT_EQ(std::filesystem::file_size(folder.database()), text.size());
 }
 

@@ -1,4 +1,5 @@
-// What the tests of this module share: a folder that goes with its owner, and a database with one table.
+// What the tests of this module share: a folder that goes with its owner, and a database with one
+// table.
 #pragma once
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -31,7 +32,7 @@ class TemporaryFolder {
 inline std::unique_ptr<Database> openDatabase(const DatabaseOptions& options, const Clock& clock) {
   auto opened = Database::open(options, clock);
   if (!opened) {
-    ADD_FAILURE() << opened.error().message;
+    ADD_FAILURE() << opened.error().message << "; " << opened.error().detail;
     std::abort();
   }
   return *std::move(opened);
@@ -40,7 +41,8 @@ inline std::unique_ptr<Database> openDatabase(const DatabaseOptions& options, co
 inline Result<void> createNotes(Database& database) {
   return database.write(
       [](Transaction& tx) {
-        return tx.execute("CREATE TABLE notes (id INTEGER NOT NULL PRIMARY KEY, body TEXT NOT NULL UNIQUE)");
+        return tx.execute(
+            "CREATE TABLE notes (id INTEGER NOT NULL PRIMARY KEY, body TEXT NOT NULL UNIQUE)");
       },
       Deadline::never());
 }
@@ -50,13 +52,16 @@ inline Result<void> insertNote(Transaction& tx, std::int64_t id, std::string_vie
 }
 
 inline Result<void> insertNote(Database& database, std::int64_t id, std::string_view body) {
-  return database.write([&](Transaction& tx) { return insertNote(tx, id, body); }, Deadline::never());
+  return database.write([&](Transaction& tx) { return insertNote(tx, id, body); },
+                        Deadline::never());
 }
 
 inline std::int64_t countNotes(Database& database) {
   const auto count = database.read(
       [](Reader& reader) {
-        return reader.query("SELECT count(*) FROM notes").one([](const Row& row) { return row.integer(0); });
+        return reader.query("SELECT count(*) FROM notes").one([](const Row& row) {
+          return row.integer(0);
+        });
       },
       Deadline::never());
   return count && *count ? **count : -1;

@@ -37,11 +37,14 @@ TEST_F(Rows, GiveBackEveryTypeThatWasBound) {
   const std::optional<std::string> nothing;
   const auto matches = database->read(
       [&](Reader& reader) {
-        return reader.query("SELECT ?, ?, ?, ?, ?, ?, ?, ?", -7, 2.5, "ä", blob, true, time, nothing, Bytes())
+        return reader
+            .query("SELECT ?, ?, ?, ?, ?, ?, ?, ?", -7, 2.5, "ä", blob, true, time, nothing,
+                   Bytes())
             .one([&](const Row& row) {
               return row.integer<int>(0) == -7 && row.real(1) == 2.5 && row.text(2) == "ä" &&
-                     std::ranges::equal(row.bytes(3), blob) && row.boolean(4) && row.time(5) == time &&
-                     row.isNull(6) && !row.optionalString(6) && row.bytes(7).empty() && !row.isNull(7);
+                     std::ranges::equal(row.bytes(3), blob) && row.boolean(4) &&
+                     row.time(5) == time && row.isNull(6) && !row.optionalString(6) &&
+                     row.bytes(7).empty() && !row.isNull(7);
             });
       },
       Deadline::never());
@@ -52,7 +55,9 @@ TEST_F(Rows, GiveBackEveryTypeThatWasBound) {
 TEST_F(Rows, BindAnEmptyViewAsEmptyTextNotAsNull) {
   const auto isNull = database->read(
       [](Reader& reader) {
-        return reader.query("SELECT ?", std::string_view()).one([](const Row& row) { return row.isNull(0); });
+        return reader.query("SELECT ?", std::string_view()).one([](const Row& row) {
+          return row.isNull(0);
+        });
       },
       Deadline::never());
   ASSERT_TRUE(isNull);
@@ -61,12 +66,14 @@ TEST_F(Rows, BindAnEmptyViewAsEmptyTextNotAsNull) {
 
 TEST_F(Rows, OfAnotherTypeThanAskedForFailTheQuery) {
   const auto read = [&](auto map) {
-    return database->read([&](Reader& reader) { return reader.query("SELECT 'x', NULL, 70000").one(map); },
-                          Deadline::never());
+    return database->read(
+        [&](Reader& reader) { return reader.query("SELECT 'x', NULL, 70000").one(map); },
+        Deadline::never());
   };
   EXPECT_EQ(read([](const Row& row) { return row.integer(0); }).error().code, ErrorCode::internal);
   EXPECT_EQ(read([](const Row& row) { return row.string(1); }).error().code, ErrorCode::internal);
-  EXPECT_EQ(read([](const Row& row) { return row.integer<std::int16_t>(2); }).error().code, ErrorCode::internal);
+  EXPECT_EQ(read([](const Row& row) { return row.integer<std::int16_t>(2); }).error().code,
+            ErrorCode::internal);
   EXPECT_EQ(read([](const Row& row) { return row.integer(3); }).error().code, ErrorCode::internal);
   EXPECT_TRUE(read([](const Row& row) { return row.optionalString(1); }));
 }
@@ -79,7 +86,9 @@ TEST_F(Reads, SeeOneSnapshotFromTheirFirstQueryOn) {
   const auto seen = database->read(
       [&](Reader& reader) -> Result<std::pair<std::int64_t, std::int64_t>> {
         const auto count = [&] {
-          return reader.query("SELECT count(*) FROM notes").one([](const Row& row) { return row.integer(0); });
+          return reader.query("SELECT count(*) FROM notes").one([](const Row& row) {
+            return row.integer(0);
+          });
         };
         CORBEL_TRY(const auto before, count());
         CORBEL_CHECK(insertNote(*database, 1, "written meanwhile"));
@@ -94,7 +103,9 @@ TEST_F(Reads, SeeOneSnapshotFromTheirFirstQueryOn) {
 TEST_F(Reads, CannotWrite) {
   const auto wrote = database->read(
       [](Reader& reader) {
-        return reader.query("INSERT INTO notes VALUES (1, 'x') RETURNING id").one([](const Row&) { return 0; });
+        return reader.query("INSERT INTO notes VALUES (1, 'x') RETURNING id").one([](const Row&) {
+          return 0;
+        });
       },
       Deadline::never());
   EXPECT_FALSE(wrote);
@@ -102,11 +113,14 @@ TEST_F(Reads, CannotWrite) {
   EXPECT_TRUE(database->healthy());
 }
 
-constexpr Sql<0> kEndless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
+constexpr Sql<0> kEndless =
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
 
 TEST_F(Reads, ThatRunAwayAreStoppedAtTheDeadline) {
   const auto outcome = database->read(
-      [](Reader& reader) { return reader.query(kEndless).one([](const Row& row) { return row.integer(0); }); },
+      [](Reader& reader) {
+        return reader.query(kEndless).one([](const Row& row) { return row.integer(0); });
+      },
       Deadline::after(clock, milliseconds(20)));
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().code, ErrorCode::deadlineExceeded);
@@ -170,8 +184,9 @@ TEST_F(Writes, ThatThrowAreUndoneAndAnswered) {
 TEST_F(Writes, NameATakenKeyAndAMissingParentWithoutShowingSql) {
   ASSERT_TRUE(database->write(
       [](Transaction& tx) {
-        return tx.execute("CREATE TABLE replies (note BIGINT NOT NULL REFERENCES notes (id), stars INTEGER CHECK "
-                          "(stars < 6))");
+        return tx.execute(
+            "CREATE TABLE replies (note BIGINT NOT NULL REFERENCES notes (id), stars INTEGER CHECK "
+            "(stars < 6))");
       },
       Deadline::never()));
   ASSERT_TRUE(insertNote(*database, 1, "a"));
@@ -182,7 +197,9 @@ TEST_F(Writes, NameATakenKeyAndAMissingParentWithoutShowingSql) {
 
   const auto reply = [&](int note, int stars) {
     return database->write(
-        [&](Transaction& tx) { return tx.execute("INSERT INTO replies VALUES (?, ?)", note, stars); },
+        [&](Transaction& tx) {
+          return tx.execute("INSERT INTO replies VALUES (?, ?)", note, stars);
+        },
         Deadline::never());
   };
   EXPECT_EQ(reply(9, 1).error().code, ErrorCode::failedPrecondition);
@@ -191,8 +208,8 @@ TEST_F(Writes, NameATakenKeyAndAMissingParentWithoutShowingSql) {
 }
 
 TEST_F(Writes, WhoseDeadlineHasPassedAreNotBegun) {
-  const auto outcome =
-      database->write([](Transaction& tx) { return insertNote(tx, 1, "late"); }, Deadline::at(clock.steady()));
+  const auto outcome = database->write([](Transaction& tx) { return insertNote(tx, 1, "late"); },
+                                       Deadline::at(clock.steady()));
   EXPECT_EQ(outcome.error().code, ErrorCode::deadlineExceeded);
   EXPECT_EQ(countNotes(*database), 0);
 }
@@ -207,12 +224,11 @@ TEST_F(Writes, FromTheWriterThreadItselfAreRefusedInsteadOfWaitingForever) {
 class HeldWriter {
  public:
   explicit HeldWriter(Database& database) {
-    database.write({.apply =
-                        [this](Transaction&) -> Result<void> {
-                          held_.count_down();
-                          release_.wait();
-                          return {};
-                        },
+    database.write({.apply = [this](Transaction&) -> Result<void> {
+                      held_.count_down();
+                      release_.wait();
+                      return {};
+                    },
                     .done = [](Result<void>) {}});
     held_.wait();
   }
@@ -256,7 +272,8 @@ TEST_F(GroupCommit, CommitsWhatIsQueuedTogetherInOrder) {
   HeldWriter held(*database);
   Outcomes outcomes(3);
   for (int i = 1; i <= 3; ++i) {
-    outcomes.write(*database, [i](Transaction& tx) { return insertNote(tx, i, std::to_string(i)); });
+    outcomes.write(*database,
+                   [i](Transaction& tx) { return insertNote(tx, i, std::to_string(i)); });
   }
   EXPECT_EQ(database->stats().queueDepth, 3u);
   held.release();
@@ -290,8 +307,9 @@ TEST_F(GroupCommit, KeepsTheNeighboursOfAUnitThatRunsAway) {
   outcomes.write(
       *database,
       [](Transaction& tx) {
-        return tx.execute("INSERT INTO notes WITH RECURSIVE n(i) AS (SELECT 9 UNION ALL SELECT i + 1 FROM n) "
-                          "SELECT i, i FROM n");
+        return tx.execute(
+            "INSERT INTO notes WITH RECURSIVE n(i) AS (SELECT 9 UNION ALL SELECT i + 1 FROM n) "
+            "SELECT i, i FROM n");
       },
       Deadline::after(clock, milliseconds(50)));
   outcomes.write(*database, [](Transaction& tx) { return insertNote(tx, 2, "after"); });
@@ -354,13 +372,15 @@ TEST_F(Writes, OnAFullDiskFailAloneAndGoOnWhenThereIsRoomAgain) {
   const std::string large(100'000, 'x');
   ASSERT_TRUE(insertNote(*database, 1, large));
   Result<void> outcome;
-  for (int i = 2; i < 10 && outcome; ++i) outcome = insertNote(*database, i, large + std::to_string(i));
+  for (int i = 2; i < 10 && outcome; ++i)
+    outcome = insertNote(*database, i, large + std::to_string(i));
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().code, ErrorCode::insufficientStorage);
   EXPECT_EQ(database->state(), StoreState::full);
   EXPECT_GE(countNotes(*database), 1);
 
-  EXPECT_TRUE(database->write([](Transaction& tx) { return tx.execute("DELETE FROM notes"); }, Deadline::never()));
+  EXPECT_TRUE(database->write([](Transaction& tx) { return tx.execute("DELETE FROM notes"); },
+                              Deadline::never()));
   EXPECT_EQ(database->state(), StoreState::ok);
   EXPECT_TRUE(insertNote(*database, 1, large));
 }
@@ -377,7 +397,8 @@ TEST_F(StoreTest, FindsNothingWrongWithAGoodFile) {
 }
 
 TEST_F(StoreTest, StopsWritingOnceDamageIsFound) {
-  for (int i = 0; i < 100; ++i) ASSERT_TRUE(insertNote(*database, i, std::string(1'000, 'x') + std::to_string(i)));
+  for (int i = 0; i < 100; ++i)
+    ASSERT_TRUE(insertNote(*database, i, std::string(1'000, 'x') + std::to_string(i)));
   database.reset();
   {
     std::fstream file(folder.database(), std::ios::in | std::ios::out | std::ios::binary);

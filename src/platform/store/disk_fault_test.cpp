@@ -1,0 +1,67 @@
+#include <gtest/gtest.h>
+
+#include "faulty_disk.h"
+#include "store_fixture.h"
+
+namespace corbel::store {
+namespace {
+
+class DiskFault : public testing::Test {
+ protected:
+  DiskFault() {
+    EXPECT_TRUE(createNotes(*database));
+    EXPECT_TRUE(insertNote(*database, 1, "before"));
+  }
+
+  FaultyDisk disk;
+  TemporaryFolder folder;
+  SystemClock clock;
+  std::unique_ptr<Database> database = openDatabase({.dataFolder = folder.path()}, clock);
+};
+
+TEST_F(DiskFault, OfAFullDiskIsAnsweredAndHealsByItself) {
+  disk.failWith(FaultyDisk::Fault::full);
+  EXPECT_EQ(insertNote(*database, 2, "no room").error().code, ErrorCode::insufficientStorage);
+  EXPECT_EQ(database->state(), StoreState::full);
+  EXPECT_EQ(countNotes(*database), 1);
+
+  disk.failWith(FaultyDisk::Fault::none);
+  EXPECT_TRUE(insertNote(*database, 2, "after"));
+  EXPECT_EQ(database->state(), StoreState::ok);
+  database.reset();
+  database = openDatabase({.dataFolder = folder.path()}, clock);
+  EXPECT_EQ(countNotes(*database), 2);
+}
+
+// After a failed fsync the kernel may have dropped the pages: trying again would "succeed" without
+// them.
+TEST_F(DiskFault, OfAnFsyncStopsAllWritesForGoodWhileReadsGoOn) {
+  disk.failWith(FaultyDisk::Fault::sync);
+  EXPECT_EQ(insertNote(*database, 2, "in doubt").error().code, ErrorCode::internal);
+  EXPECT_FALSE(database->healthy());
+
+  disk.failWith(FaultyDisk::Fault::none);
+  EXPECT_EQ(insertNote(*database, 3, "refused").error().code, ErrorCode::unavailable);
+  EXPECT_EQ(countNotes(*database), 1);
+}
+
+TEST_F(DiskFault, OfAWriteStopsAllWrites) {
+  disk.failWith(FaultyDisk::Fault::write);
+  EXPECT_FALSE(insertNote(*database, 2, "in doubt"));
+  EXPECT_FALSE(database->healthy());
+}
+
+TEST_F(DiskFault, LosesNothingThatWasAcknowledgedBefore) {
+  disk.failWith(FaultyDisk::Fault::sync);
+  EXPECT_FALSE(insertNote(*database, 2, "in doubt"));
+  database.reset();
+  disk.failWith(FaultyDisk::Fault::none);
+  database = openDatabase({.dataFolder = folder.path()}, clock);
+  EXPECT_TRUE(database->healthy());
+  EXPECT_TRUE(database->checkIntegrity(Deadline::never()));
+  EXPECT_GE(countNotes(*database), 1);
+  EXPECT_TRUE(insertNote(*database, 3, "goes on"));
+}
+
+}  // namespace
+}  // namespace corbel::store
