@@ -97,16 +97,16 @@ inline constexpr std::string_view kDefaultTenant = "default";
 
 // Of a whole tenant; none: unlimited.
 struct TenantQuotas {
-  std::optional<std::int64_t> models;
-  std::optional<std::int64_t> storageBytes;
-  std::optional<std::int64_t> requestsPerMinute;
+  std::optional<std::int64_t> models = {};
+  std::optional<std::int64_t> storageBytes = {};
+  std::optional<std::int64_t> requestsPerMinute = {};
   bool operator==(const TenantQuotas&) const = default;
 };
 
 struct Tenant {
   std::string id;  // lower-case letters, digits and '-', at most 63; what X-Tenant-ID names
   std::string name;
-  TenantQuotas quotas;
+  TenantQuotas quotas = {};
   Timestamp createdAt;
 };
 
@@ -115,12 +115,13 @@ struct Membership {
   std::string tenant;
   std::vector<std::string> roles;  // for display; the permissions decide
   PermissionSet permissions;
+  bool operator==(const Membership&) const = default;
 };
 
 // Of one API key; none: what the settings say for keys.
 struct KeyLimits {
-  std::optional<std::uint32_t> requestsPerMinute;
-  std::optional<std::uint32_t> rowsPerMinute;
+  std::optional<std::uint32_t> requestsPerMinute = {};
+  std::optional<std::uint32_t> rowsPerMinute = {};
   bool operator==(const KeyLimits&) const = default;
 };
 
