@@ -34,6 +34,7 @@ Outgoing::Flush Outgoing::flush(int socket) {
 Outgoing::Flush Outgoing::writeText(int socket) {
   const auto start = written_;
   while (textWritten_ < text_.size() || !body_.empty()) {
+    if (written_ - start >= kTurn) return Flush::paused;
     iovec parts[2] = {{text_.data() + textWritten_, text_.size() - textWritten_},
                       {const_cast<char*>(body_.data()), body_.size()}};
     msghdr message{};
@@ -46,7 +47,6 @@ Outgoing::Flush Outgoing::writeText(int socket) {
       return wouldBlock() ? Flush::blocked : Flush::failed;
     }
     advance(static_cast<std::size_t>(sent));
-    if (written_ - start >= kTurn) return Flush::paused;
   }
   return Flush::done;
 }
@@ -62,6 +62,7 @@ void Outgoing::advance(std::size_t bytes) {
 Outgoing::Flush Outgoing::writeFile(int socket) {
   const auto start = written_;
   while (file_->length > 0) {
+    if (written_ - start >= kTurn) return Flush::paused;
     auto offset = static_cast<off_t>(file_->offset);
     const auto step = std::min<std::uint64_t>(file_->length, kFileStep);
     const auto sent = ::sendfile(socket, file_->descriptor, &offset, step);
@@ -73,7 +74,6 @@ Outgoing::Flush Outgoing::writeFile(int socket) {
     file_->length -= bytes;
     bodyWritten_ += bytes;
     written_ += bytes;
-    if (written_ - start >= kTurn && file_->length > 0) return Flush::paused;
   }
   file_ = nullptr;
   return Flush::done;
