@@ -1,4 +1,4 @@
-#include "onnx_model.h"
+#include "inference/onnx_model.h"
 
 #include <algorithm>
 #include <array>
@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "onnx_library.h"
+#include "inference/onnx_library.h"
 
 namespace corbel::inference {
 namespace {

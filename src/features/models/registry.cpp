@@ -5,7 +5,7 @@
 #include <limits>
 #include <utility>
 
-#include "registry_store.h"
+#include "models/registry_store.h"
 
 namespace corbel::models {
 namespace {

@@ -1,4 +1,4 @@
-#include "registry_store.h"
+#include "models/registry_store.h"
 
 #include <utility>
 
