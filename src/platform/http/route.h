@@ -33,7 +33,7 @@
 #include "http/reply.h"
 #include "identity/identity.h"
 #include "json/decode.h"
-#include "json/schema.h"
+#include "json/type.h"
 
 namespace corbel::http {
 
@@ -80,9 +80,8 @@ struct Route {
   bool quick = false;  // runs on the network thread
   int successStatus = 200;
   std::string_view tag;  // of the API class, groups the docs
-  std::string (*requestSchema)(json::SchemaRegistry&) = nullptr;   // nullptr: none
-  std::string (*responseSchema)(json::SchemaRegistry&) = nullptr;  // nullptr: no JSON
-  std::vector<json::QueryParameter> (*query)() = nullptr;
+  const json::Type* request = nullptr;   // of the body, or of the query; nullptr: takes none
+  const json::Type* response = nullptr;  // nullptr: no JSON
   std::move_only_function<void(Call) const> handler;
   // Upload routes: says where the body goes; runs on the api pool before the body is read.
   std::move_only_function<Result<std::shared_ptr<BodySink>>(Call&) const> openUpload;
@@ -198,20 +197,21 @@ struct RouteSpec {
   Route mountReading(Api& api, Input input) const {
     using Traits = detail::HandlerTraits<Handler>;
     using Answer = detail::AnswerTraits<typename Traits::Answer>;
-    Route route{.method = method, .path = path, .access = access, .summary = summary, .options = options};
+    Route route;
+    route.method = method;
+    route.path = path;
+    route.access = access;
+    route.summary = summary;
+    route.options = options;
     route.quick = Traits::kQuick;
     route.successStatus = Answer::kStatus;
     if constexpr (!std::is_void_v<typename Traits::Request>) {
       using In = Traits::Request;
       route.input = input;
-      if (input == Input::json) {
-        route.requestSchema = [](json::SchemaRegistry& registry) { return registry.add<In>(); };
-      } else {
-        route.query = &json::queryParameters<In>;
-      }
+      route.request = &json::kType<In>;
     }
     if constexpr (!std::is_void_v<typename Answer::Body>) {
-      route.responseSchema = [](json::SchemaRegistry& registry) { return registry.add<typename Answer::Body>(); };
+      route.response = &json::kType<typename Answer::Body>;
     }
     route.handler = [&api, input = route.input](Call call) {
       detail::invoke<Handler>(api, std::move(call), input);
