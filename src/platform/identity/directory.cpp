@@ -1,13 +1,12 @@
 #include "identity/directory.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
 
+#include "checks.h"
 #include "directory_store.h"
-#include "names.h"
 
 namespace corbel::identity {
 namespace {
@@ -28,13 +27,6 @@ Result<void> checkQuotas(const TenantQuotas& quotas) {
   CORBEL_CHECK(check("/quotas/models", quotas.models));
   CORBEL_CHECK(check("/quotas/storageBytes", quotas.storageBytes));
   return check("/quotas/requestsPerMinute", quotas.requestsPerMinute);
-}
-
-Result<void> checkDelegation(PermissionSet permissions, const Actor& by) {
-  const PermissionSet excess = permissions.without(by.membership.permissions);
-  if (excess.empty()) return {};
-  return failField("/permissions", fmt::format("has {}, which you do not have", fmt::join(excess.names(), ", ")),
-                   ErrorCode::permissionDenied);
 }
 
 std::unexpected<Error> noSuchTenant(std::string_view id) {

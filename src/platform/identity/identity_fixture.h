@@ -45,9 +45,11 @@ class IdentityTest : public testing::Test {
     Actor actor() const { return {principal, principal.memberships.front()}; }
     operator Actor() const { return actor(); }  // NOLINT: reads as the actor
   };
-  static Caller caller(std::string tenant, std::string_view role) { return caller(std::move(tenant), *builtInRole(role)); }
-  static Caller caller(std::string tenant, PermissionSet permissions) {
-    return {{.kind = PrincipalKind::user, .id = "user:test", .memberships = {{std::move(tenant), {}, permissions}}}};
+  static Caller caller(std::string tenant, std::string role) {
+    const PermissionSet permissions = *builtInRole(role);
+    return {{.kind = PrincipalKind::user,
+             .id = "user:test",
+             .memberships = {{std::move(tenant), {std::move(role)}, permissions}}}};
   }
 
   void addTenant(const std::string& id) {

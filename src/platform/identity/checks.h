@@ -1,8 +1,9 @@
-// What tenants, roles and keys may be called.
+// What tenants, roles and keys may be called, and what may be handed on.
 #pragma once
 #include <string_view>
 
 #include "base/result.h"
+#include "identity/identity.h"
 
 namespace corbel::identity {
 
@@ -10,5 +11,8 @@ namespace corbel::identity {
 Result<void> checkWord(std::string_view pointer, std::string_view word);
 // A name for people: 1 to 100 bytes without control characters.
 Result<void> checkName(std::string_view pointer, std::string_view name);
+
+// permission_denied: there are permissions that the actor lacks; the message names them.
+Result<void> checkDelegation(PermissionSet permissions, const Actor& by);
 
 }  // namespace corbel::identity

@@ -1,4 +1,7 @@
-#include "names.h"
+#include "checks.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <string>
@@ -24,6 +27,13 @@ Result<void> checkWord(std::string_view pointer, std::string_view word) {
 Result<void> checkName(std::string_view pointer, std::string_view name) {
   if (!name.empty() && name.size() <= kMaxName && std::ranges::none_of(name, isControl)) return {};
   return failField(std::string(pointer), "must be 1 to 100 bytes long and without control characters");
+}
+
+Result<void> checkDelegation(PermissionSet permissions, const Actor& by) {
+  const PermissionSet excess = permissions.without(by.membership.permissions);
+  if (excess.empty()) return {};
+  return failField("/permissions", fmt::format("has {}, which you do not have", fmt::join(excess.names(), ", ")),
+                   ErrorCode::permissionDenied);
 }
 
 }  // namespace corbel::identity
