@@ -44,16 +44,6 @@ constexpr bool reaches(const Type& type, Kind kind) {
                      [kind](const Type* found) { return found->kind == kind; });
 }
 
-constexpr bool isScalar(const Type& type) {
-  const Type& inner = type.kind == Kind::optional ? *type.element : type;
-  return inner.kind <= Kind::enumeration && inner.kind != Kind::view;
-}
-
-constexpr bool isFlat(const Type& type) {
-  return type.kind == Kind::object &&
-         std::ranges::all_of(type.fields, [](const Field& field) { return isScalar(*field.type); });
-}
-
 }  // namespace detail
 
 // A T from the one JSON value in `json`, which members of type Raw point into.
@@ -73,11 +63,11 @@ Result<T> decode(std::string_view json, Policy policy = Policy::strict) {
   return value;
 }
 
-// A T from a URL's query ("limit=50&status=ready", not yet decoded). Members are scalars or optional scalars. The same
-// rules and errors as for JSON, with pointers as in "?limit". '+' is a space. A parameter given twice is refused.
+// A T from a URL's query ("limit=50&status=ready", not yet decoded). The same rules and errors as for JSON, with pointers
+// as in "?limit". '+' is a space. A parameter given twice is refused.
+// Members are scalars or optional scalars; internal: T has others.
 template <class T>
 Result<T> decodeQuery(std::string_view query) {
-  static_assert(detail::isFlat(kType<T>), "a query carries scalars only");
   T value{};
   CORBEL_CHECK(detail::decodeQueryInto(query, kType<T>, &value));
   return value;

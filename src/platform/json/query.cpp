@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "assign.h"
@@ -38,6 +39,27 @@ Complaint assign(const Type& type, const Rule& rule, void* to, const std::string
     }
     default: return assignText(type, rule, to, text);
   }
+}
+
+bool isScalar(const Type& type) {
+  const Type& inner = type.kind == Kind::optional ? *type.element : type;
+  switch (inner.kind) {
+    case Kind::boolean:
+    case Kind::integer:
+    case Kind::number:
+    case Kind::text:
+    case Kind::time:
+    case Kind::enumeration: return true;
+    case Kind::view:
+    case Kind::object:
+    case Kind::array:
+    case Kind::map:
+    case Kind::optional:
+    case Kind::patch:
+    case Kind::raw:
+    case Kind::document: return false;
+  }
+  std::unreachable();
 }
 
 class QueryDecoder {
@@ -86,6 +108,9 @@ class QueryDecoder {
 }  // namespace
 
 Result<void> decodeQueryInto(std::string_view query, const Type& type, void* object) {
+  if (!std::ranges::all_of(type.fields, [](const Field& field) { return isScalar(*field.type); })) {
+    return fail(ErrorCode::internal, "The query cannot be read.", "a query type has members that are not scalars");
+  }
   return QueryDecoder(type, object).run(query);
 }
 

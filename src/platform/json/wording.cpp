@@ -107,8 +107,8 @@ std::string expectation(const Type& type, const Rule& rule) {
     case Kind::object: return "an object";
     case Kind::array: return expectedItems("a list", rule);
     case Kind::map: return expectedItems("an object", rule);
-    case Kind::optional: return expectation(*type.element, rule);
-    case Kind::patch: return expectation(*type.element, rule) + " or null";
+    case Kind::optional:
+    case Kind::patch: return expectation(*type.element, rule);
     case Kind::raw:
     case Kind::document: return "JSON";
   }
