@@ -63,7 +63,7 @@ struct RouteOptions {
   std::size_t bodyMax = limits::kJsonBody;
   std::string_view description = {};
   std::string_view contentType = "application/json";  // of a successful response
-  std::string_view example = {};                       // request body; else made of the examples of the fields
+  const json::Type* answer = nullptr;                  // of handlers that write their Response by hand
 };
 
 // What the request carries beside its path.
@@ -212,6 +212,8 @@ struct RouteSpec {
     }
     if constexpr (!std::is_void_v<typename Answer::Body>) {
       route.response = &json::kType<typename Answer::Body>;
+    } else {
+      route.response = options.answer;
     }
     route.handler = [&api, input = route.input](Call call) {
       detail::invoke<Handler>(api, std::move(call), input);
