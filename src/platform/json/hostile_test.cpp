@@ -1,6 +1,8 @@
 // Bodies that are made to cost much: each is refused quickly, on a flat stack.
 #include <gtest/gtest.h>
 
+#include <ctime>
+
 #include <chrono>
 #include <string>
 
@@ -13,16 +15,25 @@ namespace {
 using namespace test;
 
 #if defined(NDEBUG)
+constexpr int kMillion = 1'000'000;
 constexpr std::chrono::milliseconds kAllowed{50};
 #else
-constexpr std::chrono::milliseconds kAllowed{1000};  // not optimised, perhaps with sanitizers
+constexpr int kMillion = 100'000;  // not optimised, perhaps with sanitizers
+constexpr std::chrono::milliseconds kAllowed{500};
 #endif
+
+// Of this thread: the machine may be busy with other things.
+std::chrono::nanoseconds cpuTime() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
 
 template <class T>
 void expectRefusedQuickly(const std::string& json) {
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = cpuTime();
   const auto result = decode<T>(json);
-  const auto spent = std::chrono::steady_clock::now() - start;
+  const auto spent = cpuTime() - start;
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code, ErrorCode::invalidArgument);
   EXPECT_LT(result.error().message.size(), 1000);
@@ -42,30 +53,30 @@ std::string manyKeys(int count) {
 }
 
 TEST(HostileJson, AMillionBrackets) {
-  const std::string open(1'000'000, '[');
+  const std::string open(kMillion, '[');
   expectRefusedQuickly<Tree>(open);
   expectRefusedQuickly<Document>(open);
   expectRefusedQuickly<std::vector<Tree>>(open);
-  expectRefusedQuickly<Tree>(repeated(R"({"children":[)", 100'000));
+  expectRefusedQuickly<Tree>(repeated(R"({"children":[)", kMillion / 10));
 }
 
 TEST(HostileJson, AMillionKeys) {
-  const std::string keys = manyKeys(1'000'000);
+  const std::string keys = manyKeys(kMillion);
   expectRefusedQuickly<Person>(keys + "\"a\":0}");
   expectRefusedQuickly<std::map<std::string, int>>(keys + "\"a\":0}");
 }
 
 TEST(HostileJson, AsManyKeysInADocumentAsABodyHolds) {
-  expectRefusedQuickly<Document>(manyKeys(90'000) + "\"0\":0}");
+  expectRefusedQuickly<Document>(manyKeys(kMillion / 11) + "\"0\":0}");
 }
 
 TEST(HostileJson, TheSameKeyAgainAndAgain) {
-  expectRefusedQuickly<Person>("{" + repeated("\"age\":1,", 500'000) + "\"age\":1}");
-  expectRefusedQuickly<Document>("{" + repeated("\"a\":1,", 100'000) + "\"a\":1}");
+  expectRefusedQuickly<Person>("{" + repeated("\"age\":1,", kMillion / 2) + "\"age\":1}");
+  expectRefusedQuickly<Document>("{" + repeated("\"a\":1,", kMillion / 10) + "\"a\":1}");
 }
 
 TEST(HostileJson, NumbersOfAMegabyte) {
-  const std::string digits(1'000'000, '9');
+  const std::string digits(kMillion, '9');
   expectRefusedQuickly<int>(digits);
   expectRefusedQuickly<double>(digits);
   expectRefusedQuickly<double>("1e" + digits);
@@ -73,27 +84,27 @@ TEST(HostileJson, NumbersOfAMegabyte) {
 }
 
 TEST(HostileJson, TextsOfAMegabyte) {
-  const std::string text(1'000'000, 'x');
+  const std::string text(kMillion, 'x');
   expectRefusedQuickly<Person>("{\"name\":\"" + text + "\",\"age\":1}");
   expectRefusedQuickly<Person>("{\"" + text + "\":1}");
-  expectRefusedQuickly<Status>("\"" + repeated("\\u0041", 170'000) + "\"");
+  expectRefusedQuickly<Status>("\"" + repeated("\\u0041", kMillion / 6) + "\"");
 }
 
 TEST(HostileJson, AMegabyteOfBackslashesQuotesAndSpaces) {
-  expectRefusedQuickly<Person>(std::string(1'000'000, '\\'));
-  expectRefusedQuickly<Person>(std::string(1'000'001, '"'));
-  expectRefusedQuickly<Person>(std::string(1'000'000, ' '));
-  expectRefusedQuickly<Person>("[" + std::string(1'000'000, ' ') + "x");
-  expectRefusedQuickly<Person>(repeated("\"\\", 500'000));
+  expectRefusedQuickly<Person>(std::string(kMillion, '\\'));
+  expectRefusedQuickly<Person>(std::string(kMillion + 1, '"'));
+  expectRefusedQuickly<Person>(std::string(kMillion, ' '));
+  expectRefusedQuickly<Person>("[" + std::string(kMillion, ' ') + "x");
+  expectRefusedQuickly<Person>(repeated("\"\\", kMillion / 2));
 }
 
 TEST(HostileJson, ManySmallItems) {
-  expectRefusedQuickly<std::vector<Tree>>("[" + repeated("{\"leaf\":0},", 100'000) + "{}]");
-  expectRefusedQuickly<std::vector<std::vector<int>>>("[" + repeated("[],", 300'000) + "[]]");
+  expectRefusedQuickly<std::vector<Tree>>("[" + repeated("{\"leaf\":0},", kMillion / 10) + "{}]");
+  expectRefusedQuickly<std::vector<std::vector<int>>>("[" + repeated("[],", kMillion / 3) + "[]]");
 }
 
 TEST(HostileJson, InvalidUtf8AtTheEnd) {
-  expectRefusedQuickly<Person>("{\"name\":\"" + std::string(1'000'000, 'x') + "\xed\xa0\x80\"}");
+  expectRefusedQuickly<Person>("{\"name\":\"" + std::string(kMillion, 'x') + "\xed\xa0\x80\"}");
 }
 
 }  // namespace
