@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "characters.h"
 
 namespace corbel::http {
 namespace {
@@ -55,7 +56,12 @@ Result<void> ChunkDecoder::step(char c) {
     case State::contentReturn: return expect(c, '\r', State::contentEnd);
     case State::contentEnd: return expect(c, '\n', State::sizeStart);
     case State::lineStart:
-      return c == '\r' ? expect(c, '\r', State::lastEnd) : discard(c, State::trailer);
+      if (c == '\r') return expect(c, '\r', State::lastEnd);
+      [[fallthrough]];
+    case State::trailerName:
+      if (c == ':' && state_ == State::trailerName) return discard(c, State::trailer);
+      if (!is(c, kToken)) return malformed("trailer: must be \"Name: value\"");
+      return discard(c, State::trailerName);
     case State::trailer:
       return c == '\r' ? expect(c, '\r', State::trailerEnd) : discard(c, State::trailer);
     case State::trailerEnd: return expect(c, '\n', State::lineStart);
@@ -81,7 +87,10 @@ Result<void> ChunkDecoder::expect(char c, char wanted, State next) {
 }
 
 Result<void> ChunkDecoder::discard(char c, State next) {
-  if (c == '\n' || c == '\0') return malformed("chunked body: every line must end with CR LF");
+  const auto byte = static_cast<unsigned char>(c);
+  if ((byte < ' ' && c != '\t') || byte == 0x7f) {
+    return malformed("chunked body: extensions and trailers must not contain control characters");
+  }
   if (++discarded_ > kDiscardedMax) {
     return malformed("chunked body: chunk extensions and trailers must not exceed 8192 bytes");
   }

@@ -25,7 +25,7 @@ class ChunkDecoder {
  private:
   enum class State : std::uint8_t {
     sizeStart, size, extension, sizeEnd, content, contentReturn, contentEnd,
-    lineStart, trailer, trailerEnd, lastEnd, finished
+    lineStart, trailerName, trailer, trailerEnd, lastEnd, finished
   };
 
   Result<void> step(char c);

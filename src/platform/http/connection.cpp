@@ -14,7 +14,7 @@
 namespace corbel::http {
 namespace {
 
-constexpr int kReadsPerTurn = 16;
+constexpr int kReadsPerTurn = 4;
 constexpr std::size_t kCopyBodyUpTo = 16 * limits::kKiB;  // longer ones are written from where they are
 constexpr std::size_t kSparesKept = 4;
 constexpr std::size_t kLingerBytes = 1 * limits::kMiB;
@@ -43,7 +43,7 @@ void Connection::onEvents(std::uint32_t events) {
 
 // A loop, not recursion: what the service does inside a callback only changes the state that the next step looks at.
 void Connection::advance() {
-  if (advancing_) return;
+  if (advancing_ || state_ == State::closed) return;
   advancing_ = true;
   try {
     while (step()) {
@@ -391,7 +391,12 @@ void Connection::close() {
   thread_.onClosed(*this);
 }
 
+// What has reached this machine counts as started: an idle connection is read once more.
 void Connection::drain() {
+  if (!isIdle()) return;
+  readable_ = true;
+  readsLeft_ = 1;
+  advance();
   if (isIdle()) close();
 }
 

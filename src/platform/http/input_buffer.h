@@ -29,8 +29,11 @@ class InputBuffer {
 
   // Room for more, behind unread(), which may move down to what is pinned. Empty only when the block is full.
   std::span<char> space() {
-    // The padding is zeroed once: reading behind the last byte must not depend on the allocator.
-    if (!block_) block_ = std::make_unique<char[]>(kCapacity + ByteBuffer::kPadding);
+    // Not zeroed: pages that no request reaches cost no memory.
+    if (!block_) {
+      block_ = std::make_unique_for_overwrite<char[]>(kCapacity + ByteBuffer::kPadding);
+      std::memset(block_.get() + kCapacity, 0, ByteBuffer::kPadding);
+    }
     if (begin_ > pinned_ && (begin_ == end_ || end_ == kCapacity)) {
       std::memmove(block_.get() + pinned_, block_.get() + begin_, end_ - begin_);
       end_ -= begin_ - pinned_;

@@ -100,6 +100,7 @@ Result<Bound> bindTo(const std::string& host, std::uint16_t port) {
   Descriptor socket(::socket(addresses->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) return cannotListen(host, port, errno);
   setOptions(socket);
+  if (addresses->ai_family == AF_INET6) setOption(socket, IPPROTO_IPV6, IPV6_V6ONLY, 0);
   sockaddr_storage bound{};
   socklen_t length = sizeof bound;
   if (::bind(socket.number(), addresses->ai_addr, addresses->ai_addrlen) != 0 ||
