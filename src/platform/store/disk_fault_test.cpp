@@ -1,4 +1,10 @@
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <string>
 
 #include "faulty_disk.h"
 #include "store_fixture.h"
@@ -43,6 +49,24 @@ TEST_F(DiskFault, OfAnFsyncStopsAllWritesForGoodWhileReadsGoOn) {
   disk.failWith(FaultyDisk::Fault::none);
   EXPECT_EQ(insertNote(*database, 3, "refused").error().code, ErrorCode::unavailable);
   EXPECT_EQ(countNotes(*database), 1);
+}
+
+// A child, because the limit of the file size is the whole process's.
+TEST_F(DiskFault, OfAFileSizeLimitCountsAsAFullDisk) {
+  database.reset();
+  const pid_t child = fork();
+  if (child == 0) {
+    signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{.rlim_cur = 200'000, .rlim_max = 200'000};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    database = openDatabase({.dataFolder = folder.path()}, clock);
+    const auto outcome = insertNote(*database, 2, std::string(300'000, 'x'));
+    const bool refused = !outcome && outcome.error().code == ErrorCode::insufficientStorage;
+    _exit(refused && insertNote(*database, 2, "small") && database->healthy() ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
 }
 
 TEST_F(DiskFault, OfAWriteStopsAllWrites) {

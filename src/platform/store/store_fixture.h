@@ -67,4 +67,14 @@ inline std::int64_t countNotes(Database& database) {
   return count && *count ? **count : -1;
 }
 
+// A new database with the table of notes.
+class StoreTest : public testing::Test {
+ protected:
+  StoreTest() { EXPECT_TRUE(createNotes(*database)); }
+
+  TemporaryFolder folder;
+  SystemClock clock;
+  std::unique_ptr<Database> database = openDatabase({.dataFolder = folder.path()}, clock);
+};
+
 }  // namespace corbel::store
