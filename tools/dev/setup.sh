@@ -44,6 +44,17 @@ fetch_all() {
   part promtool 'apt-unpack prometheus'
   rm -rf "$TMP"
   touch "$deps/.complete"
+  forget_old
+}
+
+# States of the lock file that no setup made for a month, and parts that only they use. Who still has a link to one makes it again.
+forget_old() {
+  local part used
+  find "$CACHE/deps" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} +
+  used=$(find "$CACHE/deps" -type l -exec readlink {} + | sort -u)
+  for part in "$CACHE/parts/"*; do
+    grep -qxF "$part" <<<"$used" || rm -rf "$part"
+  done
 }
 
 # part NAME PATTERN: makes parts/NAME-<hash> by recipe_NAME, unless it is there, and links to it.
@@ -133,10 +144,10 @@ recipe_docs-ui() {
 }
 
 recipe_promtool() {
-  local kind name rest
-  read -r kind name rest <<<"$2"
-  (cd "$TMP" && quietly apt-get -qq -o APT::Sandbox::User=root download "$name")
-  dpkg -x "$TMP/$name"_*.deb "$TMP/promtool"
+  local kind name version rest file
+  read -r kind name version rest <<<"$2"
+  file=$(fetch_deb "$version" "$name")
+  dpkg -x "$file" "$TMP/promtool"
   mv "$TMP/promtool/usr/bin/promtool" "$TMP/promtool/usr/share/doc/$name/copyright" "$1"
 }
 
@@ -191,26 +202,29 @@ unpack_deb() {
   local kind name version sha file
   read -r kind name version sha <<<"$1"
   if ! file=$(stored "$sha"); then
-    fetch_trixie_deb "$name=$version"
-    file=$(keep "$(echo "$TMP/trixie/$name"_*.deb)" "$sha")
+    file=$(fetch_deb trixie "$name=$version")
+    file=$(keep "$file" "$sha")
   fi
   dpkg -x "$file" "$2"
 }
 
-# A package file of Debian 13 by the machine's own apt and its own mirror, with lists and state of our own: what is
-# installed is not touched. Trusted without a signature because deps.lock has the hash.
-fetch_trixie_deb() {
-  local own=$TMP/trixie options mirror
+# fetch_deb SUITE NAME[=VERSION]: prints the path of the package file. By the machine's own apt and from its own mirror, but
+# with lists and state of our own: what is installed is not touched, and neither root nor fresh lists are needed.
+# Trusted without a signature where deps.lock has the hash.
+fetch_deb() {
+  local suite=$1 own=$TMP/$1 options mirror trust=
   options=(-qq -o "Dir::Etc::SourceList=$own/sources.list" -o Dir::Etc::SourceParts=/dev/null -o "Dir::State::Lists=$own/lists"
     -o "Dir::Cache=$own/cache" -o APT::Sandbox::User=root -o Acquire::Languages=none -o Acquire::Retries=3
     -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false -o Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false)
   if [[ ! -d $own ]]; then
     mirror=$(system_mirror)
     mkdir -p "$own/lists/partial" "$own/cache/archives/partial"
-    say "deb [trusted=yes] $mirror trixie main" >"$own/sources.list"
+    [[ $suite == bookworm ]] || trust='[trusted=yes] '
+    say "deb $trust$mirror $suite main" >"$own/sources.list"
     quietly apt-get "${options[@]}" update
   fi
-  (cd "$own" && quietly apt-get "${options[@]}" download "$1")
+  (cd "$own" && quietly apt-get "${options[@]}" download "$2")
+  echo "$own/${2%%=*}"_*.deb
 }
 
 # Address that the machine gets its own bookworm packages from.
