@@ -23,6 +23,17 @@ step() {
   printf '%6s s\n' "$(elapsed "$start")"
 }
 
+# Runs the command and shows its output only when it fails.
+quietly() {
+  local log
+  log=$(mktemp)
+  if "$@" >"$log" 2>&1; then rm "$log"; return; fi
+  warn "" "failed: $*"
+  tail -40 "$log" >&2
+  rm "$log"
+  return 1
+}
+
 # Folder of a CMake preset.
 build_dir() { printf '%s' "$ROOT/build/$1"; }
 

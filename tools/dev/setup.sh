@@ -22,7 +22,7 @@ setup() {
     say "setup: done in $(elapsed "$start") s"
   fi
   [[ $(readlink "$ROOT/build/deps") == "$deps" ]] && return
-  [[ -e $ROOT/build/deps && ! -L $ROOT/build/deps ]] && die "build/deps is not a link: remove it and run ./dev setup again"
+  [[ -e $ROOT/build/deps && ! -L $ROOT/build/deps ]] && die "build/deps is not a link: remove it, run ./dev setup again"
   mkdir -p "$ROOT/build"
   ln -sfn "$deps" "$ROOT/build/deps"
 }
@@ -44,9 +44,21 @@ fetch_all() {
   part promtool 'apt-unpack prometheus'
   rm -rf "$TMP"
   touch "$deps/.complete"
+  forget_old
 }
 
-# part NAME PATTERN: makes parts/NAME-<hash> by recipe_NAME, unless it is there, and links to it. PATTERN selects lock rows by "kind name".
+# States of the lock file that no setup made for a month, and parts that only they use. Who still has a link to one makes it again.
+forget_old() {
+  local part used
+  find "$CACHE/deps" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} +
+  used=$(find "$CACHE/deps" -type l -exec readlink {} + | sort -u)
+  for part in "$CACHE/parts/"*; do
+    grep -qxF "$part" <<<"$used" || rm -rf "$part"
+  done
+}
+
+# part NAME PATTERN: makes parts/NAME-<hash> by recipe_NAME, unless it is there, and links to it.
+# PATTERN selects the rows of the lock file by their "kind name".
 part() {
   local name=$1 rows folder
   rows=$(lock_rows "$2")
@@ -73,15 +85,15 @@ lock_rows() {
 # ---- recipes: how each part is made, from the rows of the lock file that belong to it
 
 recipe_venv() {
-  local rows=$2 kind name version sha
+  local rows=$2 kind name version sha options=(--disable-pip-version-check)
   /usr/bin/python3 -m venv "$1"
   pip=$1/bin/pip
   fetch_wheels "$rows"
   while read -r kind name version sha; do
     say "$(stored "$sha") --hash=sha256:$sha"
   done <<<"$rows" >"$TMP/install.txt"
-  "$1/bin/pip" install --quiet --disable-pip-version-check --no-index --no-deps --no-compile --require-hashes -r "$TMP/install.txt"
-  "$1/bin/pip" check --disable-pip-version-check >"$TMP/check.txt" || die "python packages do not fit together: $(cat "$TMP/check.txt")"
+  "$pip" install --quiet "${options[@]}" --no-index --no-deps --no-compile --require-hashes -r "$TMP/install.txt"
+  "$pip" check "${options[@]}" >"$TMP/check.txt" || die "python packages do not fit together: $(cat "$TMP/check.txt")"
 }
 
 recipe_node() {
@@ -132,10 +144,10 @@ recipe_docs-ui() {
 }
 
 recipe_promtool() {
-  local kind name rest
-  read -r kind name rest <<<"$2"
-  (cd "$TMP" && apt-get -qq -o APT::Sandbox::User=root download "$name" >apt.txt 2>&1) || die "apt-get download $name failed: $(cat "$TMP/apt.txt")"
-  dpkg -x "$TMP/$name"_*.deb "$TMP/promtool"
+  local kind name version rest file
+  read -r kind name version rest <<<"$2"
+  file=$(fetch_deb "$version" "$name")
+  dpkg -x "$file" "$TMP/promtool"
   mv "$TMP/promtool/usr/bin/promtool" "$TMP/promtool/usr/share/doc/$name/copyright" "$1"
 }
 
@@ -190,26 +202,29 @@ unpack_deb() {
   local kind name version sha file
   read -r kind name version sha <<<"$1"
   if ! file=$(stored "$sha"); then
-    fetch_trixie_deb "$name=$version"
-    file=$(keep "$(echo "$TMP/trixie/$name"_*.deb)" "$sha")
+    file=$(fetch_deb trixie "$name=$version")
+    file=$(keep "$file" "$sha")
   fi
   dpkg -x "$file" "$2"
 }
 
-# A package file of Debian 13 by the machine's own apt and its own mirror, with lists and state of our own: what is installed is not touched.
-# Trusted without a signature because deps.lock has the hash.
-fetch_trixie_deb() {
-  local own=$TMP/trixie options mirror
+# fetch_deb SUITE NAME[=VERSION]: prints the path of the package file. By the machine's own apt and from its own mirror, but
+# with lists and state of our own: what is installed is not touched, and neither root nor fresh lists are needed.
+# Trusted without a signature where deps.lock has the hash.
+fetch_deb() {
+  local suite=$1 own=$TMP/$1 options mirror trust=
   options=(-qq -o "Dir::Etc::SourceList=$own/sources.list" -o Dir::Etc::SourceParts=/dev/null -o "Dir::State::Lists=$own/lists"
     -o "Dir::Cache=$own/cache" -o APT::Sandbox::User=root -o Acquire::Languages=none -o Acquire::Retries=3
     -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false -o Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false)
   if [[ ! -d $own ]]; then
     mirror=$(system_mirror)
     mkdir -p "$own/lists/partial" "$own/cache/archives/partial"
-    say "deb [trusted=yes] $mirror trixie main" >"$own/sources.list"
-    apt-get "${options[@]}" update >"$own/apt.txt" 2>&1 || die "cannot read the package list of Debian 13: $(cat "$own/apt.txt")"
+    [[ $suite == bookworm ]] || trust='[trusted=yes] '
+    say "deb $trust$mirror $suite main" >"$own/sources.list"
+    quietly apt-get "${options[@]}" update
   fi
-  (cd "$own" && apt-get "${options[@]}" download "$1" >apt.txt 2>&1) || die "cannot fetch $1 of Debian 13: $(cat "$own/apt.txt")"
+  (cd "$own" && quietly apt-get "${options[@]}" download "$2")
+  echo "$own/${2%%=*}"_*.deb
 }
 
 # Address that the machine gets its own bookworm packages from.
@@ -234,42 +249,36 @@ system_packages() {
   say "setup: ${#names[@]} system packages are missing: ${names[*]}"
   local as_root=()
   if ((EUID != 0)); then
-    command -v sudo >/dev/null || { warn "dev: run as root: apt-get install --no-install-recommends ${names[*]}"; exit "$EX_CONFIG"; }
+    command -v sudo >/dev/null || need_root "${names[@]}"
     as_root=(sudo)
   fi
   step "apt-get update" quietly "${as_root[@]}" apt-get -q update -o Acquire::Retries=3 || true
-  step "apt-get install" quietly "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends \
-    -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 "${names[@]}" </dev/null
+  step "apt-get install" quietly "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get -q install -y --no-install-recommends -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 "${names[@]}" </dev/null
+}
+
+need_root() {
+  warn "dev: these packages are missing and there is no sudo; run as root: apt-get install --no-install-recommends $*"
+  exit "$EX_CONFIG"
 }
 
 on_debian_12() {
-  [[ -r /etc/os-release ]] && (. /etc/os-release && [[ $ID == debian && $VERSION_ID == 12 && $(uname -m) == x86_64 ]])
+  [[ -r /etc/os-release && $(uname -m) == x86_64 ]] && (. /etc/os-release && [[ $ID == debian && $VERSION_ID == 12 ]])
 }
 
 # Another system may work when everything is there; nothing is installed on it.
 foreign_system() {
   local program header missing=()
-  for program in clang-19 clang-tidy-19 clang-format-19 ld.lld-19 llvm-ar-19 llvm-symbolizer-19 mold ccache cmake ninja wrk python3.11 git \
-    curl openssl shellcheck apt-get dpkg; do
+  for program in clang-19 clang-tidy-19 clang-format-19 ld.lld-19 llvm-ar-19 llvm-symbolizer-19 mold ccache cmake ninja \
+    wrk python3.11 git curl openssl shellcheck apt-get dpkg; do
     command -v "$program" >/dev/null || missing+=("$program")
   done
-  for header in openssl/ssl.h curl/curl.h fmt/format.h toml++/toml.h CLI/CLI.hpp simdjson.h turbojpeg.h png.h gtest/gtest.h gmock/gmock.h \
-    benchmark/benchmark.h; do
+  for header in openssl/ssl.h curl/curl.h fmt/format.h toml++/toml.h CLI/CLI.hpp simdjson.h turbojpeg.h png.h \
+    gtest/gtest.h gmock/gmock.h benchmark/benchmark.h; do
     compgen -G "/usr/include/$header" >/dev/null || compgen -G "/usr/include/*/$header" >/dev/null || missing+=("<$header>")
   done
   ((${#missing[@]} == 0)) && return
   warn "dev: setup installs packages on Debian 12 (x86_64) only. Missing on this system: ${missing[*]}"
   warn "dev: in a container of debian:bookworm, ./dev setup does everything itself."
   exit "$EX_CONFIG"
-}
-
-# Runs the command and shows its output only when it fails.
-quietly() {
-  local log
-  log=$(mktemp)
-  if "$@" >"$log" 2>&1; then rm "$log"; return; fi
-  warn "" "failed: $*"
-  tail -40 "$log" >&2
-  rm "$log"
-  return 1
 }
