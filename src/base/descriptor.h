@@ -20,6 +20,8 @@ class Descriptor {
   int number() const { return number_; }
   // False: nothing is open, as after an open(2) that failed.
   explicit operator bool() const { return number_ >= 0; }
+  // Hands the descriptor to somebody who closes it himself.
+  int release() { return std::exchange(number_, -1); }
   void close() {
     if (number_ >= 0) ::close(std::exchange(number_, -1));
   }

@@ -31,6 +31,7 @@ inline constexpr std::size_t kFieldErrors = 100;             // more are counted
 
 // Inference
 inline constexpr std::chrono::milliseconds kInferenceDeadline{3000};
+inline constexpr std::chrono::seconds kValidationDeadline{30};  // opening an uploaded model file
 inline constexpr std::size_t kImagePixels = 16'000'000;
 
 // Store
