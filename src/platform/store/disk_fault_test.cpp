@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <functional>
 #include <string>
 
 #include "faulty_disk.h"
@@ -51,22 +52,47 @@ TEST_F(DiskFault, OfAnFsyncStopsAllWritesForGoodWhileReadsGoOn) {
   EXPECT_EQ(countNotes(*database), 1);
 }
 
-// A child, because the limit of the file size is the whole process's.
-TEST_F(DiskFault, OfAFileSizeLimitCountsAsAFullDisk) {
-  database.reset();
+// Runs `works` in a child whose files cannot become longer than 200 kB: the limit is a whole
+// process's.
+bool worksWithSmallFiles(const std::function<bool()>& works) {
   const pid_t child = fork();
   if (child == 0) {
     signal(SIGXFSZ, SIG_IGN);
     const rlimit limit{.rlim_cur = 200'000, .rlim_max = 200'000};
     setrlimit(RLIMIT_FSIZE, &limit);
+    _exit(works() ? 0 : 1);
+  }
+  int status = -1;
+  waitpid(child, &status, 0);
+  return status == 0;
+}
+
+TEST_F(DiskFault, OfAFileSizeLimitCountsAsAFullDisk) {
+  database.reset();
+  EXPECT_TRUE(worksWithSmallFiles([&] {
     database = openDatabase({.dataFolder = folder.path()}, clock);
     const auto outcome = insertNote(*database, 2, std::string(300'000, 'x'));
     const bool refused = !outcome && outcome.error().code == ErrorCode::insufficientStorage;
-    _exit(refused && insertNote(*database, 2, "small") && database->healthy() ? 0 : 1);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  EXPECT_EQ(status, 0);
+    return refused && insertNote(*database, 2, "small") && database->healthy();
+  }));
+}
+
+TEST_F(DiskFault, OfALogThatFilledTheDiskIsHealedByACheckpoint) {
+  database.reset();
+  EXPECT_TRUE(worksWithSmallFiles([&] {
+    database = openDatabase({.dataFolder = folder.path()}, clock);
+    int failuresInARow = 0;
+    for (int i = 0; i < 100 && failuresInARow < 2; ++i) {
+      const auto outcome = database->write(
+          [&](Transaction& tx) {
+            return tx.execute("UPDATE notes SET body = ?",
+                              std::string(10'000, 'x') + std::to_string(i));
+          },
+          Deadline::never());
+      failuresInARow = outcome ? 0 : failuresInARow + 1;
+    }
+    return failuresInARow < 2;
+  }));
 }
 
 TEST_F(DiskFault, OfAWriteStopsAllWrites) {

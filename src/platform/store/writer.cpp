@@ -210,12 +210,15 @@ void Writer::answer(std::vector<Unit>& group) {
 
 void Writer::checkpointWhenDue() {
   logPages_ = connection_->logPages();
-  if (connection_->uncopiedPages() < kCheckpointPages || condition_.state() == StoreState::stopped)
-    return;
+  const std::uint64_t uncopied = connection_->uncopiedPages();
+  const StoreState state = condition_.state();
+  // On a full disk the log itself may hold the room that is missing.
+  const bool due = uncopied >= kCheckpointPages || (state == StoreState::full && uncopied > 0);
+  if (!due || state == StoreState::stopped) return;
   // Failures show in `condition_`, or do no harm: the log keeps what was not copied.
-  std::ignore = connection_->checkpoint(connection_->logPages() < kRestartPages
-                                            ? Connection::Checkpoint::passive
-                                            : Connection::Checkpoint::restart);
+  std::ignore =
+      connection_->checkpoint(logPages_ < kRestartPages ? Connection::Checkpoint::passive
+                                                        : Connection::Checkpoint::restart);
 }
 
 void Writer::addTo(DatabaseStats& stats) const {
