@@ -1,4 +1,4 @@
-#include "assign.h"
+#include "json/assign.h"
 
 #include <fmt/format.h>
 
@@ -9,8 +9,8 @@
 
 #include "base/limits.h"
 #include "base/timestamp.h"
-#include "number_access.h"
-#include "wording.h"
+#include "json/number_access.h"
+#include "json/wording.h"
 
 namespace corbel::json {
 namespace {

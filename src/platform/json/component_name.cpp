@@ -1,4 +1,4 @@
-#include "component_name.h"
+#include "json/component_name.h"
 
 #include <algorithm>
 #include <vector>

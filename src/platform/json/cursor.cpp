@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "base/limits.h"
-#include "scan.h"
+#include "json/scan.h"
 
 namespace corbel::json {
 namespace {

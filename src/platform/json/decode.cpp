@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "assign.h"
+#include "json/assign.h"
 #include "base/limits.h"
 #include "json/cursor.h"
-#include "repeated_name.h"
-#include "wording.h"
+#include "json/repeated_name.h"
+#include "json/wording.h"
 
 namespace corbel::json::detail {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "base/limits.h"
 #include "json/encode.h"
-#include "test_types.h"
+#include "json/test_types.h"
 
 namespace corbel::json {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "base/json_text.h"
 #include "base/timestamp.h"
-#include "number_access.h"
+#include "json/number_access.h"
 
 namespace corbel::json {
 namespace {

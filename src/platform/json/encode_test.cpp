@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "test_types.h"
+#include "json/test_types.h"
 
 namespace corbel::json {
 namespace {

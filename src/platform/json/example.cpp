@@ -2,7 +2,7 @@
 
 #include "json/encode.h"
 #include "json/schema.h"
-#include "wording.h"
+#include "json/wording.h"
 
 namespace corbel::json::detail {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "json/decode.h"
-#include "test_types.h"
+#include "json/test_types.h"
 
 namespace corbel::json {
 namespace {

@@ -6,13 +6,13 @@
 #include <utility>
 #include <vector>
 
-#include "assign.h"
+#include "json/assign.h"
 #include "base/limits.h"
 #include "base/percent.h"
 #include "base/text.h"
 #include "json/decode.h"
-#include "scan.h"
-#include "wording.h"
+#include "json/scan.h"
+#include "json/wording.h"
 
 namespace corbel::json::detail {
 namespace {

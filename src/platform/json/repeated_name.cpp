@@ -1,4 +1,4 @@
-#include "repeated_name.h"
+#include "json/repeated_name.h"
 
 #include <algorithm>
 #include <vector>

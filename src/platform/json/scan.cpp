@@ -1,4 +1,4 @@
-#include "scan.h"
+#include "json/scan.h"
 
 #include <charconv>
 #include <cmath>
@@ -19,70 +19,61 @@ constexpr std::ptrdiff_t kSafeDigits = 19;  // always fit std::uint64_t
 
 bool isDigit(char c) { return c >= '0' && c <= '9'; }
 
-// The parts of a number that obeys the grammar.
+// The parts of a number that obeys the grammar: value = mantissa * 10^exponent.
 struct Decimal {
   bool negative = false;
-  bool whole = true;             // neither fraction nor exponent
-  std::uint64_t mantissa = 0;    // of all digits; wrong when there are more than kSafeDigits
-  std::ptrdiff_t digits = 0;     // without leading zeros
-  std::int64_t exponent = 0;     // value = mantissa * 10^exponent
+  bool whole = true;            // neither fraction nor exponent
+  std::uint64_t mantissa = 0;   // wrong when there are more than kSafeDigits
+  std::ptrdiff_t digits = 0;    // with leading zeros
+  std::int64_t exponent = 0;
 };
 
-class NumberReader {
- public:
-  explicit NumberReader(std::string_view token) : at_(token.data()), end_(at_ + token.size()) {}
+// Reads digits from `at` on into the mantissa. Where they end.
+const char* readDigits(const char* at, const char* end, std::uint64_t& mantissa) {
+  std::uint64_t value = mantissa;
+  for (; at != end && isDigit(*at); ++at) value = value * 10 + static_cast<std::uint64_t>(*at - '0');
+  mantissa = value;
+  return at;
+}
 
-  std::optional<Decimal> read() {
-    decimal_.negative = take('-');
-    const char* const integer = at_;
-    if (digits() == 0 || (*integer == '0' && at_ - integer > 1)) return std::nullopt;
-    if (take('.')) {
-      decimal_.whole = false;
-      const std::ptrdiff_t fraction = digits();
-      if (fraction == 0) return std::nullopt;
-      decimal_.exponent = -fraction;
-    }
-    if (at_ != end_ && (*at_ | 0x20) == 'e') {
-      ++at_;
-      decimal_.whole = false;
-      if (!exponent()) return std::nullopt;
-    }
-    return at_ == end_ ? std::optional(decimal_) : std::nullopt;
+// What stands behind 'e'. Nothing: no number. Saturates: no text has as many digits.
+std::optional<std::int64_t> readExponent(const char* at, const char* end) {
+  constexpr std::int64_t kEnough = 1'000'000'000'000;
+  const bool negative = at != end && *at == '-';
+  if (at != end && (*at == '-' || *at == '+')) ++at;
+  if (at == end) return std::nullopt;
+  std::int64_t value = 0;
+  for (; at != end && isDigit(*at); ++at) value = value < kEnough ? value * 10 + (*at - '0') : value;
+  if (at != end) return std::nullopt;
+  return negative ? -value : value;
+}
+
+std::optional<Decimal> readDecimal(std::string_view token) {
+  const char* at = token.data();
+  const char* const end = at + token.size();
+  Decimal decimal;
+  decimal.negative = at != end && *at == '-';
+  if (decimal.negative) ++at;
+  const char* const integer = at;
+  at = readDigits(at, end, decimal.mantissa);
+  decimal.digits = at - integer;
+  if (decimal.digits == 0 || (*integer == '0' && decimal.digits > 1)) return std::nullopt;
+  if (at == end) return decimal;
+  decimal.whole = false;
+  if (*at == '.') {
+    const char* const fraction = ++at;
+    at = readDigits(at, end, decimal.mantissa);
+    decimal.exponent = fraction - at;
+    if (decimal.exponent == 0) return std::nullopt;
+    decimal.digits -= decimal.exponent;
+    if (at == end) return decimal;
   }
-
- private:
-  bool take(char c) {
-    if (at_ == end_ || *at_ != c) return false;
-    ++at_;
-    return true;
-  }
-
-  std::ptrdiff_t digits() {
-    const char* const from = at_;
-    for (; at_ != end_ && isDigit(*at_); ++at_) {
-      decimal_.mantissa = decimal_.mantissa * 10 + static_cast<std::uint64_t>(*at_ - '0');
-      decimal_.digits += decimal_.digits > 0 || *at_ != '0';
-    }
-    return at_ - from;
-  }
-
-  bool exponent() {
-    const bool negative = take('-');
-    if (!negative) take('+');
-    const char* const from = at_;
-    std::int64_t value = 0;
-    constexpr std::int64_t kEnough = 1'000'000'000'000;  // saturates: no text has as many digits
-    for (; at_ != end_ && isDigit(*at_); ++at_) {
-      if (value < kEnough) value = value * 10 + (*at_ - '0');
-    }
-    decimal_.exponent += negative ? -value : value;
-    return at_ != from;
-  }
-
-  const char* at_;
-  const char* end_;
-  Decimal decimal_;
-};
+  if ((*at | 0x20) != 'e') return std::nullopt;
+  const auto exponent = readExponent(at + 1, end);
+  if (!exponent) return std::nullopt;
+  decimal.exponent += *exponent;
+  return decimal;
+}
 
 // Correctly rounded: both factors are exact (Clinger, "How to read floating point numbers accurately", 1990).
 std::optional<double> exactProduct(const Decimal& decimal) {
@@ -94,13 +85,23 @@ std::optional<double> exactProduct(const Decimal& decimal) {
   return decimal.negative ? -value : value;
 }
 
+// The power of ten of the first digit that is not zero; nothing: there is none.
+std::optional<std::int64_t> magnitude(const Decimal& decimal, std::string_view token) {
+  std::int64_t power = decimal.digits + decimal.exponent;
+  for (const char c : token) {
+    if (c == 'e' || c == 'E') break;
+    if (c >= '1' && c <= '9') return power;
+    if (c == '0') --power;
+  }
+  return std::nullopt;
+}
+
 double toDouble(const Decimal& decimal, std::string_view token) {
   if (const auto value = exactProduct(decimal)) return *value;
   double value = 0;
   const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), value);
   if (error == std::errc()) return value;
-  const bool huge = decimal.digits + decimal.exponent > 0;
-  const double limit = huge ? std::numeric_limits<double>::infinity() : 0.0;
+  const double limit = magnitude(decimal, token).value_or(0) > 0 ? std::numeric_limits<double>::infinity() : 0.0;
   return decimal.negative ? -limit : limit;
 }
 
@@ -160,18 +161,17 @@ char simpleEscape(char c) {
 }  // namespace
 
 std::optional<Number> parseNumber(std::string_view token) {
-  const auto decimal = NumberReader(token).read();
+  const auto decimal = readDecimal(token);
   if (!decimal) return std::nullopt;
-  Number number{.value = toDouble(*decimal, token), .integer = 0, .isInteger = false};
+  Number number{.value = toDouble(*decimal, token), .integer = 0, .isInteger = decimal->whole};
   if (!decimal->whole) return number;
-  const auto [end, error] = decimal->digits < kSafeDigits
-                                ? std::from_chars_result{nullptr, std::errc()}
-                                : std::from_chars(token.data(), token.data() + token.size(), number.integer);
-  number.isInteger = error == std::errc();
   if (decimal->digits < kSafeDigits) {
-    const auto magnitude = static_cast<std::int64_t>(decimal->mantissa);
-    number.integer = decimal->negative ? -magnitude : magnitude;
+    const auto integer = static_cast<std::int64_t>(decimal->mantissa);
+    number.integer = decimal->negative ? -integer : integer;
+    return number;
   }
+  const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), number.integer);
+  number.isInteger = error == std::errc();
   return number;
 }
 

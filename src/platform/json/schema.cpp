@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "component_name.h"
+#include "json/component_name.h"
 #include "json/encode.h"
-#include "number_access.h"
-#include "wording.h"
+#include "json/number_access.h"
+#include "json/wording.h"
 
 namespace corbel::json {
 

@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "component_name.h"
+#include "json/component_name.h"
 #include "json/decode.h"
-#include "test_types.h"
+#include "json/test_types.h"
 
 namespace corbel::json {
 namespace elsewhere {

@@ -1,4 +1,4 @@
-#include "wording.h"
+#include "json/wording.h"
 
 #include <fmt/format.h>
 
@@ -11,8 +11,8 @@
 #include "base/id.h"
 #include "base/json_text.h"
 #include "base/text.h"
-#include "number_access.h"
-#include "scan.h"
+#include "json/number_access.h"
+#include "json/scan.h"
 
 namespace corbel::json {
 namespace {
