@@ -1,5 +1,5 @@
-// Takes the body of one request out of what a connection reads: left in place when it is small, gathered in memory, or
-// cut into chunks for a sink.
+// Takes the body of one request out of what a connection reads: left in place when it is small,
+// gathered in memory, or cut into chunks for a sink.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -63,7 +63,7 @@ class BodyReader {
   BodyFraming framing_ = BodyFraming::none;
   bool planned_ = false;
   bool inPlace_ = false;
-  std::uint64_t left_ = 0;   // of a body with a length
+  std::uint64_t left_ = 0;  // of a body with a length
   std::uint64_t total_ = 0;
   ChunkDecoder decoder_;
   BodyPlan plan_;

@@ -13,8 +13,8 @@ constexpr bool isAlphanumeric(int c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-// token: RFC 9110, 5.6.2. Field text: 5.5, with obs-text. Target: visible ASCII but '#', which RFC 3986 keeps for
-// fragments. Host: RFC 3986, 3.2.2 and a port.
+// token: RFC 9110, 5.6.2. Field text: 5.5, with obs-text. Target: visible ASCII but '#', which RFC
+// 3986 keeps for fragments. Host: RFC 3986, 3.2.2 and a port.
 inline constexpr auto kCharClasses = [] {
   std::array<std::uint8_t, 256> classes{};
   for (int c = 0; c < 256; ++c) {
@@ -25,7 +25,7 @@ inline constexpr auto kCharClasses = [] {
     if (isAlphanumeric(c) || isOneOf("!#$%&'*+-.^_`|~")) bits |= kToken;
     if (c == '\t' || (c >= ' ' && c != 0x7f)) bits |= kFieldText;
     if (c > ' ' && c < 0x7f && c != '#') bits |= kTargetText;
-    if (isAlphanumeric(c) || (c != 0 && isOneOf("-._~%!$&'()*+,;=:[]"))) bits |= kHostText;
+    if (isAlphanumeric(c) || isOneOf("-._~%!$&'()*+,;=:[]")) bits |= kHostText;
     classes[static_cast<std::size_t>(c)] = bits;
   }
   return classes;

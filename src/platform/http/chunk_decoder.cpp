@@ -51,8 +51,7 @@ Result<void> ChunkDecoder::step(char c) {
       return expect(c, '\r', State::sizeEnd);
     case State::extension:
       return c == '\r' ? expect(c, '\r', State::sizeEnd) : discard(c, State::extension);
-    case State::sizeEnd:
-      return expect(c, '\n', left_ > 0 ? State::content : State::lineStart);
+    case State::sizeEnd: return expect(c, '\n', left_ > 0 ? State::content : State::lineStart);
     case State::contentReturn: return expect(c, '\r', State::contentEnd);
     case State::contentEnd: return expect(c, '\n', State::sizeStart);
     case State::lineStart:

@@ -1,4 +1,5 @@
-// One client connection: reads requests, hands them to the service one after the other, writes the responses.
+// One client connection: reads requests, hands them to the service one after the other, writes the
+// responses.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -17,8 +18,10 @@ namespace corbel::http {
 
 class NetworkThread;
 
-// Lives on one network thread: every function is called there. Its memory may outlive its socket, see HttpExchange.
-class Connection final : public EventLoop::Watcher, public std::enable_shared_from_this<Connection> {
+// Lives on one network thread: every function is called there. Its memory may outlive its socket,
+// see HttpExchange.
+class Connection final : public EventLoop::Watcher,
+                         public std::enable_shared_from_this<Connection> {
  public:
   Connection(NetworkThread& thread, Descriptor socket, std::string remoteAddress);
 
@@ -84,26 +87,27 @@ class Connection final : public EventLoop::Watcher, public std::enable_shared_fr
   const std::string remoteAddress_;
 
   State state_ = State::head;
-  bool advancing_ = false;    // step() is on the stack: it goes on by itself
-  bool readable_ = false;     // as far as epoll's edges have told
+  bool advancing_ = false;  // step() is on the stack: it goes on by itself
+  bool readable_ = false;   // as far as epoll's edges have told
   bool writable_ = true;
-  bool peerFinished_ = false; // sends nothing more
-  bool unreadInput_ = false;  // when closing: the client may still be sending
+  bool peerFinished_ = false;  // sends nothing more
+  bool unreadInput_ = false;   // when closing: the client may still be sending
   bool sinkBusy_ = false;
-  bool served_ = false;       // at least one request
-  int readsLeft_ = 0;         // before others have their turn
+  bool served_ = false;  // at least one request
+  static constexpr int kReadsPerTurn = 4;
+  int readsLeft_ = 0;  // before others have their turn
 
   InputBuffer input_;
   RequestParser parser_;
   BodyReader body_;
   Outgoing outgoing_;
-  std::shared_ptr<HttpExchange> exchange_;               // being answered
+  std::shared_ptr<HttpExchange> exchange_;                // being answered
   std::vector<std::shared_ptr<HttpExchange>> unsettled_;  // answered, but not yet written
   std::vector<std::shared_ptr<HttpExchange>> spare_;
 
-  SteadyTime since_;           // of waiting for a request, a head, a part of a body, or the end
-  SteadyTime writtenAt_;       // last progress of writing
-  std::uint64_t received_ = 0; // bytes since since_
+  SteadyTime since_;            // of waiting for a request, a head, a part of a body, or the end
+  SteadyTime writtenAt_;        // last progress of writing
+  std::uint64_t received_ = 0;  // bytes since since_
 };
 
 }  // namespace corbel::http

@@ -78,7 +78,8 @@ void EventLoop::wake() {
   [[maybe_unused]] const auto written = ::write(wakeUp_.number(), &one, sizeof one);
 }
 
-// The eventfd is never read: it reports edges, and its counter does not overflow in the life of a machine.
+// The eventfd is never read: it reports edges, and its counter does not overflow in the life of a
+// machine.
 void EventLoop::runTasks() {
   {
     MutexLock lock(mutex_);

@@ -14,7 +14,8 @@
 
 namespace corbel::http {
 
-// run() belongs to one thread; post(), stop() and onThisThread() may be called from any, also after the end of run().
+// run() belongs to one thread; post(), stop() and onThisThread() may be called from any, also after
+// the end of run().
 class EventLoop {
  public:
   using Task = std::move_only_function<void()>;
@@ -29,8 +30,8 @@ class EventLoop {
   // internal: the kernel has no descriptors left.
   static Result<std::shared_ptr<EventLoop>> create(const Clock& clock);
 
-  // Reports `events` of `descriptor` until it is closed. A watcher must be kept (see keep()) when it closes its
-  // descriptor. false: the kernel refused.
+  // Reports `events` of `descriptor` until it is closed. A watcher must be kept (see keep()) when
+  // it closes its descriptor. false: the kernel refused.
   bool watch(int descriptor, std::uint32_t events, Watcher& watcher);
   // Keeps an object that events of the current round may still name until the round is over.
   void keep(std::shared_ptr<void> object) { kept_.push_back(std::move(object)); }

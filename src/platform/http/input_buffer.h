@@ -1,5 +1,5 @@
-// What a connection has read and not used yet. One block of fixed size, so that what was shown of a request stays
-// where it is while the request is answered.
+// What a connection has read and not used yet. One block of fixed size, so that what was shown of a
+// request stays where it is while the request is answered.
 #pragma once
 #include <cstddef>
 #include <cstring>
@@ -27,7 +27,8 @@ class InputBuffer {
   // Whether unread() can grow to `bytes` without moving.
   bool fits(std::size_t bytes) const { return bytes <= kCapacity - begin_; }
 
-  // Room for more, behind unread(), which may move down to what is pinned. Empty only when the block is full.
+  // Room for more, behind unread(), which may move down to what is pinned. Empty only when the
+  // block is full.
   std::span<char> space() {
     // Not zeroed: pages that no request reaches cost no memory.
     if (!block_) {
@@ -43,7 +44,8 @@ class InputBuffer {
   }
   void received(std::size_t bytes) { end_ += bytes; }
 
-  // Gives the memory back until space() is called again. Only when empty and nothing is shown of it.
+  // Gives the memory back until space() is called again. Only when empty and nothing is shown of
+  // it.
   void release() {
     block_.reset();
     begin_ = end_ = pinned_ = 0;

@@ -92,10 +92,11 @@ Result<Bound> bindTo(const std::string& host, std::uint16_t port) {
   const int lookup = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
   const std::unique_ptr<addrinfo, FreeAddresses> addresses(found);
   if (host.empty() || lookup != 0) {
-    return fail(ErrorCode::failedPrecondition,
-                "cannot listen on " + shown(host, port) +
-                    ": the host must be an address of this machine, such as 127.0.0.1, 0.0.0.0 or ::",
-                lookup != 0 ? ::gai_strerror(lookup) : "");
+    return fail(
+        ErrorCode::failedPrecondition,
+        "cannot listen on " + shown(host, port) +
+            ": the host must be an address of this machine, such as 127.0.0.1, 0.0.0.0 or ::",
+        lookup != 0 ? ::gai_strerror(lookup) : "");
   }
   Descriptor socket(::socket(addresses->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) return cannotListen(host, port, errno);

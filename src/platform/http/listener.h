@@ -20,8 +20,9 @@ struct Bound {
 // failed_precondition: the address cannot be bound; the message names it and says what to do.
 Result<Bound> bindTo(const std::string& host, std::uint16_t port);
 
-// Belongs to the first of `threads`. Each connection goes to the thread with the fewest, so that a handful of
-// long-lived connections is spread evenly (SO_REUSEPORT spreads by hash, which leaves threads idle).
+// Belongs to the first of `threads`. Each connection goes to the thread with the fewest, so that a
+// handful of long-lived connections is spread evenly (SO_REUSEPORT spreads by hash, which leaves
+// threads idle).
 class Listener final : public EventLoop::Watcher {
  public:
   Listener(ServerState& state, std::vector<std::unique_ptr<NetworkThread>>& threads, Bound bound);

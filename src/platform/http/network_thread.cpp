@@ -1,5 +1,6 @@
 #include "network_thread.h"
 
+#include <pthread.h>
 #include <sys/epoll.h>
 
 namespace corbel::http {
@@ -12,6 +13,7 @@ constexpr std::chrono::milliseconds kSweepInterval{100};
 NetworkThread::NetworkThread(ServerState& state, std::shared_ptr<EventLoop> loop)
     : state_(state), loop_(std::move(loop)) {
   thread_ = std::thread([this] { loop_->run(kSweepInterval, [this] { sweep(); }); });
+  ::pthread_setname_np(thread_.native_handle(), "http");
 }
 
 NetworkThread::~NetworkThread() {
@@ -40,7 +42,9 @@ void NetworkThread::start(Descriptor socket, std::string remoteAddress, Entrance
   connections_.push_back({connection, entrance});
   if (entrance == Entrance::turnedAway) {
     connection->turnAway({ErrorCode::unavailable,
-                          "the server has as many connections as it allows; try again later", {}, {}});
+                          "the server has as many connections as it allows; try again later",
+                          {},
+                          {}});
   }
 }
 

@@ -1,4 +1,5 @@
-// What a connection still has to write: text of any number of responses, then perhaps one long body that is not copied.
+// What a connection still has to write: text of any number of responses, then perhaps one long body
+// that is not copied.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -17,10 +17,10 @@ std::unexpected<Error> malformed(std::string message) {
 }
 
 std::unexpected<Error> tooLarge() {
-  return fail(ErrorCode::headerTooLarge,
-              "the request line and headers must not be longer than " +
-                  std::to_string(limits::kHeaderBytes) + " bytes or have more than " +
-                  std::to_string(kFieldsMax) + " fields");
+  return fail(ErrorCode::headerTooLarge, "the request line and headers must not be longer than " +
+                                             std::to_string(limits::kHeaderBytes) +
+                                             " bytes or have more than " +
+                                             std::to_string(kFieldsMax) + " fields");
 }
 
 std::optional<Method> methodNamed(std::string_view text) {
@@ -46,7 +46,8 @@ Result<bool> RequestParser::parse(std::string_view text) {
     if (newline == std::string_view::npos) {
       scanned_ = text.size();
       if (text.size() > limits::kHeaderBytes) return tooLarge();
-      // What cannot become a request (a TLS hello, another protocol) need not wait for its first line to end.
+      // What cannot become a request (a TLS hello, another protocol) need not wait for its first
+      // line to end.
       if (!sawRequestLine_ && text.size() > lineStart_ && text[lineStart_] != '\r' &&
           !is(text[lineStart_], kToken)) {
         return malformed("request line: must start with a method, as in \"GET /health HTTP/1.1\"");

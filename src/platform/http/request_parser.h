@@ -1,5 +1,5 @@
-// Reads the head of an HTTP/1.1 request (RFC 9112) as it arrives, strictly: whatever two programs in a chain could
-// understand differently is refused (request smuggling), not repaired.
+// Reads the head of an HTTP/1.1 request (RFC 9112) as it arrives, strictly: whatever two programs
+// in a chain could understand differently is refused (request smuggling), not repaired.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -16,10 +16,10 @@ enum class BodyFraming : std::uint8_t { none, length, chunked };
 // One per connection, reused for each of its requests.
 class RequestParser {
  public:
-  // Goes on where the last call stopped. `text` starts at the first byte of the request and holds all that was read
-  // since. true: the head is complete and the functions below may be called.
-  // invalid_argument, method_not_allowed, header_too_large: the connection must be closed, because nobody knows where
-  // the next request would start.
+  // Goes on where the last call stopped. `text` starts at the first byte of the request and holds
+  // all that was read since. true: the head is complete and the functions below may be called.
+  // invalid_argument, method_not_allowed, header_too_large: the connection must be closed, because
+  // nobody knows where the next request would start.
   Result<bool> parse(std::string_view text);
   // Before the next request.
   void reset();

@@ -6,7 +6,8 @@
 namespace corbel::http {
 namespace {
 
-// What browsers need to be told about every answer: never guess a type, never leak addresses, never be framed.
+// What browsers need to be told about every answer: never guess a type, never leak addresses, never
+// be framed.
 constexpr std::string_view kSecurityHeaders =
     "X-Content-Type-Options: nosniff\r\n"
     "Referrer-Policy: no-referrer\r\n"
@@ -120,7 +121,8 @@ std::string_view DateText::at(Timestamp time) {
     static constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
     // Not strftime: its names follow the locale.
     const auto two = [](int number) {
-      return std::string{static_cast<char>('0' + number / 10), static_cast<char>('0' + number % 10)};
+      return std::string{static_cast<char>('0' + number / 10),
+                         static_cast<char>('0' + number % 10)};
     };
     text_ = std::string(kDays.substr(static_cast<std::size_t>(parts.tm_wday) * 3, 3)) + ", " +
             two(parts.tm_mday) + " " +

@@ -1,6 +1,7 @@
 #include "http/server.h"
 
 #include <algorithm>
+#include <exception>
 #include <thread>
 
 #include "base/mutex.h"
@@ -60,7 +61,12 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Serv
     CORBEL_TRY(auto loop, EventLoop::create(clock));
     loops.push_back(std::move(loop));
   }
-  return std::make_unique<HttpServer>(options, service, clock, std::move(loops), std::move(bound));
+  try {
+    return std::make_unique<HttpServer>(options, service, clock, std::move(loops),
+                                        std::move(bound));
+  } catch (const std::exception& exception) {
+    return fail(ErrorCode::internal, "cannot start the network threads", exception.what());
+  }
 }
 
 }  // namespace corbel::http
