@@ -46,6 +46,9 @@ Result<void> checkTransform(const Transform& transform, std::uint32_t features) 
     CORBEL_CHECK(checkColumns("the scaler's offset", scaler->offset.size(), features));
     CORBEL_CHECK(checkColumns("the scaler's scale", scaler->scale.size(), features));
   }
+  if (const auto* arithmetic = std::get_if<Arithmetic>(&transform.step)) {
+    CORBEL_CHECK(checkColumns("the arithmetic step", arithmetic->values.size(), features));
+  }
   if (const auto* imputer = std::get_if<Imputer>(&transform.step)) {
     CORBEL_CHECK(checkColumns("the imputer", imputer->values.size(), features));
   }
