@@ -1,16 +1,17 @@
-#include "inference/forest_plan.h"
+#include "forest_plan.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "inference/link.h"
+#include "link.h"
 
 namespace corbel::inference {
 namespace {
 
 template <class T>
 std::vector<T> treesPerOutput(const Forest& forest) {
-  if (forest.vectorLeaves) return std::vector<T>(forest.outputs, static_cast<T>(forest.trees.size()));
+  if (forest.vectorLeaves)
+    return std::vector<T>(forest.outputs, static_cast<T>(forest.trees.size()));
   std::vector<T> counts(forest.outputs, T{0});
   for (const Tree& tree : forest.trees) counts[tree.output] += 1;
   for (T& count : counts) count = std::max(count, T{1});
@@ -20,9 +21,9 @@ std::vector<T> treesPerOutput(const Forest& forest) {
 }  // namespace
 
 template <class T>
-Result<std::unique_ptr<const ForestPlan<T>>> ForestPlan<T>::build(const Forest& forest, CompiledForest::Kernel) {
-  CORBEL_TRY(const auto lowered, lower<T>(forest));
-  CORBEL_TRY(auto walk, WalkForest<T>::build(lowered));
+Result<std::unique_ptr<const ForestPlan<T>>> ForestPlan<T>::build(const Forest& forest,
+                                                                  CompiledForest::Kernel) {
+  CORBEL_TRY(auto walk, WalkForest<T>::build(lower<T>(forest)));
   return std::unique_ptr<const ForestPlan>(new ForestPlan(forest, std::move(walk)));
 }
 
@@ -32,8 +33,8 @@ ForestPlan<T>::ForestPlan(const Forest& forest, WalkForest<T> walk)
       baseScores_(forest.outputs, T{0}),
       link_(forest.link),
       linkScale_(static_cast<T>(forest.linkScale)) {
-  const std::size_t given = std::min(baseScores_.size(), forest.baseScores.size());
-  for (std::size_t i = 0; i < given; ++i) baseScores_[i] = static_cast<T>(forest.baseScores[i]);
+  for (std::size_t i = 0; i < baseScores_.size(); ++i)
+    baseScores_[i] = static_cast<T>(forest.baseScores[i]);
   if (forest.average) treeCounts_ = treesPerOutput<T>(forest);
 }
 
@@ -62,7 +63,8 @@ void ForestPlan<T>::predict(const T* rows, std::size_t rowCount, std::size_t str
 
 template <class T>
 std::size_t ForestPlan<T>::memoryBytes() const {
-  return sizeof(*this) + walk_.memoryBytes() + (baseScores_.size() + treeCounts_.size()) * sizeof(T);
+  return sizeof(*this) + walk_.memoryBytes() +
+         (baseScores_.size() + treeCounts_.size()) * sizeof(T);
 }
 
 template class ForestPlan<float>;

@@ -5,14 +5,15 @@
 #include <vector>
 
 #include "inference/compiled_forest.h"
-#include "inference/walk_forest.h"
+#include "walk_forest.h"
 
 namespace corbel::inference {
 
 template <class T>
 class ForestPlan {
  public:
-  static Result<std::unique_ptr<const ForestPlan>> build(const Forest& forest, CompiledForest::Kernel kernel);
+  static Result<std::unique_ptr<const ForestPlan>> build(const Forest& forest,
+                                                         CompiledForest::Kernel kernel);
 
   void margins(const T* rows, std::size_t rowCount, std::size_t stride, T* out) const;
   void predict(const T* rows, std::size_t rowCount, std::size_t stride, T* out) const;

@@ -5,15 +5,18 @@
 #include <cmath>
 #include <limits>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "inference/tabular_model.h"
 
 namespace corbel::inference::reference {
 
+// XGBoost (float) refuses negative categories before it truncates, LightGBM (double) after.
 template <class Real>
 bool contains(const CategorySet& set, Real x) {
-  if (!(x >= 0) || x >= static_cast<Real>(32.0 * static_cast<double>(set.size()))) return false;
+  const bool negative = std::is_same_v<Real, float> ? !(x >= 0) : !(x > -1);
+  if (negative || x >= static_cast<Real>(32.0 * static_cast<double>(set.size()))) return false;
   const auto category = static_cast<std::size_t>(x);
   return (set[category / 32] >> (category % 32) & 1) != 0;
 }
