@@ -184,11 +184,15 @@ LoweredForest<T> lower(const Forest& forest) {
 }
 
 template <class T>
+bool isMissing(T x, bool zeroIsMissing) {
+  return std::isnan(x) || (zeroIsMissing && std::abs(x) <= static_cast<T>(kZeroThreshold));
+}
+
+template <class T>
 T columnValue(const Column<T>& column, const std::vector<CategorySet>& sets, const T* row) {
   using Kind = typename Column<T>::Kind;
   const T x = row[column.feature];
-  const bool missing =
-      std::isnan(x) || (column.zeroIsMissing && std::abs(x) <= static_cast<T>(kZeroThreshold));
+  const bool missing = isMissing(x, column.zeroIsMissing);
   if (missing && column.kind != Kind::value) return column.missingRight ? T{1} : T{0};
   switch (column.kind) {
     case Kind::value:
@@ -215,6 +219,8 @@ template struct LoweredForest<float>;
 template struct LoweredForest<double>;
 template LoweredForest<float> lower<float>(const Forest&);
 template LoweredForest<double> lower<double>(const Forest&);
+template bool isMissing(float, bool);
+template bool isMissing(double, bool);
 template float columnValue(const Column<float>&, const std::vector<CategorySet>&, const float*);
 template double columnValue(const Column<double>&, const std::vector<CategorySet>&, const double*);
 

@@ -74,6 +74,10 @@ struct LoweredForest {
 template <class T>
 LoweredForest<T> lower(const Forest& forest);
 
+// NaN, or with zeroIsMissing a zero.
+template <class T>
+bool isMissing(T x, bool zeroIsMissing);
+
 // The value of one column of a row.
 template <class T>
 T columnValue(const Column<T>& column, const std::vector<CategorySet>& sets, const T* row);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "leaf_index.h"
 #include "scratch.h"
 
 namespace corbel::inference {
@@ -19,22 +20,6 @@ constexpr std::uint32_t kFirstColumn = 1;
 // Deep trees are walked in strides, so that short paths can stop early and the test for that costs
 // little.
 constexpr int kStride = 4;
-
-// Vector leaves keep an index in the threshold; a float names integers up to 2^24 exactly, so the
-// bits are kept instead.
-template <class T>
-T fromIndex(std::uint32_t index) {
-  T value = 0;
-  __builtin_memcpy(&value, &index, sizeof(index));
-  return value;
-}
-
-template <class T>
-std::uint32_t toIndex(T value) {
-  std::uint32_t index = 0;
-  __builtin_memcpy(&index, &value, sizeof(index));
-  return index;
-}
 
 }  // namespace
 
