@@ -1,11 +1,13 @@
 // A forest made ready for fast prediction.
 //
-// Results are those of a plain evaluation, bit for bit, whatever the kernel and the number of rows: a row's sum begins
-// with the base score, as XGBoost's does, and the leaf values are added in the order of the trees, each in the forest's
-// precision. With Forest::average the sum begins with zero and the base score is added after the division.
+// Results are those of a plain evaluation, bit for bit, whatever the kernel and the number of rows:
+// a row's sum begins with the base score, as XGBoost's does, and the leaf values are added in the
+// order of the trees, each in the forest's precision. With Forest::average the sum begins with zero
+// and the base score is added after the division.
 //
-// NaN follows Node::missingLeft. A category is truncated to an integer; negative and too large ones are in no set. As in
-// the trainers, -0.5 is negative in float32 (XGBoost) and category 0 in float64 (LightGBM).
+// NaN follows Node::missingLeft. A category is truncated to an integer; negative and too large ones
+// are in no set. As in the trainers, -0.5 is negative in float32 (XGBoost) and category 0 in
+// float64 (LightGBM).
 #pragma once
 #include <cstddef>
 #include <memory>
@@ -22,15 +24,15 @@ class ForestPlan;
 // Immutable; any number of threads may predict at once.
 class CompiledForest {
  public:
-  // How trees are evaluated. `best` is chosen from the forest, the number of rows and the machine; the others exist for
-  // tests and measurements.
+  // How trees are evaluated. `best` is chosen from the forest, the number of rows and the machine;
+  // the others exist for tests and measurements.
   enum class Kernel : std::uint8_t {
     best,
     walk,  // any forest, any machine: from node to node, eight walks at a time
   };
 
-  // `forest` has passed validate() and may be dropped afterwards.
-  // unprocessable: a threshold is not a number, or there are more nodes than can be numbered.
+  // `forest` may be dropped afterwards. unprocessable: what validate() says, or there are more
+  // nodes than 32-bit indexes can name.
   static Result<CompiledForest> compile(const Forest& forest, Kernel kernel = Kernel::best);
 
   CompiledForest(CompiledForest&&) noexcept;
@@ -42,8 +44,8 @@ class CompiledForest {
   std::size_t features() const { return features_; }
   std::size_t outputs() const { return outputs_; }
 
-  // Writes outputs() numbers a row to `out`, after the link. Rows have features() numbers and begin `rowStride` numbers
-  // apart. The overload must be that of precision().
+  // Writes outputs() numbers a row to `out`, after the link. Rows have features() numbers and begin
+  // `rowStride` numbers apart. The overload must be that of precision().
   void predict(const float* rows, std::size_t rowCount, std::size_t rowStride, float* out) const;
   void predict(const double* rows, std::size_t rowCount, std::size_t rowStride, double* out) const;
 
@@ -54,7 +56,8 @@ class CompiledForest {
   std::size_t memoryBytes() const;
 
  private:
-  using Plan = std::variant<std::unique_ptr<const ForestPlan<float>>, std::unique_ptr<const ForestPlan<double>>>;
+  using Plan = std::variant<std::unique_ptr<const ForestPlan<float>>,
+                            std::unique_ptr<const ForestPlan<double>>>;
   CompiledForest(Plan plan, std::size_t features, std::size_t outputs);
 
   Plan plan_;

@@ -4,9 +4,11 @@
 
 #include <bit>
 #include <cstdint>
+#include <span>
 #include <vector>
 
-#include "inference/random_forest_for_tests.h"
+#include "random_forest_for_tests.h"
+#include "reference_evaluator.h"
 
 namespace corbel::inference {
 namespace {
@@ -17,11 +19,14 @@ constexpr Kernel kKernels[] = {Kernel::best, Kernel::walk};
 
 template <class T>
 auto bits(T value) {
-  if constexpr (sizeof(T) == 4) return std::bit_cast<std::uint32_t>(value);
-  else return std::bit_cast<std::uint64_t>(value);
+  if constexpr (sizeof(T) == 4)
+    return std::bit_cast<std::uint32_t>(value);
+  else
+    return std::bit_cast<std::uint64_t>(value);
 }
 
-// Every kernel against the plain evaluation at many batch sizes; rows lie one number further apart than they are wide.
+// Every kernel against the plain evaluation at many batch sizes; rows lie one number further apart
+// than they are wide.
 template <class T>
 void expectEveryKernelEqual(ForestMaker& maker, const Forest& forest) {
   constexpr std::size_t kRows = 200;
@@ -31,13 +36,15 @@ void expectEveryKernelEqual(ForestMaker& maker, const Forest& forest) {
   std::vector<T> expected;
   for (std::size_t i = 0; i < kRows; ++i) {
     std::copy_n(&dense[i * forest.features], forest.features, &rows[i * stride]);
-    const std::vector<T> sums = plainMargins(forest, &rows[i * stride]);
+    const auto sums =
+        reference::margins<T>(forest, std::span(rows).subspan(i * stride, forest.features));
     expected.insert(expected.end(), sums.begin(), sums.end());
   }
   for (const Kernel kernel : kKernels) {
     const auto compiled = CompiledForest::compile(forest, kernel);
     ASSERT_TRUE(compiled) << compiled.error().message;
-    for (const std::size_t count : {1, 2, 3, 7, 8, 9, 12, 16, 17, 33, 63, 64, 65, 100, 127, 128, 129, 200}) {
+    for (const std::size_t count :
+         {1, 2, 3, 7, 8, 9, 12, 16, 17, 33, 63, 64, 65, 100, 127, 128, 129, 200}) {
       const std::size_t first = maker.below(kRows - count + 1);
       std::vector<T> out(count * forest.outputs + 1, T{42});
       compiled->margins(&rows[first * stride], count, stride, out.data());
@@ -54,28 +61,34 @@ void expectEveryKernelEqual(std::uint64_t seed, ForestShape shape) {
   ForestMaker maker(seed);
   for (const Precision precision : {Precision::float32, Precision::float64}) {
     shape.precision = precision;
-    SCOPED_TRACE(testing::Message() << "seed " << seed << ", precision " << static_cast<int>(precision));
+    SCOPED_TRACE(testing::Message()
+                 << "seed " << seed << ", precision " << static_cast<int>(precision));
     const Forest forest = maker.forest(shape);
-    if (precision == Precision::float32) expectEveryKernelEqual<float>(maker, forest);
-    else expectEveryKernelEqual<double>(maker, forest);
+    if (precision == Precision::float32)
+      expectEveryKernelEqual<float>(maker, forest);
+    else
+      expectEveryKernelEqual<double>(maker, forest);
   }
 }
 
 TEST(CompiledForest, EqualsThePlainEvaluationForXgboostsSplits) {
   expectEveryKernelEqual(1, {.trees = 100, .depth = 6, .fullness = 1, .features = 30});
-  expectEveryKernelEqual(2, {.trees = 33, .depth = 6, .fullness = 0.8, .features = 5, .thresholds = 400});
+  expectEveryKernelEqual(
+      2, {.trees = 33, .depth = 6, .fullness = 0.8, .features = 5, .thresholds = 400});
   expectEveryKernelEqual(3, {.trees = 20, .depth = 8, .fullness = 1, .features = 30});
 }
 
 TEST(CompiledForest, EqualsThePlainEvaluationForEverySplitKind) {
   for (std::uint64_t seed = 10; seed < 20; ++seed) {
-    expectEveryKernelEqual(seed, {.trees = 30, .depth = static_cast<int>(seed % 10), .everySplitKind = true});
+    expectEveryKernelEqual(
+        seed, {.trees = 30, .depth = static_cast<int>(seed % 10), .everySplitKind = true});
   }
 }
 
 TEST(CompiledForest, EqualsThePlainEvaluationForEveryDepth) {
   for (int depth = 0; depth <= 30; ++depth) {
-    expectEveryKernelEqual(100 + depth, {.trees = 9, .depth = depth, .fullness = 0.85, .nodesMax = 300});
+    expectEveryKernelEqual(100 + depth,
+                           {.trees = 9, .depth = depth, .fullness = 0.85, .nodesMax = 300});
   }
 }
 
@@ -89,12 +102,15 @@ TEST(CompiledForest, EqualsThePlainEvaluationForSeveralOutputs) {
   for (const bool vectorLeaves : {false, true}) {
     for (const bool average : {false, true}) {
       expectEveryKernelEqual(300, {.outputs = 3, .vectorLeaves = vectorLeaves, .average = average});
-      expectEveryKernelEqual(301, {.depth = 9, .outputs = 17, .vectorLeaves = vectorLeaves, .average = average});
+      expectEveryKernelEqual(
+          301, {.depth = 9, .outputs = 17, .vectorLeaves = vectorLeaves, .average = average});
     }
   }
 }
 
-TEST(CompiledForest, EqualsThePlainEvaluationWithoutTrees) { expectEveryKernelEqual(400, {.trees = 0}); }
+TEST(CompiledForest, EqualsThePlainEvaluationWithoutTrees) {
+  expectEveryKernelEqual(400, {.trees = 0});
+}
 
 Forest aStump(Link link, std::vector<double> margins) {
   Forest forest;
@@ -115,12 +131,15 @@ std::vector<float> predictOne(const Forest& forest) {
 TEST(CompiledForest, AppliesTheLink) {
   EXPECT_FLOAT_EQ(predictOne(aStump(Link::identity, {0.3}))[0], 0.3F);
   EXPECT_FLOAT_EQ(predictOne(aStump(Link::sigmoid, {0.3}))[0], 0.57444252F);
+  EXPECT_FLOAT_EQ(predictOne(aStump(Link::sigmoid, {-1000}))[0], 0.0F);
   EXPECT_FLOAT_EQ(predictOne(aStump(Link::exponential, {0.3}))[0], 1.3498588F);
   EXPECT_EQ(predictOne(aStump(Link::hinge, {0.3}))[0], 1.0F);
   EXPECT_EQ(predictOne(aStump(Link::hinge, {0.0}))[0], 0.0F);
   EXPECT_NEAR(predictOne(aStump(Link::probit, {0.975}))[0], 1.96F, 0.01F);
+  EXPECT_FLOAT_EQ(predictOne(aStump(Link::signedSquare, {-3}))[0], -9.0F);
+  EXPECT_FLOAT_EQ(predictOne(aStump(Link::softplus, {0}))[0], 0.69314718F);
   EXPECT_FLOAT_EQ(predictOne(aStump(Link::softmax, {1, 2}))[1], 0.73105858F);
-  EXPECT_FLOAT_EQ(predictOne(aStump(Link::softmaxZero, {0, 2}))[0], 0.0F);
+  EXPECT_EQ(predictOne(aStump(Link::softmaxZero, {0, 2}))[0], 0.0F);
 }
 
 TEST(CompiledForest, ScalesTheSigmoid) {
@@ -129,15 +148,12 @@ TEST(CompiledForest, ScalesTheSigmoid) {
   EXPECT_FLOAT_EQ(predictOne(forest)[0], 0.64565631F);
 }
 
-TEST(CompiledForest, RefusesAThresholdThatIsNotANumber) {
+TEST(CompiledForest, RefusesWhatValidationRefuses) {
   Forest forest = aStump(Link::identity, {0});
-  forest.leafValues = {1, 2};
-  Tree tree;
-  tree.nodes = {{.threshold = std::nan(""), .left = 1, .right = 2}, {.value = 0}, {.value = 1}};
-  forest.trees.push_back(tree);
+  forest.trees.emplace_back();
   const auto compiled = CompiledForest::compile(forest);
   ASSERT_FALSE(compiled);
-  EXPECT_EQ(compiled.error().message, "tree 0, node 0: the threshold is not a number");
+  EXPECT_EQ(compiled.error().message, "tree 0 has no nodes");
 }
 
 }  // namespace

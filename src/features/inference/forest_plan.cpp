@@ -1,16 +1,20 @@
-#include "inference/forest_plan.h"
+#include "forest_plan.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "inference/link.h"
+#include "kernels.h"
+#include "link.h"
 
 namespace corbel::inference {
 namespace {
 
+using Kernel = CompiledForest::Kernel;
+
 template <class T>
 std::vector<T> treesPerOutput(const Forest& forest) {
-  if (forest.vectorLeaves) return std::vector<T>(forest.outputs, static_cast<T>(forest.trees.size()));
+  if (forest.vectorLeaves)
+    return std::vector<T>(forest.outputs, static_cast<T>(forest.trees.size()));
   std::vector<T> counts(forest.outputs, T{0});
   for (const Tree& tree : forest.trees) counts[tree.output] += 1;
   for (T& count : counts) count = std::max(count, T{1});
@@ -20,21 +24,43 @@ std::vector<T> treesPerOutput(const Forest& forest) {
 }  // namespace
 
 template <class T>
-Result<std::unique_ptr<const ForestPlan<T>>> ForestPlan<T>::build(const Forest& forest, CompiledForest::Kernel) {
-  CORBEL_TRY(const auto lowered, lower<T>(forest));
-  CORBEL_TRY(auto walk, WalkForest<T>::build(lowered));
-  return std::unique_ptr<const ForestPlan>(new ForestPlan(forest, std::move(walk)));
+Result<std::unique_ptr<const ForestPlan<T>>> ForestPlan<T>::build(const Forest& forest,
+                                                                  Kernel kernel) {
+  std::unique_ptr<ForestPlan> plan(new ForestPlan(forest));
+  CORBEL_CHECK(plan->chooseKernels(lower<T>(forest), kernel));
+  return plan;
 }
 
 template <class T>
-ForestPlan<T>::ForestPlan(const Forest& forest, WalkForest<T> walk)
-    : walk_(std::move(walk)),
-      baseScores_(forest.outputs, T{0}),
+ForestPlan<T>::ForestPlan(const Forest& forest)
+    : baseScores_(forest.outputs, T{0}),
       link_(forest.link),
       linkScale_(static_cast<T>(forest.linkScale)) {
-  const std::size_t given = std::min(baseScores_.size(), forest.baseScores.size());
-  for (std::size_t i = 0; i < given; ++i) baseScores_[i] = static_cast<T>(forest.baseScores[i]);
+  for (std::size_t i = 0; i < baseScores_.size(); ++i)
+    baseScores_[i] = static_cast<T>(forest.baseScores[i]);
   if (forest.average) treeCounts_ = treesPerOutput<T>(forest);
+}
+
+template <class T>
+Result<void> ForestPlan<T>::chooseKernels(const LoweredForest<T>& lowered, Kernel kernel) {
+  if (kernel != Kernel::walk && hasAvx512()) {
+    if (auto bytes = toBytes(lowered, MaskForest<T>::kSlotsMax)) {
+      masks_ = MaskForest<T>::build(lowered, *bytes);
+      if (masks_) columns_ = std::move(bytes->columns);
+    }
+  }
+  if (masks_) return {};
+  CORBEL_TRY(walk_, WalkForest<T>::build(lowered));
+  return {};
+}
+
+template <class T>
+void ForestPlan<T>::addTrees(const T* rows, std::size_t rowCount, std::size_t stride,
+                             T* sums) const {
+  if (masks_)
+    addMasksAvx512(*masks_, *columns_, rows, rowCount, stride, sums);
+  else
+    walk_->addTo(rows, rowCount, stride, sums);
 }
 
 template <class T>
@@ -44,11 +70,11 @@ void ForestPlan<T>::margins(const T* rows, std::size_t rowCount, std::size_t str
     for (std::size_t row = 0; row < rowCount; ++row) {
       std::copy(baseScores_.begin(), baseScores_.end(), out + row * outputs);
     }
-    walk_.addTo(rows, rowCount, stride, out);
+    addTrees(rows, rowCount, stride, out);
     return;
   }
   std::fill(out, out + rowCount * outputs, T{0});
-  walk_.addTo(rows, rowCount, stride, out);
+  addTrees(rows, rowCount, stride, out);
   for (std::size_t i = 0; i < rowCount * outputs; ++i) {
     out[i] = out[i] / treeCounts_[i % outputs] + baseScores_[i % outputs];
   }
@@ -62,7 +88,11 @@ void ForestPlan<T>::predict(const T* rows, std::size_t rowCount, std::size_t str
 
 template <class T>
 std::size_t ForestPlan<T>::memoryBytes() const {
-  return sizeof(*this) + walk_.memoryBytes() + (baseScores_.size() + treeCounts_.size()) * sizeof(T);
+  std::size_t bytes = sizeof(*this) + (baseScores_.size() + treeCounts_.size()) * sizeof(T);
+  if (walk_) bytes += walk_->memoryBytes();
+  if (columns_) bytes += columns_->memoryBytes();
+  if (masks_) bytes += masks_->memoryBytes();
+  return bytes;
 }
 
 template class ForestPlan<float>;

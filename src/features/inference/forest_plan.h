@@ -2,26 +2,34 @@
 #pragma once
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "inference/compiled_forest.h"
-#include "inference/walk_forest.h"
+#include "mask_forest.h"
+#include "walk_forest.h"
 
 namespace corbel::inference {
 
 template <class T>
 class ForestPlan {
  public:
-  static Result<std::unique_ptr<const ForestPlan>> build(const Forest& forest, CompiledForest::Kernel kernel);
+  static Result<std::unique_ptr<const ForestPlan>> build(const Forest& forest,
+                                                         CompiledForest::Kernel kernel);
 
   void margins(const T* rows, std::size_t rowCount, std::size_t stride, T* out) const;
   void predict(const T* rows, std::size_t rowCount, std::size_t stride, T* out) const;
   std::size_t memoryBytes() const;
 
  private:
-  ForestPlan(const Forest& forest, WalkForest<T> walk);
+  ForestPlan(const Forest& forest);
 
-  WalkForest<T> walk_;
+  Result<void> chooseKernels(const LoweredForest<T>& lowered, CompiledForest::Kernel kernel);
+  void addTrees(const T* rows, std::size_t rowCount, std::size_t stride, T* sums) const;
+
+  std::optional<WalkForest<T>> walk_;
+  std::optional<ByteColumns<T>> columns_;  // of all below
+  std::optional<MaskForest<T>> masks_;
   std::vector<T> baseScores_;
   std::vector<T> treeCounts_;  // of each output; empty when sums are not averaged
   Link link_;

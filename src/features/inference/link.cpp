@@ -1,4 +1,4 @@
-#include "inference/link.h"
+#include "link.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,7 +8,8 @@
 namespace corbel::inference {
 namespace {
 
-// S. Winitzki's approximation with the constant that ONNX Runtime uses (onnxruntime ml_common.h, ErfInv).
+// S. Winitzki's approximation with the constant that ONNX Runtime uses (onnxruntime ml_common.h,
+// ErfInv).
 template <class T>
 T inverseErf(T x) {
   constexpr T kA = static_cast<T>(0.147);
@@ -57,7 +58,8 @@ template <class T>
 void applyLink(Link link, T scale, std::size_t rows, std::size_t outputs, T* values) {
   const std::span<T> all(values, rows * outputs);
   switch (link) {
-    case Link::identity: break;
+    case Link::identity:
+      break;
     case Link::sigmoid:
       for (T& x : all) x = 1 / (1 + std::exp(-scale * x));
       break;
@@ -66,6 +68,12 @@ void applyLink(Link link, T scale, std::size_t rows, std::size_t outputs, T* val
       break;
     case Link::hinge:
       for (T& x : all) x = x > 0 ? T{1} : T{0};
+      break;
+    case Link::signedSquare:
+      for (T& x : all) x = x < 0 ? -x * x : x * x;
+      break;
+    case Link::softplus:
+      for (T& x : all) x = std::log1p(std::exp(x));
       break;
     case Link::probit:
       for (T& x : all) x = probit(x);

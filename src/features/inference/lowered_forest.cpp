@@ -1,10 +1,9 @@
-#include "inference/lowered_forest.h"
+#include "lowered_forest.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
-#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -18,9 +17,11 @@ constexpr T kInfinity = std::numeric_limits<T>::infinity();
 // LightGBM's kZeroThreshold: a double made from a float literal.
 constexpr double kZeroThreshold = static_cast<double>(1e-35F);
 
-// XGBoost refuses a negative category before it truncates, LightGBM after: -0.5 is category 0 only there.
+// XGBoost refuses a negative category before it truncates, LightGBM after: -0.5 is category 0 only
+// there.
 template <class T>
-constexpr T kBelowFirstCategory = std::is_same_v<T, double> ? T{-1} : -std::numeric_limits<T>::denorm_min();
+constexpr T kBelowFirstCategory =
+    std::is_same_v<T, double> ? T{-1} : -std::numeric_limits<T>::denorm_min();
 
 template <class T>
 bool contains(const CategorySet& set, T x) {
@@ -30,7 +31,8 @@ bool contains(const CategorySet& set, T x) {
   return category / 32 < set.size() && ((set[category / 32] >> (category % 32)) & 1U) != 0;
 }
 
-// One inner node in the common form: "column > threshold goes right", after swapping its children where needed.
+// One inner node in the common form: "column > threshold goes right", after swapping its children
+// where needed.
 template <class T>
 struct Lowering {
   Column<T> column;
@@ -38,7 +40,8 @@ struct Lowering {
   bool swapped = false;
 };
 
-// x < t is x <= the number before t. Nothing is below -inf: that test is the opposite of "there is a value".
+// x < t is x <= the number before t. Nothing is below -inf: that test is the opposite of "there is
+// a value".
 template <class T>
 Lowering<T> lowerNumeric(const Node& node) {
   Lowering<T> result;
@@ -61,7 +64,9 @@ Lowering<T> lowerNode(const Node& node) {
     case Split::less:
     case Split::lessOrEqual:
     case Split::greater:
-    case Split::greaterOrEqual: result = lowerNumeric<T>(node); break;
+    case Split::greaterOrEqual:
+      result = lowerNumeric<T>(node);
+      break;
     case Split::equal:
     case Split::notEqual:
       result.column.kind = Column<T>::Kind::equal;
@@ -86,10 +91,12 @@ class ColumnTable {
   explicit ColumnTable(const std::vector<CategorySet>& sets) : sets_(sets) {}
 
   std::uint32_t indexOf(Column<T> column, LoweredForest<T>& forest) {
-    if (column.kind == Column<T>::Kind::category) column.set = setIndex(sets_[column.set], forest.sets);
-    const auto key = std::tuple(column.kind, column.feature, column.missingRight, column.zeroIsMissing, column.set,
-                                column.operand);
-    const auto [entry, isNew] = columnIndex_.try_emplace(key, static_cast<std::uint32_t>(forest.columns.size()));
+    if (column.kind == Column<T>::Kind::category)
+      column.set = setIndex(sets_[column.set], forest.sets);
+    const auto key = std::tuple(column.kind, column.feature, column.missingRight,
+                                column.zeroIsMissing, column.set, column.operand);
+    const auto [entry, isNew] =
+        columnIndex_.try_emplace(key, static_cast<std::uint32_t>(forest.columns.size()));
     if (isNew) forest.columns.push_back(column);
     return entry->second;
   }
@@ -103,7 +110,8 @@ class ColumnTable {
 
   const std::vector<CategorySet>& sets_;
   std::map<CategorySet, std::uint32_t> setIndex_;
-  std::map<std::tuple<typename Column<T>::Kind, std::uint32_t, bool, bool, std::uint32_t, T>, std::uint32_t>
+  std::map<std::tuple<typename Column<T>::Kind, std::uint32_t, bool, bool, std::uint32_t, T>,
+           std::uint32_t>
       columnIndex_;
 };
 
@@ -124,21 +132,19 @@ int depthOf(const std::vector<LoweredNode<T>>& nodes) {
 }
 
 template <class T>
-std::uint32_t addLeaf(const Forest& forest, const Tree& tree, const Node& leaf, LoweredForest<T>& lowered) {
+std::uint32_t addLeaf(const Forest& forest, const Tree& tree, const Node& leaf,
+                      LoweredForest<T>& lowered) {
   const auto first = static_cast<std::uint32_t>(lowered.leafValues.size());
   for (std::size_t i = 0; i < lowered.leafStride(); ++i) {
-    lowered.leafValues.push_back(static_cast<T>(forest.leafValues[leaf.value + i]) * static_cast<T>(tree.weight));
+    lowered.leafValues.push_back(static_cast<T>(forest.leafValues[leaf.value + i]) *
+                                 static_cast<T>(tree.weight));
   }
   return first;
 }
 
-std::string place(std::size_t tree, std::size_t node) {
-  return "tree " + std::to_string(tree) + ", node " + std::to_string(node);
-}
-
 template <class T>
-Result<LoweredTree<T>> lowerTree(const Forest& forest, std::size_t index, ColumnTable<T>& columns,
-                                 LoweredForest<T>& lowered) {
+LoweredTree<T> lowerTree(const Forest& forest, std::size_t index, ColumnTable<T>& columns,
+                         LoweredForest<T>& lowered) {
   const Tree& tree = forest.trees[index];
   LoweredTree<T> result;
   result.output = forest.vectorLeaves ? 0 : tree.output;
@@ -150,9 +156,6 @@ Result<LoweredTree<T>> lowerTree(const Forest& forest, std::size_t index, Column
     if (node.isLeaf()) {
       target.value = addLeaf(forest, tree, node, lowered);
       continue;
-    }
-    if (std::isnan(node.threshold)) {
-      return fail(ErrorCode::unprocessable, place(index, i) + ": the threshold is not a number");
     }
     const Lowering<T> lowering = lowerNode<T>(node);
     target.threshold = lowering.threshold;
@@ -167,7 +170,7 @@ Result<LoweredTree<T>> lowerTree(const Forest& forest, std::size_t index, Column
 }  // namespace
 
 template <class T>
-Result<LoweredForest<T>> lower(const Forest& forest) {
+LoweredForest<T> lower(const Forest& forest) {
   LoweredForest<T> lowered;
   lowered.features = forest.features;
   lowered.outputs = forest.outputs;
@@ -175,25 +178,32 @@ Result<LoweredForest<T>> lower(const Forest& forest) {
   lowered.trees.reserve(forest.trees.size());
   ColumnTable<T> columns(forest.categories);
   for (std::size_t i = 0; i < forest.trees.size(); ++i) {
-    CORBEL_TRY(auto tree, lowerTree<T>(forest, i, columns, lowered));
-    lowered.trees.push_back(std::move(tree));
+    lowered.trees.push_back(lowerTree<T>(forest, i, columns, lowered));
   }
   return lowered;
+}
+
+template <class T>
+bool isMissing(T x, bool zeroIsMissing) {
+  return std::isnan(x) || (zeroIsMissing && std::abs(x) <= static_cast<T>(kZeroThreshold));
 }
 
 template <class T>
 T columnValue(const Column<T>& column, const std::vector<CategorySet>& sets, const T* row) {
   using Kind = typename Column<T>::Kind;
   const T x = row[column.feature];
-  const bool missing = std::isnan(x) || (column.zeroIsMissing && std::abs(x) <= static_cast<T>(kZeroThreshold));
+  const bool missing = isMissing(x, column.zeroIsMissing);
   if (missing && column.kind != Kind::value) return column.missingRight ? T{1} : T{0};
   switch (column.kind) {
     case Kind::value:
       if (!missing) return x;
       return column.missingRight ? kInfinity<T> : std::numeric_limits<T>::quiet_NaN();
-    case Kind::category: return contains(sets[column.set], x) ? T{0} : T{1};
-    case Kind::equal: return x == column.operand ? T{0} : T{1};
-    case Kind::present: return T{0};
+    case Kind::category:
+      return contains(sets[column.set], x) ? T{0} : T{1};
+    case Kind::equal:
+      return x == column.operand ? T{0} : T{1};
+    case Kind::present:
+      return T{0};
   }
   std::unreachable();
 }
@@ -205,15 +215,12 @@ std::size_t LoweredForest<T>::nodeCount() const {
   return count;
 }
 
-template <class T>
-void LoweredForest<T>::fillColumns(const T* row, T* values) const {
-  for (std::size_t i = 0; i < columns.size(); ++i) values[i] = columnValue(columns[i], sets, row);
-}
-
 template struct LoweredForest<float>;
 template struct LoweredForest<double>;
-template Result<LoweredForest<float>> lower<float>(const Forest&);
-template Result<LoweredForest<double>> lower<double>(const Forest&);
+template LoweredForest<float> lower<float>(const Forest&);
+template LoweredForest<double> lower<double>(const Forest&);
+template bool isMissing(float, bool);
+template bool isMissing(double, bool);
 template float columnValue(const Column<float>&, const std::vector<CategorySet>&, const float*);
 template double columnValue(const Column<double>&, const std::vector<CategorySet>&, const double*);
 

@@ -1,23 +1,26 @@
-// A forest brought to one kind of test, so that kernels need to know no other: a row's features are first turned into
-// `columns`, and every inner node sends a row to the right exactly when column > threshold.
+// A forest brought to one kind of test, so that kernels need to know no other: a row's features are
+// first turned into `columns`, and every inner node sends a row to the right exactly when column >
+// threshold.
 //
-//   less, lessOrEqual, greater, greaterOrEqual   thresholds move to the neighbouring number, children are swapped
-//   missing values                               a column of a feature keeps NaN (never greater: left) or makes it +inf
-//   zero is missing                              a column of its own
-//   category, equal, notEqual                    a column of its own: 0 for left, 1 for right
+//   less, lessOrEqual, greater, greaterOrEqual   thresholds move to the neighbouring number,
+//   children are swapped missing values                               a column of a feature keeps
+//   NaN (never greater: left) or makes it +inf zero is missing                              a
+//   column of its own category, equal, notEqual                    a column of its own: 0 for left,
+//   1 for right
 //
-// So a feature has a few columns (two where some nodes send missing values to the left and others to the right).
+// So a feature has a few columns (two where some nodes send missing values to the left and others
+// to the right).
 #pragma once
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-#include "base/result.h"
 #include "inference/forest.h"
 
 namespace corbel::inference {
 
-// What one column holds. Missing: NaN, and with zeroIsMissing also |x| <= 1e-35 (LightGBM's kZeroThreshold).
+// What one column holds. Missing: NaN, and with zeroIsMissing also |x| <= 1e-35 (LightGBM's
+// kZeroThreshold).
 template <class T>
 struct Column {
   enum class Kind : std::uint8_t {
@@ -50,7 +53,7 @@ template <class T>
 struct LoweredTree {
   std::vector<LoweredNode<T>> nodes;  // the root is node 0; indexes are those of the forest's tree
   std::uint32_t output = 0;
-  int depth = 0;                      // splits on the longest path
+  int depth = 0;  // splits on the longest path
 };
 
 template <class T>
@@ -65,14 +68,15 @@ struct LoweredForest {
 
   std::size_t nodeCount() const;
   std::size_t leafStride() const { return vectorLeaves ? outputs : 1; }
-
-  // Writes the columns of `row`.
-  void fillColumns(const T* row, T* columns) const;
 };
 
-// `forest` has passed validate(). unprocessable: a threshold is not a number.
+// `forest` has passed validate().
 template <class T>
-Result<LoweredForest<T>> lower(const Forest& forest);
+LoweredForest<T> lower(const Forest& forest);
+
+// NaN, or with zeroIsMissing a zero.
+template <class T>
+bool isMissing(T x, bool zeroIsMissing);
 
 // The value of one column of a row.
 template <class T>

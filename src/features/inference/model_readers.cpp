@@ -16,14 +16,28 @@ bool mayBeOnnx(std::span<const std::byte> file) {
 
 }  // namespace
 
-Result<TabularModel> readTabularModel(std::span<const std::byte> file) {
+FileFormat formatOf(std::span<const std::byte> file) {
   const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
-  if (text.starts_with('{')) return readXgboost(file);
-  if (text.starts_with("tree\n") || text.starts_with("tree\r\n")) return readLightgbm(file);
-  if (!mayBeOnnx(file)) {
-    return fail(
-        ErrorCode::unprocessable,
-        "the file is no XGBoost model (JSON or UBJSON), LightGBM model (text) or ONNX model");
+  if (text.starts_with('{')) {
+    // In UBJSON a type marker follows, in JSON a name or the end.
+    const auto next = text.find_first_not_of(" \t\r\n", 1);
+    const bool isJson = next == std::string_view::npos || text[next] == '"' || text[next] == '}';
+    return isJson ? FileFormat::xgboostJson : FileFormat::xgboostUbjson;
+  }
+  if (text.starts_with("tree\n") || text.starts_with("tree\r\n")) return FileFormat::lightgbmText;
+  return mayBeOnnx(file) ? FileFormat::onnx : FileFormat::unknown;
+}
+
+Result<TabularModel> readTabularModel(std::span<const std::byte> file) {
+  switch (formatOf(file)) {
+    case FileFormat::xgboostJson:
+    case FileFormat::xgboostUbjson: return readXgboost(file);
+    case FileFormat::lightgbmText: return readLightgbm(file);
+    case FileFormat::onnx: break;
+    case FileFormat::unknown:
+      return fail(
+          ErrorCode::unprocessable,
+          "the file is no XGBoost model (JSON or UBJSON), LightGBM model (text) or ONNX model");
   }
   CORBEL_TRY(OnnxReading reading, readOnnx(file));
   if (reading.model) return std::move(*reading.model);

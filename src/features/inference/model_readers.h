@@ -39,6 +39,11 @@ struct OnnxReading {
 };
 Result<OnnxReading> readOnnx(std::span<const std::byte> file);
 
+enum class FileFormat : std::uint8_t { xgboostJson, xgboostUbjson, lightgbmText, onnx, unknown };
+
+// Told by the first bytes alone; whether the rest is sound, the readers say.
+FileFormat formatOf(std::span<const std::byte> file);
+
 // Any of the above, told apart by content, never by name. An ONNX graph for another engine is
 // unprocessable here.
 Result<TabularModel> readTabularModel(std::span<const std::byte> file);

@@ -33,13 +33,18 @@ class ForestMaker {
 
   Forest forest(const ForestShape& shape);
 
-  // Values that lie on thresholds, beside them, or are odd: NaN, infinities, zeros of both signs, denormals, categories.
+  // Values that lie on thresholds, beside them, or are odd: NaN, infinities, zeros of both signs,
+  // denormals, categories.
   template <class T>
   std::vector<T> rows(const Forest& forest, std::size_t count);
 
-  std::size_t below(std::size_t end) { return std::uniform_int_distribution<std::size_t>(0, end - 1)(random_); }
+  std::size_t below(std::size_t end) {
+    return std::uniform_int_distribution<std::size_t>(0, end - 1)(random_);
+  }
   bool chance(double share) { return std::bernoulli_distribution(share)(random_); }
-  double number(double from, double to) { return std::uniform_real_distribution<double>(from, to)(random_); }
+  double number(double from, double to) {
+    return std::uniform_real_distribution<double>(from, to)(random_);
+  }
 
  private:
   Node split(const Forest& forest, const ForestShape& shape, std::span<const double> thresholds);
@@ -53,11 +58,13 @@ class ForestMaker {
 inline std::uint32_t ForestMaker::leaf(Forest& forest) {
   const auto first = static_cast<std::uint32_t>(forest.leafValues.size());
   const std::uint32_t values = forest.vectorLeaves ? forest.outputs : 1;
-  for (std::uint32_t i = 0; i < values; ++i) forest.leafValues.push_back(static_cast<float>(number(-1, 1)));
+  for (std::uint32_t i = 0; i < values; ++i)
+    forest.leafValues.push_back(static_cast<float>(number(-1, 1)));
   return first;
 }
 
-inline Node ForestMaker::split(const Forest& forest, const ForestShape& shape, std::span<const double> thresholds) {
+inline Node ForestMaker::split(const Forest& forest, const ForestShape& shape,
+                               std::span<const double> thresholds) {
   Node node;
   node.feature = static_cast<std::int32_t>(below(shape.features));
   node.threshold = thresholds[below(thresholds.size())];
@@ -65,18 +72,21 @@ inline Node ForestMaker::split(const Forest& forest, const ForestShape& shape, s
   if (!shape.everySplitKind) return node;
   node.split = static_cast<Split>(below(7));
   node.zeroIsMissing = chance(0.2);
-  if (node.split == Split::category) node.value = static_cast<std::uint32_t>(below(forest.categories.size()));
+  if (node.split == Split::category)
+    node.value = static_cast<std::uint32_t>(below(forest.categories.size()));
   return node;
 }
 
-inline Tree ForestMaker::tree(Forest& forest, const ForestShape& shape, std::span<const double> thresholds) {
+inline Tree ForestMaker::tree(Forest& forest, const ForestShape& shape,
+                              std::span<const double> thresholds) {
   Tree tree;
   tree.output = forest.vectorLeaves ? 0 : static_cast<std::uint32_t>(below(forest.outputs));
   tree.weight = chance(0.2) ? 0.5 : 1;
   tree.nodes.emplace_back();
   std::vector<int> depths{0};
   for (std::size_t i = 0; i < tree.nodes.size(); ++i) {
-    if (depths[i] >= shape.depth || !chance(shape.fullness) || tree.nodes.size() + 2 > shape.nodesMax) {
+    if (depths[i] >= shape.depth || !chance(shape.fullness) ||
+        tree.nodes.size() + 2 > shape.nodesMax) {
       tree.nodes[i].value = leaf(forest);
       continue;
     }
@@ -104,13 +114,15 @@ inline Forest ForestMaker::forest(const ForestShape& shape) {
   forest.outputs = shape.outputs;
   forest.vectorLeaves = shape.vectorLeaves;
   forest.average = shape.average;
-  for (std::uint32_t i = 0; i < shape.outputs; ++i) forest.baseScores.push_back(static_cast<float>(number(-1, 1)));
+  for (std::uint32_t i = 0; i < shape.outputs; ++i)
+    forest.baseScores.push_back(static_cast<float>(number(-1, 1)));
   for (int i = 0; i < 5; ++i) {
     CategorySet set(1 + below(3));
     for (std::uint32_t& word : set) word = static_cast<std::uint32_t>(random_());
     forest.categories.push_back(std::move(set));
   }
-  std::vector<double> thresholds{0.0, -0.0, static_cast<double>(std::numeric_limits<float>::denorm_min()),
+  std::vector<double> thresholds{0.0, -0.0,
+                                 static_cast<double>(std::numeric_limits<float>::denorm_min()),
                                  static_cast<double>(std::numeric_limits<float>::max()),
                                  static_cast<double>(std::numeric_limits<float>::lowest())};
   if (shape.everySplitKind) {
@@ -119,7 +131,8 @@ inline Forest ForestMaker::forest(const ForestShape& shape) {
   }
   for (int i = 0; i < shape.thresholds; ++i) {
     const double threshold = chance(0.3) ? static_cast<double>(below(64)) : number(-2, 2);
-    thresholds.push_back(shape.precision == Precision::float32 ? static_cast<float>(threshold) : threshold);
+    thresholds.push_back(shape.precision == Precision::float32 ? static_cast<float>(threshold)
+                                                               : threshold);
   }
   for (int i = 0; i < shape.trees; ++i) forest.trees.push_back(tree(forest, shape, thresholds));
   return forest;
@@ -128,9 +141,23 @@ inline Forest ForestMaker::forest(const ForestShape& shape) {
 template <class T>
 std::vector<T> ForestMaker::rows(const Forest& forest, std::size_t count) {
   using Limits = std::numeric_limits<T>;
-  constexpr std::array kOdd{Limits::quiet_NaN(), Limits::quiet_NaN(), Limits::infinity(), -Limits::infinity(), T{0},
-                            T{-0.0}, Limits::denorm_min(), -Limits::denorm_min(), Limits::max(), Limits::lowest(),
-                            static_cast<T>(-0.5), T{-1}, T{31}, T{32}, T{95.5}, T{96}, static_cast<T>(1e-35),
+  constexpr std::array kOdd{Limits::quiet_NaN(),
+                            Limits::quiet_NaN(),
+                            Limits::infinity(),
+                            -Limits::infinity(),
+                            T{0},
+                            T{-0.0},
+                            Limits::denorm_min(),
+                            -Limits::denorm_min(),
+                            Limits::max(),
+                            Limits::lowest(),
+                            static_cast<T>(-0.5),
+                            T{-1},
+                            T{31},
+                            T{32},
+                            T{95.5},
+                            T{96},
+                            static_cast<T>(1e-35),
                             static_cast<T>(5e9)};
   std::vector<T> thresholds{T{1}};
   for (const Tree& tree : forest.trees) {
@@ -142,67 +169,24 @@ std::vector<T> ForestMaker::rows(const Forest& forest, std::size_t count) {
   for (T& x : rows) {
     const T threshold = thresholds[below(thresholds.size())];
     switch (below(6)) {
-      case 0: x = kOdd[below(kOdd.size())]; break;
-      case 1: x = threshold; break;
-      case 2: x = std::nextafter(threshold, chance(0.5) ? Limits::max() : Limits::lowest()); break;
-      case 3: x = static_cast<T>(below(100)); break;
-      default: x = static_cast<T>(number(-2.5, 2.5)); break;
+      case 0:
+        x = kOdd[below(kOdd.size())];
+        break;
+      case 1:
+        x = threshold;
+        break;
+      case 2:
+        x = std::nextafter(threshold, chance(0.5) ? Limits::max() : Limits::lowest());
+        break;
+      case 3:
+        x = static_cast<T>(below(100));
+        break;
+      default:
+        x = static_cast<T>(number(-2.5, 2.5));
+        break;
     }
   }
   return rows;
-}
-
-// The leaf that a row reaches, by the words of forest.h alone.
-template <class T>
-const Node& leafOf(const Forest& forest, const Tree& tree, const T* row) {
-  const Node* node = tree.nodes.data();
-  while (!node->isLeaf()) {
-    const T x = row[node->feature];
-    const T threshold = static_cast<T>(node->threshold);
-    bool left = false;
-    switch (node->split) {
-      case Split::less: left = x < threshold; break;
-      case Split::lessOrEqual: left = x <= threshold; break;
-      case Split::greater: left = x > threshold; break;
-      case Split::greaterOrEqual: left = x >= threshold; break;
-      case Split::equal: left = x == threshold; break;
-      case Split::notEqual: left = x != threshold; break;
-      case Split::category: {
-        const CategorySet& set = forest.categories[node->value];
-        const bool negative = std::is_same_v<T, float> ? x < 0 : x <= -1;
-        const double category = std::trunc(static_cast<double>(x));
-        if (negative || std::isnan(x) || category >= static_cast<double>(set.size() * 32)) break;
-        const auto bit = static_cast<std::size_t>(category);
-        left = ((set[bit / 32] >> (bit % 32)) & 1) != 0;
-        break;
-      }
-    }
-    const bool zero = node->zeroIsMissing && std::abs(static_cast<double>(x)) <= static_cast<double>(1e-35F);
-    if (std::isnan(x) || zero) left = node->missingLeft;
-    node = &tree.nodes[static_cast<std::size_t>(left ? node->left : node->right)];
-  }
-  return *node;
-}
-
-// Margins of one row, one tree after the other.
-template <class T>
-std::vector<T> plainMargins(const Forest& forest, const T* row) {
-  std::vector<T> sums(forest.outputs, T{0});
-  std::vector<T> counts(forest.outputs, T{0});
-  for (std::size_t i = 0; i < sums.size() && !forest.average; ++i) sums[i] = static_cast<T>(forest.baseScores[i]);
-  for (const Tree& tree : forest.trees) {
-    const Node& leaf = leafOf(forest, tree, row);
-    const std::size_t first = forest.vectorLeaves ? 0 : tree.output;
-    const std::size_t values = forest.vectorLeaves ? forest.outputs : 1;
-    for (std::size_t i = 0; i < values; ++i) {
-      sums[first + i] += static_cast<T>(forest.leafValues[leaf.value + i]) * static_cast<T>(tree.weight);
-      counts[first + i] += 1;
-    }
-  }
-  for (std::size_t i = 0; i < sums.size() && forest.average; ++i) {
-    sums[i] = sums[i] / std::max(counts[i], T{1}) + static_cast<T>(forest.baseScores[i]);
-  }
-  return sums;
 }
 
 }  // namespace corbel::inference

@@ -1,10 +1,12 @@
-// The kernel for every forest: walks from node to node, eight walks at a time so that their memory waits overlap.
+// The kernel for every forest: walks from node to node, eight walks at a time so that their memory
+// waits overlap.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-#include "inference/lowered_forest.h"
+#include "base/result.h"
+#include "lowered_forest.h"
 
 namespace corbel::inference {
 
@@ -14,14 +16,15 @@ class WalkForest {
   // unprocessable: more nodes or leaf values than 32-bit indexes can name.
   static Result<WalkForest> build(const LoweredForest<T>& forest);
 
-  // Adds each tree's leaf values to `sums` [rows x outputs], tree after tree. `rows` are feature rows, `stride` apart.
+  // Adds each tree's leaf values to `sums` [rows x outputs], tree after tree. `rows` are feature
+  // rows, `stride` apart.
   void addTo(const T* rows, std::size_t rowCount, std::size_t stride, T* sums) const;
 
   std::size_t memoryBytes() const;
 
  private:
-  // A leaf is its own left child and tests the column that is always NaN, so a walk may go on without harm. Its
-  // threshold is its value, or with vector leaves the index of its values.
+  // A leaf is its own left child and tests the column that is always NaN, so a walk may go on
+  // without harm. Its threshold is its value, or with vector leaves the index of its values.
   struct Step {
     T threshold = 0;
     std::uint32_t column = 0;
