@@ -78,12 +78,6 @@ void applyLink(Link link, T scale, std::size_t rows, std::size_t outputs, T* val
     case Link::probit:
       for (T& x : all) x = probit(x);
       break;
-    case Link::signedSquare:
-      for (T& x : all) x *= std::abs(x);
-      break;
-    case Link::softplus:
-      for (T& x : all) x = std::log1p(std::exp(x));
-      break;
     case Link::softmax:
       for (std::size_t row = 0; row < rows; ++row) softmax(all.subspan(row * outputs, outputs));
       break;

@@ -5,19 +5,19 @@
 #include <cmath>
 #include <limits>
 #include <span>
-#include <type_traits>
 #include <vector>
 
 #include "inference/tabular_model.h"
 
 namespace corbel::inference::reference {
 
-// XGBoost (float) refuses negative categories before it truncates, LightGBM (double) after.
+// XGBoost (float) takes negative values for no category; LightGBM (double) truncates first.
 template <class Real>
 bool contains(const CategorySet& set, Real x) {
-  const bool negative = std::is_same_v<Real, float> ? !(x >= 0) : !(x > -1);
-  if (negative || x >= static_cast<Real>(32.0 * static_cast<double>(set.size()))) return false;
-  const auto category = static_cast<std::size_t>(x);
+  const Real lowest = std::is_same_v<Real, float> ? 0 : std::nextafter(Real(-1), Real(0));
+  if (!(x >= lowest) || x >= static_cast<Real>(32.0 * static_cast<double>(set.size())))
+    return false;
+  const auto category = static_cast<std::size_t>(std::max<Real>(x, 0));
   return (set[category / 32] >> (category % 32) & 1) != 0;
 }
 
@@ -164,8 +164,30 @@ void applyStep(const Scaler& scaler, std::vector<Real>& row) {
 }
 
 template <class Real>
+void applyStep(const Arithmetic& arithmetic, std::vector<Real>& row) {
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    const auto value = static_cast<Real>(arithmetic.values[arithmetic.values.size() == 1 ? 0 : i]);
+    switch (arithmetic.operation) {
+      case Arithmetic::Operation::add:
+        row[i] += value;
+        break;
+      case Arithmetic::Operation::subtract:
+        row[i] -= value;
+        break;
+      case Arithmetic::Operation::multiply:
+        row[i] *= value;
+        break;
+      case Arithmetic::Operation::divide:
+        row[i] /= value;
+        break;
+    }
+  }
+}
+
+template <class Real>
 void applyStep(const Normalizer& normalizer, std::vector<Real>& row) {
-  Real norm = 0;
+  const bool isMax = normalizer.norm == Normalizer::Norm::max;
+  Real norm = isMax ? std::numeric_limits<Real>::lowest() : 0;
   for (const Real x : row) {
     switch (normalizer.norm) {
       case Normalizer::Norm::max:

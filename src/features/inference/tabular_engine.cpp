@@ -10,45 +10,10 @@
 
 #include "inference/compiled_forest.h"
 #include "inference/link.h"
+#include "inference/transforms.h"
 
 namespace corbel::inference {
 namespace {
-
-template <class Number>
-Number columnValue(const std::vector<double>& values, std::size_t column) {
-  return static_cast<Number>(values[values.size() == 1 ? 0 : column]);
-}
-
-template <class Number>
-void apply(const Scaler& scaler, std::span<Number> row) {
-  for (std::size_t c = 0; c < row.size(); ++c) {
-    row[c] = (row[c] - columnValue<Number>(scaler.offset, c)) * columnValue<Number>(scaler.scale, c);
-  }
-}
-
-template <class Number>
-void apply(const Normalizer& normalizer, std::span<Number> row) {
-  Number norm = 0;
-  for (const Number value : row) {
-    switch (normalizer.norm) {
-      case Normalizer::Norm::max: norm = std::max(norm, std::abs(value)); break;
-      case Normalizer::Norm::l1: norm += std::abs(value); break;
-      case Normalizer::Norm::l2: norm += value * value; break;
-    }
-  }
-  if (normalizer.norm == Normalizer::Norm::l2) norm = std::sqrt(norm);
-  if (norm == 0) return;
-  for (Number& value : row) value /= norm;
-}
-
-template <class Number>
-void apply(const Imputer& imputer, std::span<Number> row) {
-  const bool replacesNan = std::isnan(imputer.missing);
-  for (std::size_t c = 0; c < row.size(); ++c) {
-    const bool missing = replacesNan ? std::isnan(row[c]) : row[c] == static_cast<Number>(imputer.missing);
-    if (missing) row[c] = columnValue<Number>(imputer.values, c);
-  }
-}
 
 template <class Number>
 class LinearEvaluator {
@@ -206,14 +171,13 @@ Result<const std::vector<Number>*> TabularEngine<Number>::check(const Tensors& i
                                  std::to_string(columns) + "]");
 }
 
+// A file that takes float must not see more digits, even where later steps compute in double.
 template <class Number>
 void TabularEngine<Number>::transform(std::span<Number> row) const {
-  for (const Transform& step : model_.transforms) {
-    std::visit([&](const auto& kind) { apply(kind, row); }, step.step);
-    if (step.precision == Precision::float32) {
-      for (Number& value : row) value = static_cast<Number>(static_cast<float>(value));
-    }
+  if (model_.input == Precision::float32) {
+    for (Number& value : row) value = static_cast<Number>(static_cast<float>(value));
   }
+  applyTransforms(std::span<const Transform>(model_.transforms), row);
 }
 
 template <class Number>
@@ -259,7 +223,8 @@ template <class Number>
 std::vector<Number> TabularEngine<Number>::evaluate(const std::vector<Number>& values, std::size_t rows) const {
   std::vector<Number> transformed;
   const Number* from = values.data();
-  if (!model_.transforms.empty()) {
+  const bool rounds = model_.input == Precision::float32 && std::is_same_v<Number, double>;
+  if (rounds || !model_.transforms.empty()) {
     transformed = values;
     for (std::size_t r = 0; r < rows; ++r) transform(std::span(transformed).subspan(r * width(), width()));
     from = transformed.data();
