@@ -12,7 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "base/text.h"
@@ -45,7 +45,7 @@ class Descriptor {
 
 std::unexpected<Error> cannotStart(std::string_view what, int error) {
   return fail(ErrorCode::unavailable, "a process could not be started; try again later",
-              fmt::format("{}: {}", what, std::strerror(error)));
+              fmt::format("{}: {}", what, std::generic_category().message(error)));
 }
 
 // One stream that the child writes.
@@ -200,6 +200,7 @@ Result<void> Child::start(const ChildSpec& spec, int output, int errors) {
   std::vector<std::string> texts{"corbel", std::string(kMarker), encode(spec.limits), spec.task};
   texts.insert(texts.end(), spec.arguments.begin(), spec.arguments.end());
   std::vector<char*> arguments;
+  arguments.reserve(texts.size() + 1);
   for (std::string& text : texts) arguments.push_back(text.data());
   arguments.push_back(nullptr);
   std::array<char*, 1> environment{nullptr};
