@@ -5,14 +5,15 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "telemetry/log.h"
 
 namespace corbel::log {
 
 inline constexpr std::size_t kValueBytes =
-    20 * 1024;  // of one value; the rest is cut and its length told
+    20 * limits::kKiB;  // of one value; the rest is cut and its length told
 inline constexpr std::size_t kLineBytes =
-    64 * 1024;  // fields beyond are left out, and the line says so
+    64 * limits::kKiB;  // fields beyond are left out, and the line says so
 
 struct Event {
   Timestamp time;

@@ -4,9 +4,11 @@
 #include <string>
 #include <string_view>
 
+#include "base/limits.h"
+
 namespace corbel::log {
 
-inline constexpr std::size_t kBodyBytes = 16 * 1024;
+inline constexpr std::size_t kBodyBytes = 16 * limits::kKiB;
 
 // A JSON body with the values of members whose names mean a secret (password, token, authorization,
 // api_key ...) and everything in strings that looks like a key or token (crb_..., sk-..., Bearer
