@@ -95,10 +95,9 @@ Result<void> insert(store::Transaction& tx, const StoredKey& stored) {
 Result<void> setHashes(store::Transaction& tx, std::string_view id, const KeyHashes& hashes) {
   std::optional<std::string> previous;
   if (hashes.previous) previous = crypto::hex(*hashes.previous);
-  CORBEL_TRY(const auto changed,
-             tx.change("UPDATE api_keys SET secret_hash = ?, previous_hash = ?, previous_until = ? "
-                       "WHERE id = ? AND revoked_at IS NULL",
-                       crypto::hex(hashes.secret), previous, hashes.previousUntil, id));
+  CORBEL_TRY(const auto changed, tx.change("UPDATE api_keys SET secret_hash = ?, previous_hash = ?, previous_until = ? "
+                                           "WHERE id = ? AND revoked_at IS NULL",
+                                           crypto::hex(hashes.secret), previous, hashes.previousUntil, id));
   if (changed == 0) return fail(ErrorCode::failedPrecondition, "The key was revoked.");
   return {};
 }

@@ -47,7 +47,8 @@ KeyEntryRef entryOf(const StoredKey& stored) {
 
 Result<void> checkGrace(std::chrono::seconds grace) {
   if (grace >= std::chrono::seconds(0) && grace <= ApiKeys::kMaxGrace) return {};
-  return failField("/graceSeconds", fmt::format("must be from 0 to {}", std::chrono::seconds(ApiKeys::kMaxGrace).count()));
+  return failField("/graceSeconds",
+                   fmt::format("must be from 0 to {}", std::chrono::seconds(ApiKeys::kMaxGrace).count()));
 }
 
 }  // namespace
@@ -100,8 +101,8 @@ ApiKeys::Fresh ApiKeys::fresh(const NewApiKey& key, const KeyGrant& grant, const
 Result<MintedKey> ApiKeys::create(const NewApiKey& key, const Actor& by, Deadline deadline) {
   CORBEL_TRY(const KeyGrant grant, grantFor(key, by, parts_.directory, parts_.clock.now()));
   Fresh made = fresh(key, grant, by);
-  CORBEL_CHECK(parts_.database.write(
-      [&](store::Transaction& tx) { return api_key_store::insert(tx, made.stored); }, deadline));
+  CORBEL_CHECK(
+      parts_.database.write([&](store::Transaction& tx) { return api_key_store::insert(tx, made.stored); }, deadline));
   table_->put(made.stored.key.prefix, entryOf(made.stored));
   return std::move(made.minted);
 }
@@ -115,21 +116,19 @@ ApiKey ApiKeys::withLastUse(ApiKey key) const {
 }
 
 Result<std::vector<ApiKey>> ApiKeys::list(const Actor& by, std::string_view after, int limit, Deadline deadline) const {
-  CORBEL_TRY(auto keys, parts_.database.read(
-                            [&](store::Reader& reader) {
-                              return api_key_store::list(reader, by.membership.tenant, after, limit);
-                            },
-                            deadline));
+  CORBEL_TRY(auto keys,
+             parts_.database.read(
+                 [&](store::Reader& reader) { return api_key_store::list(reader, by.membership.tenant, after, limit); },
+                 deadline));
   for (ApiKey& key : keys) key = withLastUse(std::move(key));
   return keys;
 }
 
 Result<StoredKey> ApiKeys::find(std::string_view id, const Actor& by, Deadline deadline) const {
-  CORBEL_TRY(auto found, parts_.database.read(
-                             [&](store::Reader& reader) {
-                               return api_key_store::find(reader, by.membership.tenant, id);
-                             },
-                             deadline));
+  CORBEL_TRY(
+      auto found,
+      parts_.database.read([&](store::Reader& reader) { return api_key_store::find(reader, by.membership.tenant, id); },
+                           deadline));
   if (!found) return noSuchKey(id);
   return *std::move(found);
 }
@@ -202,8 +201,8 @@ Result<std::optional<MintedKey>> ApiKeys::ensureFirstKey(const std::string& file
   // The file first: a stop in between leaves a text that opens nothing, and the next start makes another key. The other
   // way round it would leave a key that nobody knows.
   CORBEL_CHECK(writeKeyFile(file, made.minted.text));
-  const auto stored = parts_.database.write(
-      [&](store::Transaction& tx) { return api_key_store::insert(tx, made.stored); }, deadline);
+  const auto stored =
+      parts_.database.write([&](store::Transaction& tx) { return api_key_store::insert(tx, made.stored); }, deadline);
   if (!stored) {
     removeKeyFile(file);
     return std::unexpected(stored.error());

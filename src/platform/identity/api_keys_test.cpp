@@ -20,9 +20,7 @@ const Deadline kSoon = Deadline::never();
 
 class ApiKeysTest : public IdentityTest {
  protected:
-  std::unique_ptr<ApiKeys> load() {
-    return mustBe(ApiKeys::load({*database, *directory, clock, random, ids}, kSoon));
-  }
+  std::unique_ptr<ApiKeys> load() { return mustBe(ApiKeys::load({*database, *directory, clock, random, ids}, kSoon)); }
   MintedKey mint(const NewApiKey& key, const Actor& by) { return mustBe(keys->create(key, by, kSoon)); }
   bool opens(const Secret& text) { return keys->verify(text.reveal()).has_value(); }
   std::string keyFile() const { return (folder.path() / "admin-key").string(); }
@@ -44,8 +42,8 @@ TEST(KeyText, IsReadBackExactly) {
 
 TEST(KeyText, RefusesEverythingElse) {
   const std::string good = "crb_abcdefABCDEF_" + std::string(32, 's');
-  for (const std::string& wrong : {std::string(), std::string("crb_"), good + "s", good.substr(0, good.size() - 1), " " + good,
-                                   "CRB" + good.substr(3), "crb_abcdefABCDE__" + std::string(32, 's'),
+  for (const std::string& wrong : {std::string(), std::string("crb_"), good + "s", good.substr(0, good.size() - 1),
+                                   " " + good, "CRB" + good.substr(3), "crb_abcdefABCDE__" + std::string(32, 's'),
                                    "crb_abcdef'BCDEF_" + std::string(32, 's'), std::string(1'000'000, 'a')}) {
     EXPECT_FALSE(parseKeyText(wrong)) << wrong.substr(0, 60);
   }
@@ -71,9 +69,11 @@ TEST_F(Keys, OpenTheirTenantWithTheirRole) {
 }
 
 TEST_F(Keys, AreStillGoodAfterARestart) {
-  const MintedKey minted = mint({.name = "ci", .permissions = {Permission::modelsRead}, .expiresAt = clock.now() + hours(1)}, owner);
+  const MintedKey minted =
+      mint({.name = "ci", .permissions = {Permission::modelsRead}, .expiresAt = clock.now() + hours(1)}, owner);
   keys = load();
-  EXPECT_EQ(mustBe(keys->verify(minted.text.reveal()))->memberships.front().permissions, PermissionSet{Permission::modelsRead});
+  EXPECT_EQ(mustBe(keys->verify(minted.text.reveal()))->memberships.front().permissions,
+            PermissionSet{Permission::modelsRead});
   clock.advance(hours(1));
   EXPECT_FALSE(opens(minted.text));
 }
@@ -189,7 +189,9 @@ TEST_F(Keys, OfAnotherTenantDoNotExist) {
 }
 
 TEST_F(Keys, NeedANameAndEitherARoleOrPermissions) {
-  const auto pointerOf = [&](const NewApiKey& key) { return keys->create(key, owner, kSoon).error().fields.at(0).pointer; };
+  const auto pointerOf = [&](const NewApiKey& key) {
+    return keys->create(key, owner, kSoon).error().fields.at(0).pointer;
+  };
   EXPECT_EQ(pointerOf({.name = "", .role = "viewer"}), "/name");
   EXPECT_EQ(pointerOf({.name = "a\nb", .role = "viewer"}), "/name");
   EXPECT_EQ(pointerOf({.name = "a"}), "/role");
@@ -222,21 +224,24 @@ TEST_F(Keys, AreVerifiedByManyThreadsWhileTheyChange) {
 
 TEST_F(Delegation, NeverGivesPermissionsThatTheMakerLacks) {
   const Caller developer = caller("default", "developer");
-  for (const NewApiKey& key : {NewApiKey{.name = "x", .role = "admin"}, NewApiKey{.name = "x", .role = "owner"},
-                               NewApiKey{.name = "x", .permissions = {Permission::modelsRead, Permission::keysWrite}}}) {
+  for (const NewApiKey& key :
+       {NewApiKey{.name = "x", .role = "admin"}, NewApiKey{.name = "x", .role = "owner"},
+        NewApiKey{.name = "x", .permissions = {Permission::modelsRead, Permission::keysWrite}}}) {
     EXPECT_EQ(keys->create(key, developer, kSoon).error().code, ErrorCode::permissionDenied);
   }
   EXPECT_TRUE(keys->create({.name = "x", .role = "viewer"}, developer, kSoon));
 }
 
 TEST_F(Delegation, NamesWhatIsTooMuch) {
-  const auto refused = keys->create({.name = "x", .permissions = {Permission::keysWrite}}, caller("default", "viewer"), kSoon);
+  const auto refused =
+      keys->create({.name = "x", .permissions = {Permission::keysWrite}}, caller("default", "viewer"), kSoon);
   EXPECT_EQ(refused.error().message, "/permissions: has keys:write, which you do not have");
 }
 
 TEST_F(Delegation, DoesNotLetAKeyWidenItsLimitsOrItsLife) {
-  const MintedKey parent = mint({.name = "parent", .role = "admin", .limits = {.requestsPerMinute = 100},
-                                 .expiresAt = clock.now() + hours(1)}, owner);
+  const MintedKey parent = mint(
+      {.name = "parent", .role = "admin", .limits = {.requestsPerMinute = 100}, .expiresAt = clock.now() + hours(1)},
+      owner);
   const PrincipalRef principal = mustBe(keys->verify(parent.text.reveal()));
   const Actor by{*principal, principal->memberships.front()};
   EXPECT_EQ(keys->create({.name = "x", .role = "viewer", .limits = {.requestsPerMinute = 101}}, by, kSoon).error().code,
@@ -261,7 +266,8 @@ TEST_F(Delegation, CopiesACustomRoleSoThatItCannotGrowLater) {
   const MintedKey minted = mint({.name = "x", .role = "analyst"}, owner);
   ASSERT_TRUE(directory->saveRole({.name = "analyst", .permissions = PermissionSet::all()}, owner, kSoon));
   keys = load();
-  EXPECT_EQ(mustBe(keys->verify(minted.text.reveal()))->memberships.front().permissions, PermissionSet{Permission::modelsRead});
+  EXPECT_EQ(mustBe(keys->verify(minted.text.reveal()))->memberships.front().permissions,
+            PermissionSet{Permission::modelsRead});
 }
 
 TEST_F(FirstKey, IsAnOwnersKeyThatIsAlsoInAPrivateFile) {
@@ -272,7 +278,7 @@ TEST_F(FirstKey, IsAnOwnersKeyThatIsAlsoInAPrivateFile) {
   std::string line;
   std::getline(stream, line);
   EXPECT_EQ(line, first->text.reveal());
-  struct stat status {};
+  struct stat status{};
   ASSERT_EQ(stat(keyFile().c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600u);
 }

@@ -83,7 +83,8 @@ void Directory::remember(std::shared_ptr<Contents> contents) {
 Result<void> Directory::keep(const Tenant& tenant, Existence existence, Deadline deadline) {
   CORBEL_CHECK(database_.write(
       [&](store::Transaction& tx) {
-        return existence == Existence::isNew ? directory_store::insert(tx, tenant) : directory_store::update(tx, tenant);
+        return existence == Existence::isNew ? directory_store::insert(tx, tenant)
+                                             : directory_store::update(tx, tenant);
       },
       deadline));
   auto next = std::make_shared<Contents>(*contents());
@@ -167,7 +168,8 @@ Result<void> Directory::saveRole(const Role& role, const Actor& by, Deadline dea
   auto next = std::make_shared<Contents>(*contents());
   // Replacing is also taking away: nobody does that to those who may do more.
   if (const Role* old = next->customRole(tenant, role.name)) CORBEL_CHECK(checkDelegation(old->permissions, by));
-  CORBEL_CHECK(database_.write([&](store::Transaction& tx) { return directory_store::put(tx, tenant, role); }, deadline));
+  CORBEL_CHECK(
+      database_.write([&](store::Transaction& tx) { return directory_store::put(tx, tenant, role); }, deadline));
   std::vector<Role>& own = next->roles[tenant];
   std::erase_if(own, [&](const Role& old) { return old.name == role.name; });
   own.insert(std::ranges::lower_bound(own, role.name, {}, &Role::name), {role.name, role.permissions, false});
@@ -180,7 +182,8 @@ Result<void> Directory::removeRole(std::string_view name, const Actor& by, Deadl
   const MutexLock lock(changes_);
   auto next = std::make_shared<Contents>(*contents());
   const Role* const role = next->customRole(tenant, name);
-  if (role == nullptr) return fail(ErrorCode::notFound, fmt::format("There is no role '{}' that could be removed.", name));
+  if (role == nullptr)
+    return fail(ErrorCode::notFound, fmt::format("There is no role '{}' that could be removed.", name));
   CORBEL_CHECK(checkDelegation(role->permissions, by));
   CORBEL_CHECK(
       database_.write([&](store::Transaction& tx) { return directory_store::remove(tx, tenant, name); }, deadline));

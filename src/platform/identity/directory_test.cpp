@@ -21,7 +21,8 @@ TEST_F(Tenants, BeginWithTheDefaultTenant) {
 }
 
 TEST_F(Tenants, AreStillThereAfterARestart) {
-  mustBe(directory->createTenant({.id = "acme", .name = "Acme Ltd", .quotas = {.models = 5}}, caller("default", "owner"), kSoon));
+  mustBe(directory->createTenant({.id = "acme", .name = "Acme Ltd", .quotas = {.models = 5}},
+                                 caller("default", "owner"), kSoon));
   directory = mustBe(Directory::load(*database, clock, kSoon));
   const Tenant acme = mustBe(directory->tenant("acme", caller("default", "owner")));
   EXPECT_EQ(acme.name, "Acme Ltd");
@@ -32,7 +33,8 @@ TEST_F(Tenants, AreStillThereAfterARestart) {
 TEST_F(Tenants, AreMadeByOwnersOfTheDefaultTenantOnly) {
   addTenant("acme");
   const NewTenant fresh{.id = "globex", .name = "Globex", .quotas = {}};
-  EXPECT_EQ(directory->createTenant(fresh, caller("default", "admin"), kSoon).error().code, ErrorCode::permissionDenied);
+  EXPECT_EQ(directory->createTenant(fresh, caller("default", "admin"), kSoon).error().code,
+            ErrorCode::permissionDenied);
   EXPECT_EQ(directory->createTenant(fresh, caller("acme", "owner"), kSoon).error().code, ErrorCode::permissionDenied);
 }
 
@@ -62,14 +64,16 @@ TEST_F(Tenants, AreRenamedByTheirOwnersButGetQuotasFromTheInstallation) {
   addTenant("acme");
   EXPECT_EQ(directory->changeTenant("acme", {.name = "New"}, caller("acme", "owner"), kSoon)->name, "New");
   const TenantChange more{.quotas = TenantQuotas{.models = 1'000'000}};
-  EXPECT_EQ(directory->changeTenant("acme", more, caller("acme", "owner"), kSoon).error().code, ErrorCode::permissionDenied);
+  EXPECT_EQ(directory->changeTenant("acme", more, caller("acme", "owner"), kSoon).error().code,
+            ErrorCode::permissionDenied);
   EXPECT_TRUE(directory->changeTenant("acme", more, caller("default", "owner"), kSoon).has_value());
   EXPECT_EQ(directory->quotas("acme")->models, 1'000'000);
   EXPECT_EQ(directory->tenant("acme", caller("acme", "owner"))->name, "New");
 }
 
 TEST_F(Tenants, RefuseNegativeQuotas) {
-  const auto changed = directory->changeTenant("default", {.quotas = TenantQuotas{.storageBytes = -1}}, caller("default", "owner"), kSoon);
+  const auto changed = directory->changeTenant("default", {.quotas = TenantQuotas{.storageBytes = -1}},
+                                               caller("default", "owner"), kSoon);
   EXPECT_EQ(changed.error().fields.at(0).pointer, "/quotas/storageBytes");
 }
 
@@ -99,7 +103,8 @@ TEST_F(Roles, NeverHaveMoreThanTheirMaker) {
   ASSERT_TRUE(directory->saveRole(strong, caller("default", "owner"), kSoon));
   const Role weakened{.name = "strong", .permissions = {}};
   EXPECT_EQ(directory->saveRole(weakened, caller("default", "admin"), kSoon).error().code, ErrorCode::permissionDenied);
-  EXPECT_EQ(directory->removeRole("strong", caller("default", "admin"), kSoon).error().code, ErrorCode::permissionDenied);
+  EXPECT_EQ(directory->removeRole("strong", caller("default", "admin"), kSoon).error().code,
+            ErrorCode::permissionDenied);
 }
 
 TEST_F(Roles, ThatAreBuiltInStayAsTheyAre) {
@@ -109,7 +114,8 @@ TEST_F(Roles, ThatAreBuiltInStayAsTheyAre) {
 }
 
 TEST_F(Roles, AreGoneAfterRemoval) {
-  ASSERT_TRUE(directory->saveRole({.name = "analyst", .permissions = {Permission::modelsRead}}, caller("default", "owner"), kSoon));
+  ASSERT_TRUE(directory->saveRole({.name = "analyst", .permissions = {Permission::modelsRead}},
+                                  caller("default", "owner"), kSoon));
   ASSERT_TRUE(directory->removeRole("analyst", caller("default", "owner"), kSoon));
   EXPECT_EQ(directory->removeRole("analyst", caller("default", "owner"), kSoon).error().code, ErrorCode::notFound);
   EXPECT_TRUE(directory->membership("default", std::vector<std::string>{"analyst"})->permissions.empty());

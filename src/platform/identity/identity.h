@@ -34,7 +34,9 @@ inline constexpr std::array<std::string_view, 11> kPermissionNames = {
     "models:read",   "models:write", "models:predict", "keys:read",     "keys:write", "tenants:read",
     "tenants:write", "roles:read",   "roles:write",    "settings:read", "system:read"};
 
-constexpr std::string_view name(Permission permission) { return kPermissionNames[static_cast<std::size_t>(permission)]; }
+constexpr std::string_view name(Permission permission) {
+  return kPermissionNames[static_cast<std::size_t>(permission)];
+}
 std::optional<Permission> permission(std::string_view name);
 
 class PermissionSet {

@@ -53,7 +53,8 @@ class IdentityTest : public testing::Test {
   }
 
   void addTenant(const std::string& id) {
-    mustBe(directory->createTenant({.id = id, .name = id, .quotas = {}}, caller("default", "owner"), Deadline::never()));
+    mustBe(
+        directory->createTenant({.id = id, .name = id, .quotas = {}}, caller("default", "owner"), Deadline::never()));
   }
 
   std::unique_ptr<store::Database> openDatabase() {

@@ -20,7 +20,8 @@ class JwksFile final : public JwksSource {
     std::string text(KeySet::kMaxBytes + 1, '\0');
     stream.read(text.data(), static_cast<std::streamsize>(text.size()));
     text.resize(static_cast<std::size_t>(stream.gcount()));
-    if (stream.bad() || text.empty()) return fail(ErrorCode::unavailable, fmt::format("The key set {} cannot be read.", file_));
+    if (stream.bad() || text.empty())
+      return fail(ErrorCode::unavailable, fmt::format("The key set {} cannot be read.", file_));
     return text;
   }
 

@@ -68,8 +68,8 @@ class JwksTest : public IdentityTest {
   SigningKey first = SigningKey::ec();
   SigningKey second = SigningKey::ec();
   std::shared_ptr<TestSource> source = std::make_shared<TestSource>(setOf({first.jwk(R"(,"kid":"one")")}));
-  std::unique_ptr<JwtVerifier> verifier = mustBe(
-      JwtVerifier::make({{.iss = "https://login", .algorithm = SignatureAlgorithm::es256, .keys = source}}, *directory, clock));
+  std::unique_ptr<JwtVerifier> verifier = mustBe(JwtVerifier::make(
+      {{.iss = "https://login", .algorithm = SignatureAlgorithm::es256, .keys = source}}, *directory, clock));
 };
 
 using FetchedKeySet = JwksTest;
@@ -167,7 +167,8 @@ TEST_F(FetchedKeySet, IsFetchedOnceForManyCallersAndHoldsFewOfThem) {
 TEST(KeySets, FindKeysByTheirIds) {
   const SigningKey a = SigningKey::ec();
   const SigningKey b = SigningKey::ec();
-  const auto set = KeySet::parse(setOf({a.jwk(R"(,"kid":"a")"), b.jwk(R"(,"kid":"b","use":"sig","alg":"ES256")")}), SignatureAlgorithm::es256);
+  const auto set = KeySet::parse(setOf({a.jwk(R"(,"kid":"a")"), b.jwk(R"(,"kid":"b","use":"sig","alg":"ES256")")}),
+                                 SignatureAlgorithm::es256);
   ASSERT_TRUE(set.has_value()) << set.error().message;
   EXPECT_NE(set->find("a"), nullptr);
   EXPECT_NE(set->find("b"), set->find("a"));
@@ -185,20 +186,23 @@ TEST(KeySets, ReadEveryTypeOfKey) {
 TEST(KeySets, LeaveOutKeysForOtherPurposes) {
   const SigningKey ec = SigningKey::ec();
   for (const std::string& other :
-       {ec.jwk(R"(,"use":"enc")"), ec.jwk(R"(,"alg":"ES384")"), ec.jwk(R"(,"key_ops":["sign"])"), ec.jwk(R"(,"use":1,"alg":"ECDH-ES")"),
-        SigningKey::rsa().jwk(""), SigningKey::ed25519().jwk(""), std::string(R"({"kty":"oct","k":"AAAA"})"), std::string("{}")}) {
+       {ec.jwk(R"(,"use":"enc")"), ec.jwk(R"(,"alg":"ES384")"), ec.jwk(R"(,"key_ops":["sign"])"),
+        ec.jwk(R"(,"use":1,"alg":"ECDH-ES")"), SigningKey::rsa().jwk(""), SigningKey::ed25519().jwk(""),
+        std::string(R"({"kty":"oct","k":"AAAA"})"), std::string("{}")}) {
     EXPECT_FALSE(KeySet::parse(setOf({other}), SignatureAlgorithm::es256)) << other;
     EXPECT_TRUE(KeySet::parse(setOf({other, ec.jwk(R"(,"kid":"good")")}), SignatureAlgorithm::es256)) << other;
   }
-  EXPECT_FALSE(KeySet::parse(setOf({R"({"kty":"oct","k":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"})"}), SignatureAlgorithm::hs256));
+  EXPECT_FALSE(KeySet::parse(setOf({R"({"kty":"oct","k":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"})"}),
+                             SignatureAlgorithm::hs256));
 }
 
 TEST(KeySets, RefuseWhatIsDamagedOrAmbiguous) {
   const std::string key = SigningKey::ec().jwk(R"(,"kid":"a")");
   for (const std::string& text :
-       {std::string(), std::string("[]"), std::string("{}"), std::string(R"({"keys":{}})"), setOf({}), setOf({"1"}), setOf({key, key}),
-        setOf({R"({"kty":"EC","crv":"P-256","x":"AQ","y":"AQ"})"}), setOf({R"({"kty":"EC","crv":"P-256"})"}),
-        std::string(100'000, ' ') + setOf({key}), "{\"keys\":[],\"keys\":[" + key + "]}"}) {
+       {std::string(), std::string("[]"), std::string("{}"), std::string(R"({"keys":{}})"), setOf({}), setOf({"1"}),
+        setOf({key, key}), setOf({R"({"kty":"EC","crv":"P-256","x":"AQ","y":"AQ"})"}),
+        setOf({R"({"kty":"EC","crv":"P-256"})"}), std::string(100'000, ' ') + setOf({key}),
+        "{\"keys\":[],\"keys\":[" + key + "]}"}) {
     EXPECT_FALSE(KeySet::parse(text, SignatureAlgorithm::es256)) << text.substr(0, 100);
   }
   std::string many = key;
@@ -218,10 +222,11 @@ TEST_F(FetchedKeySet, ComesFromAFileThatIsReadAnew) {
 
 TEST_F(FetchedKeySet, ComesFromAUrlWithinTheBoundOfSize) {
   std::string asked;
-  const auto fromUrl = jwksUrl("https://login/jwks", [&](const std::string& address, std::size_t maxBytes, Deadline) -> Result<std::string> {
-    asked = fmt::format("{} {}", address, maxBytes);
-    return std::string("keys");
-  });
+  const auto fromUrl = jwksUrl("https://login/jwks",
+                               [&](const std::string& address, std::size_t maxBytes, Deadline) -> Result<std::string> {
+                                 asked = fmt::format("{} {}", address, maxBytes);
+                                 return std::string("keys");
+                               });
   EXPECT_EQ(mustBe(fromUrl->fetch(kSoon)), "keys");
   EXPECT_EQ(asked, "https://login/jwks 65536");
 }

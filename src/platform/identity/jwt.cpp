@@ -36,7 +36,8 @@ Result<void> checkConfig(const IssuerConfig& config, std::string_view pointer) {
 // Identity is issuer and subject: the same subject of another issuer is somebody else. The subject's '@' is escaped, so no
 // two pairs make one id.
 std::string idOf(const std::string& user, const std::string& iss) {
-  return iss.empty() ? fmt::format("user:{}", percentEncode(user)) : fmt::format("user:{}@{}", percentEncode(user), iss);
+  return iss.empty() ? fmt::format("user:{}", percentEncode(user))
+                     : fmt::format("user:{}@{}", percentEncode(user), iss);
 }
 
 PrincipalRef principalOf(const Claims& claims, const IssuerConfig& config, const Directory& directory) {
@@ -121,7 +122,9 @@ Result<std::unique_ptr<JwtVerifier>> JwtVerifier::make(std::vector<IssuerConfig>
   return verifier;
 }
 
-std::optional<Result<PrincipalRef>> JwtVerifier::tryVerify(std::string_view token) { return check(token, std::nullopt); }
+std::optional<Result<PrincipalRef>> JwtVerifier::tryVerify(std::string_view token) {
+  return check(token, std::nullopt);
+}
 
 Result<PrincipalRef> JwtVerifier::verify(std::string_view token, Deadline deadline) { return *check(token, deadline); }
 
@@ -147,7 +150,8 @@ std::optional<Result<PrincipalRef>> JwtVerifier::check(std::string_view text, st
   return tokenRefused("no configured issuer has signed it");
 }
 
-Result<PrincipalRef> JwtVerifier::accept(const Token& token, const IssuerConfig& config, const crypto::Sha256Digest& digest) {
+Result<PrincipalRef> JwtVerifier::accept(const Token& token, const IssuerConfig& config,
+                                         const crypto::Sha256Digest& digest) {
   const Timestamp now = state_->clock.now();
   CORBEL_TRY(const Claims claims, readClaims(token.claims, config, now));
   PrincipalRef principal = principalOf(claims, config, state_->directory);

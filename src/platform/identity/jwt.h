@@ -26,7 +26,7 @@ inline constexpr std::size_t kMaxTokenBytes = 8 * 1024;
 
 // Where a token says who its bearer is: the name of a claim, or a JSON pointer (RFC 6901) such as "/realm_access/roles".
 struct ClaimMap {
-  std::string user = {};  // empty: "sub", else "id". A text, or a whole number
+  std::string user = {};            // empty: "sub", else "id". A text, or a whole number
   std::string roles = "roles";      // a list of texts, or one text with spaces between roles
   std::string tenants = "tenants";  // the same
 };
@@ -43,7 +43,7 @@ struct IssuerConfig {
   std::chrono::seconds leeway{30};               // for the difference of clocks
   std::vector<std::string> requiredClaims = {};  // beside exp and the user, which always are
   ClaimMap claims = {};
-  std::string defaultRole = "viewer";                        // of tokens without the roles claim; empty: none
+  std::string defaultRole = "viewer";                       // of tokens without the roles claim; empty: none
   std::string defaultTenant = std::string(kDefaultTenant);  // of tokens without the tenants claim
 };
 

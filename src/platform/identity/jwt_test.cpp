@@ -24,7 +24,9 @@ IssuerConfig keyIssuer(SignatureAlgorithm algorithm, const SigningKey& key) {
 }
 
 // {"sub":"ann","exp":…} with `more` members.
-std::string claimsWith(std::string_view more = "") { return fmt::format(R"({{"sub":"ann","exp":{}{}}})", kNow + 600, more); }
+std::string claimsWith(std::string_view more = "") {
+  return fmt::format(R"({{"sub":"ann","exp":{}{}}})", kNow + 600, more);
+}
 
 std::string issued(std::string_view more = "") { return claimsWith(fmt::format(R"(,"iss":"https://login"{})", more)); }
 
@@ -85,7 +87,8 @@ TEST_F(Tokens, AreCheckedForTheirTimes) {
 }
 
 TEST_F(Tokens, ThatHaveExpiredSaySo) {
-  EXPECT_EQ(verifySecret(fmt::format(R"({{"sub":"ann","exp":{}}})", kNow - 100)).error().message, "The token has expired.");
+  EXPECT_EQ(verifySecret(fmt::format(R"({{"sub":"ann","exp":{}}})", kNow - 100)).error().message,
+            "The token has expired.");
 }
 
 TEST_F(Claim, OfTheUserIsSubElseIdElseWhatTheMapSays) {
@@ -102,8 +105,8 @@ TEST_F(Claim, OfTheUserIsSubElseIdElseWhatTheMapSays) {
 
 TEST_F(Claim, OfTheUserMustNameSomebody) {
   const std::string exp = fmt::format(R"("exp":{})", kNow + 600);
-  for (const std::string_view user : {R"("sub":"")", R"("sub":null)", R"("sub":["ann"])", R"("sub":"a\nb")", R"("sub":1.5)",
-                                      R"("sub":true)", R"("name":"ann")"}) {
+  for (const std::string_view user : {R"("sub":"")", R"("sub":null)", R"("sub":["ann"])", R"("sub":"a\nb")",
+                                      R"("sub":1.5)", R"("sub":true)", R"("name":"ann")"}) {
     EXPECT_FALSE(verifySecret(fmt::format("{{{},{}}}", user, exp))) << user;
   }
   EXPECT_FALSE(verifySecret(fmt::format(R"({{"sub":"{}",{}}})", std::string(256, 'a'), exp)));
@@ -152,8 +155,10 @@ TEST_F(Claim, OfIssuerAndAudienceAreCheckedWhereConfigured) {
 TEST_F(TokenConfusion, EndsInNobody) {
   const SigningKey rsa = SigningKey::rsa();
   const SigningKey ec = SigningKey::ec();
-  const auto verifier = verifierOf({secretIssuer(), keyIssuer(SignatureAlgorithm::rs256, rsa),
-                                    {.iss = "https://ec", .algorithm = SignatureAlgorithm::es256,
+  const auto verifier = verifierOf({secretIssuer(),
+                                    keyIssuer(SignatureAlgorithm::rs256, rsa),
+                                    {.iss = "https://ec",
+                                     .algorithm = SignatureAlgorithm::es256,
                                      .keys = publicKeyFromPem(SignatureAlgorithm::es256, ec.publicPem()).value()}});
   const std::string goodClaims = claimsWith();
   const std::string good = hmacToken(kHs256, goodClaims, kSecret);
@@ -169,7 +174,8 @@ TEST_F(TokenConfusion, EndsInNobody) {
     add(fmt::format("{} without signature", none), part + ".");
     add(fmt::format("{} with a signature", none), part + "." + url("x"));
     add(fmt::format("{} in two parts", none), part);
-    add(fmt::format("{} of the key issuer", none), unsignedPart(fmt::format(R"({{"alg":"{}"}})", none), issued()) + ".");
+    add(fmt::format("{} of the key issuer", none),
+        unsignedPart(fmt::format(R"({{"alg":"{}"}})", none), issued()) + ".");
   }
   add("empty signature", good.substr(0, good.rfind('.') + 1));
   add("no alg", hmacToken(R"({"typ":"JWT"})", goodClaims, kSecret));
@@ -180,32 +186,37 @@ TEST_F(TokenConfusion, EndsInNobody) {
   add("alg twice, escaped", hmacToken(R"({"alg":"HS256","\u0061lg":"none"})", goodClaims, kSecret));
   add("alg of the other issuer", keyToken(kHs256, issued(), rsa, SignatureAlgorithm::rs256));
   const std::string pem = rsa.publicPem();
-  for (const auto& [what, secret] : std::map<std::string, std::string>{{"PEM", pem},
-                                                                       {"PEM without last line end", pem.substr(0, pem.size() - 1)},
-                                                                       {"PEM with CRLF", fmt::format("{}\r\n", pem)},
-                                                                       {"DER", rsa.publicDer()},
-                                                                       {"JWK", rsa.jwk("")},
-                                                                       {"nothing", ""}}) {
+  for (const auto& [what, secret] :
+       std::map<std::string, std::string>{{"PEM", pem},
+                                          {"PEM without last line end", pem.substr(0, pem.size() - 1)},
+                                          {"PEM with CRLF", fmt::format("{}\r\n", pem)},
+                                          {"DER", rsa.publicDer()},
+                                          {"JWK", rsa.jwk("")},
+                                          {"nothing", ""}}) {
     add("HS256 with the public key as " + what, hmacToken(kHs256, issued(), secret));
     add("HS256 with the public key as " + what + ", no iss", hmacToken(kHs256, goodClaims, secret));
   }
-  for (const std::string_view kid : {R"("unknown")", R"("../../../../dev/null")", R"("' UNION SELECT 'x' --")", R"("")", "1", "null"}) {
-    add(fmt::format("kid {}", kid),
-        keyToken(fmt::format(R"({{"alg":"RS256","kid":{}}})", kid), issued(), SigningKey::rsa(), SignatureAlgorithm::rs256));
+  for (const std::string_view kid :
+       {R"("unknown")", R"("../../../../dev/null")", R"("' UNION SELECT 'x' --")", R"("")", "1", "null"}) {
+    add(fmt::format("kid {}", kid), keyToken(fmt::format(R"({{"alg":"RS256","kid":{}}})", kid), issued(),
+                                             SigningKey::rsa(), SignatureAlgorithm::rs256));
   }
-  add("kid of 1 MB", hmacToken(fmt::format(R"({{"alg":"HS256","kid":"{}"}})", std::string(1 << 20, 'k')), goodClaims, kSecret));
+  add("kid of 1 MB",
+      hmacToken(fmt::format(R"({{"alg":"HS256","kid":"{}"}})", std::string(1 << 20, 'k')), goodClaims, kSecret));
   for (const std::string_view extension :
-       {R"("jku":"https://evil/jwks")", R"("x5u":"https://evil/cert")", R"("jwk":{"kty":"oct","k":"AAAA"})", R"("x5c":["MIIB"])",
-        R"("crit":["b64"],"b64":false)", R"("b64":false)", R"("crit":["exp"])", R"("crit":[])", R"("zip":"DEF")", R"("enc":"A256GCM")",
-        R"("cty":"JWT")", R"("typ":"JWE")", R"("typ":"logout+jwt")", R"("typ":"dpop+jwt")", R"("typ":1)", R"("typ":null)"}) {
+       {R"("jku":"https://evil/jwks")", R"("x5u":"https://evil/cert")", R"("jwk":{"kty":"oct","k":"AAAA"})",
+        R"("x5c":["MIIB"])", R"("crit":["b64"],"b64":false)", R"("b64":false)", R"("crit":["exp"])", R"("crit":[])",
+        R"("zip":"DEF")", R"("enc":"A256GCM")", R"("cty":"JWT")", R"("typ":"JWE")", R"("typ":"logout+jwt")",
+        R"("typ":"dpop+jwt")", R"("typ":1)", R"("typ":null)"}) {
     add(std::string(extension), hmacToken(fmt::format(R"({{"alg":"HS256",{}}})", extension), goodClaims, kSecret));
   }
   for (const std::string_view payload :
        {R"("sub":"ann","sub":"root")", R"("sub":"ann","\u0073ub":"root")", R"("sub":"ann","x":{"y":1,"y":2})"}) {
-    add(fmt::format("duplicate claim {}", payload), hmacToken(kHs256, fmt::format(R"({{{},"exp":{}}})", payload, kNow + 600), kSecret));
+    add(fmt::format("duplicate claim {}", payload),
+        hmacToken(kHs256, fmt::format(R"({{{},"exp":{}}})", payload, kNow + 600), kSecret));
   }
-  for (const std::string_view exp : {R"("1767226200")", "1767226200.0", "1.7e9", "1e400", "-1", "99999999999999999999", "1767226200000",
-                                     "9223372036854775807", "null", "true", "[1767226200]", "{}"}) {
+  for (const std::string_view exp : {R"("1767226200")", "1767226200.0", "1.7e9", "1e400", "-1", "99999999999999999999",
+                                     "1767226200000", "9223372036854775807", "null", "true", "[1767226200]", "{}"}) {
     add(fmt::format("exp {}", exp), hmacToken(kHs256, fmt::format(R"({{"sub":"ann","exp":{}}})", exp), kSecret));
     add(fmt::format("nbf {}", exp), hmacToken(kHs256, claimsWith(fmt::format(R"(,"nbf":{})", exp)), kSecret));
     add(fmt::format("iat {}", exp), hmacToken(kHs256, claimsWith(fmt::format(R"(,"iat":{})", exp)), kSecret));
@@ -219,7 +230,8 @@ TEST_F(TokenConfusion, EndsInNobody) {
   add("nested JWS", hmacToken(R"({"alg":"HS256","cty":"JWT"})", "\"" + good + "\"", kSecret));
   add("payload is a token", hmacToken(kHs256, good, kSecret));
   add("payload is a list", hmacToken(kHs256, "[]", kSecret));
-  add("payload too deep", hmacToken(kHs256, claimsWith(",\"x\":" + std::string(20, '[') + std::string(20, ']')), kSecret));
+  add("payload too deep",
+      hmacToken(kHs256, claimsWith(",\"x\":" + std::string(20, '[') + std::string(20, ']')), kSecret));
   add("payload not UTF-8", hmacToken(kHs256, claimsWith(",\"x\":\"\xff\""), kSecret));
   add("payload with a tail", hmacToken(kHs256, goodClaims + "{}", kSecret));
   add("four parts", good + ".x");
@@ -229,7 +241,8 @@ TEST_F(TokenConfusion, EndsInNobody) {
   add("standard base64", good.substr(0, good.rfind('.') + 1) + "++//");
   add("empty", "");
   add("dots", "..");
-  add("foreign iss", keyToken(R"({"alg":"RS256"})", claimsWith(R"(,"iss":"https://evil")"), rsa, SignatureAlgorithm::rs256));
+  add("foreign iss",
+      keyToken(R"({"alg":"RS256"})", claimsWith(R"(,"iss":"https://evil")"), rsa, SignatureAlgorithm::rs256));
   add("missing iss", keyToken(R"({"alg":"RS256"})", goodClaims, rsa, SignatureAlgorithm::rs256));
   add("a key issuer's iss with the shared secret", hmacToken(kHs256, issued(), kSecret));
   for (std::size_t i = 0; i < good.size(); i += 7) {
@@ -280,7 +293,8 @@ TEST_F(TokenMemory, NeverOutlivesTheToken) {
 }
 
 TEST_F(TokenMemory, AsksAgainAfterAMinuteWhatTheRolesAllow) {
-  ASSERT_TRUE(directory->saveRole({.name = "analyst", .permissions = {Permission::modelsRead}}, caller("default", "owner"), kSoon));
+  ASSERT_TRUE(directory->saveRole({.name = "analyst", .permissions = {Permission::modelsRead}},
+                                  caller("default", "owner"), kSoon));
   const auto verifier = verifierOf({secretIssuer()});
   const std::string token = hmacToken(kHs256, claimsWith(R"(,"roles":["analyst"])"), kSecret);
   EXPECT_FALSE(mustBe(verifier->verify(token, kSoon))->memberships.front().permissions.empty());

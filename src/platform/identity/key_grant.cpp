@@ -19,7 +19,8 @@ Result<std::optional<std::uint32_t>> limitWithin(std::string_view pointer, std::
                    ErrorCode::permissionDenied);
 }
 
-Result<std::optional<Timestamp>> expiryWithin(std::optional<Timestamp> asked, std::optional<Timestamp> own, Timestamp now) {
+Result<std::optional<Timestamp>> expiryWithin(std::optional<Timestamp> asked, std::optional<Timestamp> own,
+                                              Timestamp now) {
   if (asked && *asked <= now) return failField("/expiresAt", "must lie in the future");
   if (!own || (asked && *asked <= *own)) return asked;
   if (!asked) return own;
@@ -32,8 +33,8 @@ Result<KeyGrant> rightsOf(const NewApiKey& key, const Actor& by, const Directory
   const auto role = std::ranges::find(roles, key.role, &Role::name);
   if (role == roles.end()) return failField("/role", "is no role of this tenant", ErrorCode::notFound);
   // A key that keeps a built-in role grows with it, so its maker must have that role to hand it on.
-  const bool held = std::ranges::any_of(
-      by.membership.roles, [&](const std::string& own) { return own == key.role || own == "owner"; });
+  const bool held = std::ranges::any_of(by.membership.roles,
+                                        [&](const std::string& own) { return own == key.role || own == "owner"; });
   return KeyGrant{.role = role->builtIn && held ? key.role : std::string(), .permissions = role->permissions};
 }
 
@@ -41,7 +42,8 @@ Result<KeyGrant> rightsOf(const NewApiKey& key, const Actor& by, const Directory
 
 Result<KeyGrant> grantFor(const NewApiKey& key, const Actor& by, const Directory& directory, Timestamp now) {
   CORBEL_CHECK(checkName("/name", key.name));
-  if (key.role.empty() == key.permissions.empty()) return failField("/role", "give either a role or a list of permissions");
+  if (key.role.empty() == key.permissions.empty())
+    return failField("/role", "give either a role or a list of permissions");
   CORBEL_TRY(KeyGrant grant, rightsOf(key, by, directory));
   CORBEL_CHECK(checkDelegation(grant.permissions, by));
   const KeyLimits& own = by.principal.limits;

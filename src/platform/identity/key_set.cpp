@@ -14,7 +14,9 @@ using crypto::SignatureAlgorithm;
 using simdjson::dom::element;
 using simdjson::dom::object;
 
-std::unexpected<Error> malformed(std::string what) { return fail(ErrorCode::unprocessable, "key set: " + std::move(what)); }
+std::unexpected<Error> malformed(std::string what) {
+  return fail(ErrorCode::unprocessable, "key set: " + std::move(what));
+}
 
 std::optional<std::string_view> textOf(const object& key, std::string_view name) {
   std::string_view text;
@@ -44,14 +46,19 @@ bool isFor(const object& key, SignatureAlgorithm algorithm) {
   if (textOf(key, "alg").value_or(name(algorithm)) != name(algorithm) || !mayVerify(key)) return false;
   switch (algorithm) {
     case SignatureAlgorithm::rs256:
-    case SignatureAlgorithm::ps256: return type == "RSA";
-    case SignatureAlgorithm::es256: return type == "EC" && curve == "P-256";
-    case SignatureAlgorithm::es384: return type == "EC" && curve == "P-384";
-    case SignatureAlgorithm::edDsa: return type == "OKP" && curve == "Ed25519";
+    case SignatureAlgorithm::ps256:
+      return type == "RSA";
+    case SignatureAlgorithm::es256:
+      return type == "EC" && curve == "P-256";
+    case SignatureAlgorithm::es384:
+      return type == "EC" && curve == "P-384";
+    case SignatureAlgorithm::edDsa:
+      return type == "OKP" && curve == "Ed25519";
     // Secrets do not belong into sets that are published.
     case SignatureAlgorithm::hs256:
     case SignatureAlgorithm::hs384:
-    case SignatureAlgorithm::hs512: return false;
+    case SignatureAlgorithm::hs512:
+      return false;
   }
   std::unreachable();
 }

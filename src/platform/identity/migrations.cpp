@@ -5,10 +5,9 @@
 namespace corbel::identity {
 namespace {
 
-constexpr std::array kMigrations = {
-    store::Migration{.version = 1,
-                     .name = "tenants, roles and API keys",
-                     .up = R"(
+constexpr std::array kMigrations = {store::Migration{.version = 1,
+                                                     .name = "tenants, roles and API keys",
+                                                     .up = R"(
 CREATE TABLE tenants (
   id TEXT NOT NULL PRIMARY KEY,
   name TEXT NOT NULL,
@@ -43,7 +42,7 @@ CREATE TABLE api_keys (
 );
 CREATE INDEX api_keys_of_tenant ON api_keys (tenant_id, id);
 )",
-                     .down = R"(
+                                                     .down = R"(
 DROP INDEX api_keys_of_tenant;
 DROP TABLE api_keys;
 DROP TABLE roles;

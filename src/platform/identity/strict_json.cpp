@@ -27,7 +27,8 @@ bool namesAreUnique(element value) {
 
 std::optional<StrictJson> StrictJson::parse(std::string text) {
   StrictJson json;
-  if (json.parser_->allocate(std::max<std::size_t>(text.size(), 64), kMaxDepth) != simdjson::SUCCESS) return std::nullopt;
+  if (json.parser_->allocate(std::max<std::size_t>(text.size(), 64), kMaxDepth) != simdjson::SUCCESS)
+    return std::nullopt;
   element root;
   if (json.parser_->parse(text).get(root) != simdjson::SUCCESS) return std::nullopt;
   if (root.get_object().get(json.root_) != simdjson::SUCCESS || !namesAreUnique(root)) return std::nullopt;

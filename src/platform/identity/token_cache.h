@@ -48,7 +48,9 @@ class TokenCache {
 
     void erase(Nodes::iterator node) CORBEL_REQUIRES(mutex);
   };
-  Shard& shardOf(const crypto::Sha256Digest& token) { return shards_[std::to_integer<std::size_t>(token[31]) % kShards]; }
+  Shard& shardOf(const crypto::Sha256Digest& token) {
+    return shards_[std::to_integer<std::size_t>(token[31]) % kShards];
+  }
 
   const std::size_t maxBytesOfShard_;
   std::array<Shard, kShards> shards_;

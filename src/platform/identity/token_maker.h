@@ -24,7 +24,9 @@ inline std::string url(std::string_view text) { return crypto::toBase64Url(crypt
 class SigningKey {
  public:
   static SigningKey rsa() { return SigningKey(EVP_RSA_gen(2048)); }
-  static SigningKey ec(const char* curve = "P-256") { return SigningKey(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", curve)); }
+  static SigningKey ec(const char* curve = "P-256") {
+    return SigningKey(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", curve));
+  }
   static SigningKey ed25519() { return SigningKey(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519")); }
 
   std::string publicPem() const {
@@ -103,7 +105,9 @@ inline std::string rawOf(const std::string& der) {
   return raw;
 }
 
-inline std::string unsignedPart(std::string_view header, std::string_view payload) { return url(header) + "." + url(payload); }
+inline std::string unsignedPart(std::string_view header, std::string_view payload) {
+  return url(header) + "." + url(payload);
+}
 
 inline std::string hmacToken(std::string_view header, std::string_view payload, std::string_view secret) {
   const std::string part = unsignedPart(header, payload);

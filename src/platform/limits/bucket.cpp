@@ -10,7 +10,9 @@ using std::chrono::seconds;
 
 std::int64_t windowOf(const Quota& quota) { return nanoseconds(quota.window).count(); }
 
-seconds roundedUp(std::int64_t duration) { return std::chrono::ceil<seconds>(nanoseconds(std::max<std::int64_t>(duration, 0))); }
+seconds roundedUp(std::int64_t duration) {
+  return std::chrono::ceil<seconds>(nanoseconds(std::max<std::int64_t>(duration, 0)));
+}
 
 seconds retryAfter(std::int64_t duration) { return std::max(roundedUp(duration), seconds(1)); }
 
@@ -87,8 +89,8 @@ void Bucket::becomeCounter(std::int64_t now, const Quota& quota) {
 
 void Bucket::becomeLog(std::int64_t now, const Quota& quota) {
   const std::int64_t owed = std::clamp<std::int64_t>(fullFrom_ - now, 0, windowOf(quota));
-  const auto used = static_cast<std::uint32_t>(
-      quota.limit * std::chrono::duration<double>(nanoseconds(owed)) / std::chrono::duration<double>(quota.window));
+  const auto used = static_cast<std::uint32_t>(quota.limit * std::chrono::duration<double>(nanoseconds(owed)) /
+                                               std::chrono::duration<double>(quota.window));
   if (used > 0) {
     bytes_ += log_.growthFor(now);
     log_.add(now, used);

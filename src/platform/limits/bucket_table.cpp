@@ -17,7 +17,10 @@ constexpr std::size_t kLargestGrowth = 512 * SlidingLog::kEntryBytes;
 Decision BucketTable::admit(const Key& key, std::int64_t now, const Quota& quota, std::uint32_t cost) {
   Bucket* const bucket = findOrMake(key, now);
   if (bucket == nullptr) {
-    return {.allowed = false, .policy = quota.policy, .limit = quota.limit, .window = quota.window,
+    return {.allowed = false,
+            .policy = quota.policy,
+            .limit = quota.limit,
+            .window = quota.window,
             .retryAfter = std::chrono::seconds(1)};
   }
   makeRoom(kLargestGrowth, now);

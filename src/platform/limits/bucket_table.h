@@ -39,7 +39,7 @@ class BucketTable {
 
   const std::size_t maxBytes_;
   std::size_t bytes_ = 0;
-  Buckets byUse_;  // most recent first
+  Buckets byUse_;                                                // most recent first
   std::unordered_map<Key, Buckets::iterator, HashOfKey> byKey_;  // keys view the buckets' own
 };
 

@@ -219,8 +219,13 @@ TEST_F(Memory, FullOfBucketsInUseRefusesNewOnesInsteadOfForgetting) {
 }
 
 TEST(RateLimitFields, FollowTheDraft) {
-  const Decision decision{.allowed = false, .policy = "infer", .limit = 10, .remaining = 3, .window = seconds(60),
-                          .reset = seconds(24), .retryAfter = seconds(7)};
+  const Decision decision{.allowed = false,
+                          .policy = "infer",
+                          .limit = 10,
+                          .remaining = 3,
+                          .window = seconds(60),
+                          .reset = seconds(24),
+                          .retryAfter = seconds(7)};
   EXPECT_EQ(rateLimitPolicyField(decision), "\"infer\";q=10;w=60");
   EXPECT_EQ(rateLimitField(decision), "\"infer\";r=3;t=24");
   EXPECT_EQ(retryAfterField(decision), "7");

@@ -11,8 +11,10 @@ namespace corbel::limits {
 class SipHash {
  public:
   SipHash(std::uint64_t seed0, std::uint64_t seed1)
-      : v0_(seed0 ^ 0x736f6d6570736575), v1_(seed1 ^ 0x646f72616e646f6d),
-        v2_(seed0 ^ 0x6c7967656e657261), v3_(seed1 ^ 0x7465646279746573) {}
+      : v0_(seed0 ^ 0x736f6d6570736575),
+        v1_(seed1 ^ 0x646f72616e646f6d),
+        v2_(seed0 ^ 0x6c7967656e657261),
+        v3_(seed1 ^ 0x7465646279746573) {}
 
   // Once.
   std::uint64_t of(std::string_view text) {

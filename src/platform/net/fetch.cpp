@@ -42,7 +42,8 @@ Result<Scheme> checkUrl(const std::string& text, const FetchOptions& options) {
   }
   const std::string scheme = toLowerAscii(part(url.get(), CURLUPART_SCHEME));
   if (scheme != "https" && !(scheme == "http" && options.plainHttpToLoopback)) {
-    return fail(ErrorCode::invalidArgument, fmt::format("The URL must begin with https://, it begins with {}://.", scheme));
+    return fail(ErrorCode::invalidArgument,
+                fmt::format("The URL must begin with https://, it begins with {}://.", scheme));
   }
   if (!part(url.get(), CURLUPART_USER).empty() || !part(url.get(), CURLUPART_PASSWORD).empty()) {
     return fail(ErrorCode::invalidArgument, "The URL must not contain a user name or password.");
@@ -123,7 +124,8 @@ Result<std::string> fetch(const std::string& url, const FetchOptions& options, D
   if (outcome != CURLE_OK) return fail(ErrorCode::unavailable, "The URL could not be fetched.", reason.data());
   long status = 0;
   curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &status);
-  if (status != 200) return fail(ErrorCode::unavailable, fmt::format("The server answered with status {}, not 200.", status));
+  if (status != 200)
+    return fail(ErrorCode::unavailable, fmt::format("The server answered with status {}, not 200.", status));
   return std::move(body.text);
 }
 

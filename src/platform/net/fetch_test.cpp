@@ -62,7 +62,9 @@ class Server {
   std::jthread thread_;
 };
 
-std::string ok(std::string_view body) { return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", body.size(), body); }
+std::string ok(std::string_view body) {
+  return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", body.size(), body);
+}
 
 Result<std::string> get(const std::string& url, FetchOptions options = {.plainHttpToLoopback = true}) {
   const SystemClock clock;
@@ -82,7 +84,8 @@ TEST(Fetch, FollowsNoRedirect) {
 }
 
 TEST(Fetch, AcceptsNothingButStatus200) {
-  for (const std::string_view status : {"201 Created", "204 No Content", "404 Not Found", "500 Internal Server Error"}) {
+  for (const std::string_view status :
+       {"201 Created", "204 No Content", "404 Not Found", "500 Internal Server Error"}) {
     const Server server(fmt::format("HTTP/1.1 {}\r\nContent-Length: 0\r\n\r\n", status));
     EXPECT_EQ(get(server.url()).error().code, ErrorCode::unavailable) << status;
   }
@@ -101,10 +104,12 @@ TEST(Fetch, EndsAtTheDeadline) {
   const Server silent("");
   const SystemClock clock;
   const SteadyTime begin = clock.steady();
-  const auto fetched = fetch(silent.url(), {.plainHttpToLoopback = true}, Deadline::after(clock, milliseconds(100)), clock);
+  const auto fetched =
+      fetch(silent.url(), {.plainHttpToLoopback = true}, Deadline::after(clock, milliseconds(100)), clock);
   EXPECT_EQ(fetched.error().code, ErrorCode::deadlineExceeded);
   EXPECT_LT(clock.steady() - begin, seconds(3));
-  EXPECT_EQ(fetch(silent.url(), {.plainHttpToLoopback = true}, Deadline::at(begin), clock).error().code, ErrorCode::deadlineExceeded);
+  EXPECT_EQ(fetch(silent.url(), {.plainHttpToLoopback = true}, Deadline::at(begin), clock).error().code,
+            ErrorCode::deadlineExceeded);
 }
 
 TEST(Fetch, SpeaksPlainHttpOnlyWhereAllowedAndOnlyToThisMachine) {
@@ -117,8 +122,9 @@ TEST(Fetch, SpeaksPlainHttpOnlyWhereAllowedAndOnlyToThisMachine) {
 }
 
 TEST(Fetch, RefusesOtherSchemesAndCredentialsInTheUrl) {
-  for (const char* url : {"file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://127.0.0.1/x", "dict://127.0.0.1/x", "", "keys", "https://",
-                          "https://user:secret@127.0.0.1/keys", "https://user@127.0.0.1/keys", "http://user@127.0.0.1/keys"}) {
+  for (const char* url :
+       {"file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://127.0.0.1/x", "dict://127.0.0.1/x", "", "keys", "https://",
+        "https://user:secret@127.0.0.1/keys", "https://user@127.0.0.1/keys", "http://user@127.0.0.1/keys"}) {
     EXPECT_EQ(get(url).error().code, ErrorCode::invalidArgument) << url;
   }
 }
