@@ -22,7 +22,9 @@ our_files() { git ls-files --cached --others --exclude-standard --deduplicate --
 existing() { while read -r file; do if [[ -f $file ]]; then say "$file"; fi; done; }
 cpp_files() { our_files '*.cpp' '*.h'; }
 
-lint_format() { cpp_files | xargs -r -P2 -n40 clang-format-19 --dry-run -Werror --ferror-limit=3 || hint "./dev format puts it right"; }
+lint_format() {
+  cpp_files | xargs -r -P2 -n40 clang-format-19 --dry-run -Werror --ferror-limit=3 || hint "./dev format puts it right"
+}
 lint_rules() { "$VENV/python" tools/tidy.py; }
 lint_third_party() { "$VENV/python" tools/third_party.py --check; }
 

@@ -47,7 +47,8 @@ fetch_all() {
   forget_old
 }
 
-# States of the lock file that no setup made for a month, and parts that only they use. Who still has a link to one makes it again.
+# States of the lock file that no setup made for a month, and parts that only they use.
+# Who still has a link to one makes it again.
 forget_old() {
   local part used
   find "$CACHE/deps" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} +
