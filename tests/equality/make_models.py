@@ -16,10 +16,11 @@ import lightgbm
 import numpy as np
 import onnxruntime
 import xgboost
-from onnx import ModelProto, TensorProto
+from onnx import ModelProto, NodeProto, TensorProto
 from onnxmltools import convert_lightgbm, convert_xgboost
 from onnxmltools.convert.common.data_types import FloatTensorType
 from skl2onnx import to_onnx
+from skl2onnx.common import _container as container
 from sklearn import ensemble, linear_model, preprocessing, svm, tree
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.compose import ColumnTransformer
@@ -233,6 +234,19 @@ def narrow_tree_outputs(model: ModelProto) -> None:
             output.type.tensor_type.elem_type = TensorProto.FLOAT
 
 
+def allow_booleans() -> None:
+    """skl2onnx passes the missing-value directions of HistGradientBoosting as booleans, which newer protobuf refuses."""
+    original = container.make_node
+
+    def make_node(*names: object, **attributes: object) -> NodeProto:
+        for name, value in attributes.items():
+            if name == "nodes_missing_value_tracks_true":
+                attributes[name] = [int(one) for one in value]
+        return original(*names, **attributes)
+
+    container.make_node = make_node
+
+
 def own_answers(model: BaseEstimator, rows: Array) -> Array:
     if not is_classifier(model):
         return model.predict(rows)
@@ -293,6 +307,11 @@ def onnx_cases(cases: Cases) -> None:
     case("boosting-classifier", boosting(n_estimators=20), wine.data, wine.target, double=True)
     case("boosting-classifier-binary", boosting(n_estimators=20), cancer.data, cancer.target, True, double=True)
     case("boosting-regressor", ensemble.GradientBoostingRegressor(n_estimators=20), rows, target, double=True)
+    histogram, histograms = ensemble.HistGradientBoostingRegressor, ensemble.HistGradientBoostingClassifier
+    case("histogram-regressor", histogram(max_iter=15), rows, target)
+    case("histogram-regressor-missing", histogram(max_iter=15), with_gaps(rows), target, gaps=True)
+    case("histogram-classifier", histograms(max_iter=10), wine.data, wine.target)
+    case("histogram-classifier-binary", histograms(max_iter=10), with_gaps(cancer.data), cancer.target, True, gaps=True)
     case("logistic", linear_model.LogisticRegression(max_iter=5000), iris.data, words, True, double=True)
     case("logistic-binary", linear_model.LogisticRegression(max_iter=5000), iris.data, iris.target > 0, double=True)
     # Large coefficients cancel out: on noisy rows ONNX Runtime's own float sums are 1e-5 off.
@@ -371,6 +390,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     warnings.filterwarnings("ignore")
     np.random.seed(1)
+    allow_booleans()
     cases = Cases(folder)
     xgboost_cases(cases)
     lightgbm_cases(cases)

@@ -7,6 +7,8 @@
 #include <span>
 #include <utility>
 
+#include "tree_builder.h"
+
 namespace corbel::inference {
 namespace {
 
@@ -139,9 +141,7 @@ Result<void> validate(const Forest& forest) {
                                  forest.outputs));
     }
     if (auto checked = TreeCheck(forest, tree).run(); !checked) {
-      // "tree 12, node 7: ..." reads better than "tree 12: node 7: ...".
-      const bool ofNode = checked.error().message.starts_with("node ");
-      return invalid(fmt::format("tree {}{} {}", i, ofNode ? "," : "", checked.error().message));
+      return std::unexpected(within(fmt::format("tree {}", i), std::move(checked).error()));
     }
   }
   return {};

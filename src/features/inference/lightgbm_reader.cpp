@@ -65,7 +65,7 @@ Result<void> numbers(std::string_view key, std::string_view text, std::vector<Nu
     const std::string_view word = takeUntil(rest, ' ');
     const auto number = parseNumber<Number>(word);
     if (!number) {
-      return unprocessable(fmt::format("{}: \"{:.40}\" is not a number in range", key, word));
+      return unprocessable(fmt::format("{}: \"{}\" is not a number in range", key, excerpt(word)));
     }
     target.push_back(*number);
   }
@@ -76,7 +76,7 @@ template <class Number>
 Result<void> number(std::string_view key, std::string_view text, Number& target) {
   const auto value = parseNumber<Number>(trim(text));
   if (!value)
-    return unprocessable(fmt::format("{}: \"{:.40}\" is not a number in range", key, text));
+    return unprocessable(fmt::format("{}: \"{}\" is not a number in range", key, excerpt(text)));
   target = *value;
   return {};
 }
@@ -318,7 +318,7 @@ class FileReader {
     const std::string_view name = words.empty() ? "custom" : takeUntil(words, ' ');
     const auto* found = std::ranges::find(kObjectives, name, &Objective::name);
     if (found == kObjectives.end()) {
-      return unprocessable(fmt::format("objective: \"{:.40}\" is not known", name));
+      return unprocessable(fmt::format("objective: \"{}\" is not known", excerpt(name)));
     }
     forest_.link = found->link;
     while (!words.empty()) {

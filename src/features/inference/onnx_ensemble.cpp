@@ -164,7 +164,7 @@ class AttributeReader {
     if (mode == std::end(kModes)) {
       if (modes_[i] == "BRANCH_MEMBER") return notTabular("BRANCH_MEMBER");
       return unprocessable(
-          fmt::format("node {}: mode \"{:.40}\" is not known", nodeIds_[i], modes_[i]));
+          fmt::format("node {}: mode \"{}\" is not known", nodeIds_[i], excerpt(modes_[i])));
     }
     node.split = mode->second;
     node.threshold = values_[i];

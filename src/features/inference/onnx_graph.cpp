@@ -6,6 +6,8 @@
 #include <limits>
 #include <utility>
 
+#include "tree_builder.h"
+
 namespace corbel::inference::onnx {
 namespace {
 
@@ -78,7 +80,8 @@ Result<void> readAttribute(Bytes message, Node& node) {
   }));
   if (node.attributes.size() == kMaxAttributes) return notTabular("a node of many attributes");
   if (node.attributes.emplace(name, message).second) return {};
-  return unprocessable(fmt::format("{}: attribute {} is there twice", node.type, name));
+  return unprocessable(
+      fmt::format("{}: attribute {} is there twice", excerpt(node.type), excerpt(name)));
 }
 
 Result<Node> readNode(Bytes message) {
@@ -196,7 +199,7 @@ Result<std::size_t> Tensor::count() const {
   for (const std::int64_t dim : dims) {
     // No tensor has more elements than the file has bits, so larger dimensions are lies.
     if (dim < 0 || (dim != 0 && product > message.size() * 8 / std::size_t(dim))) {
-      return unprocessable(fmt::format("tensor {}: its dimensions exceed the file", name));
+      return unprocessable(fmt::format("tensor {}: its dimensions exceed the file", excerpt(name)));
     }
     product *= std::size_t(dim);
   }
@@ -207,7 +210,7 @@ Result<std::vector<double>> Tensor::reals() const {
   std::vector<double> values;
   const bool single = type == kFloat;
   if (!single && type != kDouble) {
-    return notTabular(fmt::format("tensor {} is neither float nor double", name));
+    return notTabular(fmt::format("tensor {} is neither float nor double", excerpt(name)));
   }
   const auto addSingle = [&](std::uint32_t bits) { values.push_back(asFloat(bits)); };
   const auto addDouble = [&](std::uint64_t bits) { values.push_back(asDouble(bits)); };
@@ -220,15 +223,15 @@ Result<std::vector<double>> Tensor::reals() const {
   }));
   CORBEL_TRY(const std::size_t expected, count());
   if (values.size() == expected) return values;
-  return unprocessable(
-      fmt::format("tensor {} has {} values, its dimensions say {}", name, values.size(), expected));
+  return unprocessable(fmt::format("tensor {} has {} values, its dimensions say {}", excerpt(name),
+                                   values.size(), expected));
 }
 
 Result<std::vector<std::int64_t>> Tensor::integers() const {
   std::vector<std::int64_t> values;
   const bool wide = type == kInt64;
   if (!wide && type != kInt32 && type != kUint8) {
-    return notTabular(fmt::format("tensor {} is not of a known integer type", name));
+    return notTabular(fmt::format("tensor {} is not of a known integer type", excerpt(name)));
   }
   const auto add = [&](std::uint64_t bits) { values.push_back(static_cast<std::int64_t>(bits)); };
   const auto addNarrow = [&](std::uint32_t bits) {
@@ -246,8 +249,8 @@ Result<std::vector<std::int64_t>> Tensor::integers() const {
   }));
   CORBEL_TRY(const std::size_t expected, count());
   if (values.size() == expected) return values;
-  return unprocessable(
-      fmt::format("tensor {} has {} values, its dimensions say {}", name, values.size(), expected));
+  return unprocessable(fmt::format("tensor {} has {} values, its dimensions say {}", excerpt(name),
+                                   values.size(), expected));
 }
 
 Result<ClassLabels> Tensor::labels() const {

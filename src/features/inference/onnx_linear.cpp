@@ -13,8 +13,8 @@ Result<Link> linkOf(std::string_view postTransform) {
   return fail(
       ErrorCode::unprocessable,
       fmt::format("post_transform: must be NONE, LOGISTIC, SOFTMAX, SOFTMAX_ZERO or PROBIT, "
-                  "got \"{:.40}\"",
-                  postTransform));
+                  "got \"{}\"",
+                  excerpt(postTransform)));
 }
 
 Result<ClassLabels> labelsOf(const Node& node, std::string_view integers, std::string_view texts) {

@@ -148,7 +148,7 @@ Result<void> readAggregation(const Node& node, Settings& settings) {
   CORBEL_TRY(settings.baseValues, node.floatsOrTensor("base_values"));
   settings.average = aggregate == "AVERAGE";
   if (aggregate == "SUM" || settings.average) return {};
-  return notTabular(fmt::format("{} with aggregate_function {:.40}", node.type, aggregate));
+  return notTabular(fmt::format("{} with aggregate_function {}", node.type, excerpt(aggregate)));
 }
 
 Result<void> readAggregationByNumber(const Node& node, Settings& settings) {

@@ -37,6 +37,8 @@ Result<std::vector<Node>> reachableNodes(std::span<const Node> stored, std::size
     }
     nodes.push_back(node);
   }
+  // Untouched where possible: then later messages count nodes as the file does, too.
+  if (order.size() == stored.size() && root == 0) nodes.assign(stored.begin(), stored.end());
   return nodes;
 }
 
@@ -44,6 +46,16 @@ Error within(std::string_view place, Error error) {
   const bool ofNode = error.message.starts_with("node ");
   error.message = fmt::format("{}{} {}", place, ofNode ? "," : ":", error.message);
   return error;
+}
+
+std::string excerpt(std::string_view text) {
+  constexpr std::size_t kLongest = 40;
+  std::string result(text.substr(0, kLongest));
+  for (char& c : result) {
+    if (c < ' ' || c > '~') c = '?';
+  }
+  if (text.size() > kLongest) result += "...";
+  return result;
 }
 
 Result<void> Allowance::claim(std::size_t count, std::size_t bytesEach, std::string_view what) {

@@ -187,8 +187,8 @@ Result<std::vector<float>> baseScores(std::string_view text) {
     if (!score || !std::isfinite(*score)) {
       return unprocessable(
           fmt::format("learner_model_param/base_score: must be a finite number or a list of them, "
-                      "got \"{:.40}\"",
-                      text));
+                      "got \"{}\"",
+                      excerpt(text)));
     }
     scores.push_back(*score);
   } while (!rest.empty());
@@ -211,8 +211,8 @@ class ModelBuilder {
       CORBEL_TRY(model.predictor, forest());
     } else {
       return unprocessable(
-          fmt::format("gradient_booster/name: must be gbtree, dart or gblinear, got \"{:.40}\"",
-                      file_.booster));
+          fmt::format("gradient_booster/name: must be gbtree, dart or gblinear, got \"{}\"",
+                      excerpt(file_.booster)));
     }
     CORBEL_CHECK(validate(model));
     return model;
@@ -222,7 +222,8 @@ class ModelBuilder {
   Result<void> findObjective() {
     const auto* found = std::ranges::find(kObjectives, file_.objective, &Objective::name);
     if (found == kObjectives.end()) {
-      return unprocessable(fmt::format("objective/name: \"{:.40}\" is not known", file_.objective));
+      return unprocessable(
+          fmt::format("objective/name: \"{}\" is not known", excerpt(file_.objective)));
     }
     objective_ = *found;
     outputs_ = std::max({file_.targets, file_.classes, 1U});
@@ -310,8 +311,8 @@ class ModelBuilder {
     if (rounds_ == Rounds::all || file_.bestIteration.empty()) return {};
     const auto best = parseNumber<std::uint32_t>(file_.bestIteration);
     if (!best) {
-      return unprocessable(fmt::format(
-          "attributes/best_iteration: must be a number, got \"{:.40}\"", file_.bestIteration));
+      return unprocessable(fmt::format("attributes/best_iteration: must be a number, got \"{}\"",
+                                       excerpt(file_.bestIteration)));
     }
     const std::uint64_t round = std::uint64_t{*best} + 1;
     const std::uint64_t each =

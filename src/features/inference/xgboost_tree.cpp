@@ -218,7 +218,7 @@ Result<std::uint32_t> numberInText(DocumentReader& document, std::string_view na
   CORBEL_TRY(const std::string text, document.text());
   if (const auto number = parseNumber<std::uint32_t>(text)) return *number;
   return unprocessable(
-      fmt::format("{} must be a number from 0 to 4294967295, got \"{:.40}\"", name, text));
+      fmt::format("{} must be a number from 0 to 4294967295, got \"{}\"", name, excerpt(text)));
 }
 
 Result<void> readXgboostTree(DocumentReader& document, XgboostTrees& trees) {
