@@ -17,9 +17,7 @@ int hexDigit(char c) {
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-std::unexpected<Error> malformed(const char* message) {
-  return fail(ErrorCode::invalidArgument, message);
-}
+std::unexpected<Error> malformed(const char* message) { return fail(ErrorCode::invalidArgument, message); }
 
 }  // namespace
 
@@ -51,9 +49,12 @@ Result<void> ChunkDecoder::step(char c) {
       return expect(c, '\r', State::sizeEnd);
     case State::extension:
       return c == '\r' ? expect(c, '\r', State::sizeEnd) : discard(c, State::extension);
-    case State::sizeEnd: return expect(c, '\n', left_ > 0 ? State::content : State::lineStart);
-    case State::contentReturn: return expect(c, '\r', State::contentEnd);
-    case State::contentEnd: return expect(c, '\n', State::sizeStart);
+    case State::sizeEnd:
+      return expect(c, '\n', left_ > 0 ? State::content : State::lineStart);
+    case State::contentReturn:
+      return expect(c, '\r', State::contentEnd);
+    case State::contentEnd:
+      return expect(c, '\n', State::sizeStart);
     case State::lineStart:
       if (c == '\r') return expect(c, '\r', State::lastEnd);
       [[fallthrough]];
@@ -63,10 +64,13 @@ Result<void> ChunkDecoder::step(char c) {
       return discard(c, State::trailerName);
     case State::trailer:
       return c == '\r' ? expect(c, '\r', State::trailerEnd) : discard(c, State::trailer);
-    case State::trailerEnd: return expect(c, '\n', State::lineStart);
-    case State::lastEnd: return expect(c, '\n', State::finished);
+    case State::trailerEnd:
+      return expect(c, '\n', State::lineStart);
+    case State::lastEnd:
+      return expect(c, '\n', State::finished);
     case State::content:
-    case State::finished: break;
+    case State::finished:
+      break;
   }
   std::unreachable();
 }

@@ -63,13 +63,21 @@ void Connection::recover() {
 bool Connection::step() {
   if (outgoing_.full() && !flush()) return false;
   switch (state_) {
-    case State::head: return readHead();
-    case State::service: flush(); return false;
-    case State::body: return readBody();
-    case State::rest: return readRest();
-    case State::closing: return finishClosing();
-    case State::lingering: return linger();
-    case State::closed: return false;
+    case State::head:
+      return readHead();
+    case State::service:
+      flush();
+      return false;
+    case State::body:
+      return readBody();
+    case State::rest:
+      return readRest();
+    case State::closing:
+      return finishClosing();
+    case State::lingering:
+      return linger();
+    case State::closed:
+      return false;
   }
   std::unreachable();
 }
@@ -140,9 +148,14 @@ bool Connection::readBody() {
     return true;
   }
   switch (*progress) {
-    case BodyReader::Progress::complete: deliverBody(); return true;
-    case BodyReader::Progress::chunk: feedSink(); return true;
-    case BodyReader::Progress::hungry: break;
+    case BodyReader::Progress::complete:
+      deliverBody();
+      return true;
+    case BodyReader::Progress::chunk:
+      feedSink();
+      return true;
+    case BodyReader::Progress::hungry:
+      break;
   }
   if (receive()) return true;
   if (state_ != State::body || body_.chunk().empty() || body_.sink() == nullptr) return false;
@@ -159,9 +172,8 @@ void Connection::deliverBody() {
 
 void Connection::feedSink() {
   sinkBusy_ = true;
-  body_.sink()->append(
-      std::as_bytes(std::span(body_.chunk())),
-      [exchange = exchange_](Result<void> result) { exchange->chunkDone(std::move(result)); });
+  body_.sink()->append(std::as_bytes(std::span(body_.chunk())),
+                       [exchange = exchange_](Result<void> result) { exchange->chunkDone(std::move(result)); });
 }
 
 void Connection::chunkDone(HttpExchange& exchange, Result<void> result) {
@@ -207,10 +219,8 @@ void Connection::respond(HttpExchange& exchange, Response response) {
 
 // Also throws away what was not read of the body, where that is cheap.
 Connection::State Connection::stateAfterResponse() {
-  const bool waitsForContinue =
-      parser_.expectsContinue() && body_.hasBody() && body_.untouched(input_);
-  const auto rest =
-      unreadInput_ || sinkBusy_ || waitsForContinue ? BodyReader::Rest::much : body_.skip(input_);
+  const bool waitsForContinue = parser_.expectsContinue() && body_.hasBody() && body_.untouched(input_);
+  const auto rest = unreadInput_ || sinkBusy_ || waitsForContinue ? BodyReader::Rest::much : body_.skip(input_);
   if (rest == BodyReader::Rest::much) unreadInput_ = true;
   if (rest == BodyReader::Rest::much || parser_.closes() || thread_.state().draining) {
     return State::closing;

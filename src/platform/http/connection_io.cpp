@@ -90,10 +90,18 @@ bool Connection::flush() {
   const auto result = outgoing_.flush(socket_.number());
   if (outgoing_.written() != before) writtenAt_ = thread_.loop().now();
   switch (result) {
-    case Outgoing::Flush::done: settle(); return state_ != State::closed;
-    case Outgoing::Flush::blocked: writable_ = false; return false;
-    case Outgoing::Flush::paused: continueLater(); return false;
-    case Outgoing::Flush::failed: close(); return false;
+    case Outgoing::Flush::done:
+      settle();
+      return state_ != State::closed;
+    case Outgoing::Flush::blocked:
+      writable_ = false;
+      return false;
+    case Outgoing::Flush::paused:
+      continueLater();
+      return false;
+    case Outgoing::Flush::failed:
+      close();
+      return false;
   }
   std::unreachable();
 }
@@ -150,15 +158,18 @@ void Connection::sweep(SteadyTime now) {
     return;
   }
   switch (state_) {
-    case State::head: return sweepHead(now);
+    case State::head:
+      return sweepHead(now);
     case State::body:
-    case State::rest: return sweepBody(now);
+    case State::rest:
+      return sweepBody(now);
     case State::lingering:
       if (now - since_ >= kLingerTime) close();
       return;
     case State::service:
     case State::closing:
-    case State::closed: return;
+    case State::closed:
+      return;
   }
 }
 
@@ -171,8 +182,7 @@ void Connection::sweepHead(SteadyTime now) {
   }
   if (input_.empty()) return close();
   refuse({ErrorCode::requestTimeout,
-          "the request's headers must arrive within " +
-              std::to_string(options.headerDeadline.count()) + " ms",
+          "the request's headers must arrive within " + std::to_string(options.headerDeadline.count()) + " ms",
           {},
           {}});
   advance();
@@ -180,17 +190,17 @@ void Connection::sweepHead(SteadyTime now) {
 
 void Connection::sweepBody(SteadyTime now) {
   if (sinkBusy_ || now - since_ < kBodyRateWindow) return;
-  const bool fastEnough = received_ >= limits::kBodyBytesPerSecond *
-                                           static_cast<std::uint64_t>(kBodyRateWindow.count());
+  const bool fastEnough =
+      received_ >= limits::kBodyBytesPerSecond * static_cast<std::uint64_t>(kBodyRateWindow.count());
   since_ = now;
   received_ = 0;
   if (fastEnough) return;
   if (state_ == State::rest) return close();
-  failExchange({ErrorCode::requestTimeout,
-                "the request body must arrive at " + std::to_string(limits::kBodyBytesPerSecond) +
-                    " bytes per second or faster",
-                {},
-                {}});
+  failExchange(
+      {ErrorCode::requestTimeout,
+       "the request body must arrive at " + std::to_string(limits::kBodyBytesPerSecond) + " bytes per second or faster",
+       {},
+       {}});
 }
 
 }  // namespace corbel::http

@@ -10,13 +10,20 @@ namespace corbel::http {
 
 std::string_view name(Method method) {
   switch (method) {
-    case Method::get: return "GET";
-    case Method::head: return "HEAD";
-    case Method::post: return "POST";
-    case Method::put: return "PUT";
-    case Method::patch: return "PATCH";
-    case Method::del: return "DELETE";
-    case Method::options: return "OPTIONS";
+    case Method::get:
+      return "GET";
+    case Method::head:
+      return "HEAD";
+    case Method::post:
+      return "POST";
+    case Method::put:
+      return "PUT";
+    case Method::patch:
+      return "PATCH";
+    case Method::del:
+      return "DELETE";
+    case Method::options:
+      return "OPTIONS";
   }
   std::unreachable();
 }
@@ -31,8 +38,8 @@ std::string_view RequestHead::header(std::string_view name) const {
 }
 
 std::size_t RequestHead::count(std::string_view name) const {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      headers, [name](const Header& header) { return equalsIgnoringCase(header.name, name); }));
+  return static_cast<std::size_t>(
+      std::ranges::count_if(headers, [name](const Header& header) { return equalsIgnoringCase(header.name, name); }));
 }
 
 FileRange::~FileRange() {
