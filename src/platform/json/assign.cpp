@@ -73,9 +73,12 @@ Complaint assignNumber(const Type& type, const Rule& rule, void* to, const Numbe
 
 Complaint assignText(const Type& type, const Rule& rule, void* to, std::string_view text) {
   switch (type.kind) {
-    case Kind::time: return assignTime(type, rule, *static_cast<Timestamp*>(to), text);
-    case Kind::enumeration: return assignName(type, rule, to, text);
-    default: return assignPlainText(type, rule, *static_cast<std::string*>(to), text);
+    case Kind::time:
+      return assignTime(type, rule, *static_cast<Timestamp*>(to), text);
+    case Kind::enumeration:
+      return assignName(type, rule, to, text);
+    default:
+      return assignPlainText(type, rule, *static_cast<std::string*>(to), text);
   }
 }
 

@@ -17,22 +17,29 @@ namespace {
 
 using FirstPass = simdjson::internal::dom_parser_implementation;
 
-constexpr std::size_t kSmallestIndex = 16 * limits::kKiB;   // in bytes of text
-constexpr std::size_t kTokensKept = 64 * limits::kKiB;      // a thread keeps an index unless more of it was used
-constexpr std::size_t kLongestText = 0xFFFFFFFF;            // offsets have 32 bits
+constexpr std::size_t kSmallestIndex = 16 * limits::kKiB;  // in bytes of text
+constexpr std::size_t kTokensKept = 64 * limits::kKiB;     // a thread keeps an index unless more of it was used
+constexpr std::size_t kLongestText = 0xFFFFFFFF;           // offsets have 32 bits
 
 bool isSpace(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
 Token tokenOf(char first) {
   switch (first) {
-    case '{': return Token::object;
-    case '[': return Token::array;
-    case '"': return Token::text;
+    case '{':
+      return Token::object;
+    case '[':
+      return Token::array;
+    case '"':
+      return Token::text;
     case 't':
-    case 'f': return Token::boolean;
-    case 'n': return Token::null;
-    case '-': return Token::number;
-    default: return first >= '0' && first <= '9' ? Token::number : Token::none;
+    case 'f':
+      return Token::boolean;
+    case 'n':
+      return Token::null;
+    case '-':
+      return Token::number;
+    default:
+      return first >= '0' && first <= '9' ? Token::number : Token::none;
   }
 }
 
@@ -40,13 +47,20 @@ Token tokenOf(char first) {
 
 std::string_view name(Token token) {
   switch (token) {
-    case Token::object: return "an object";
-    case Token::array: return "a list";
-    case Token::text: return "text";
-    case Token::number: return "a number";
-    case Token::boolean: return "true or false";
-    case Token::null: return "null";
-    case Token::none: return "nothing";
+    case Token::object:
+      return "an object";
+    case Token::array:
+      return "a list";
+    case Token::text:
+      return "text";
+    case Token::number:
+      return "a number";
+    case Token::boolean:
+      return "true or false";
+    case Token::null:
+      return "null";
+    case Token::none:
+      return "nothing";
   }
   std::unreachable();
 }
@@ -227,11 +241,21 @@ std::optional<std::string_view> Cursor::raw() {
         objects = objects << 1 | (kind == Token::object ? 1 : 0);
         ++levels;
         break;
-      case Token::text: text(); break;
-      case Token::number: number(); break;
-      case Token::boolean: boolean(); break;
-      case Token::null: null(); break;
-      case Token::none: fail("a value is expected"); break;
+      case Token::text:
+        text();
+        break;
+      case Token::number:
+        number();
+        break;
+      case Token::boolean:
+        boolean();
+        break;
+      case Token::null:
+        null();
+        break;
+      case Token::none:
+        fail("a value is expected");
+        break;
     }
     if (failed()) return std::nullopt;
     while (levels > 0 && !((objects & 1) != 0 ? nextField() : nextItem())) {

@@ -112,14 +112,85 @@ TEST(Cursor, AcceptsEveryEdgeOfTheGrammar) {
 }
 
 TEST(Cursor, RefusesEveryMalformedVariant) {
-  for (const std::string json :
-       {"", " ", "{", "}", "[", "]", "[1", "[1,", "[,1]", "[1,]", "[1 2]", "[1}", "{]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}",
-        "{,}", "{\"a\":1 \"b\":2}", "{a:1}", "{'a':1}", "{1:1}", "{\"a\" 1}", "{\"a\"::1}", "01", "-", "+1", "-01", "1.", ".5", "1.e1",
-        "1e", "1e+", "0x1", "1_0", "1a", "--1", "NaN", "Infinity", "-Infinity", "nan", "tru", "truee", "True", "nul", "nulll",
-        "nonsense", "\"", "\"\\\"", "\"\\x\"", "\"\\u12\"", "\"\\u12G4\"", "\"\\u+123\"", "\"\\u-123\"", "\"\\ud800\"", "\"\\ud800\\u0041\"",
-        "\"\\udc00\"", "\"\\ud800\\ud800\"", "\"\n\"", "\"\t\"", "\"a\"b", "\"a\"\"b\"", "\"a\\\"", "\\", "\"a\"\\\"", "1 2",
-        "{} {}", "[]]", "// x\n1", "/**/1", "\xef\xbb\xbf{}", "\"\xff\"", "\"\xc0\xaf\"", "\"\xed\xa0\x80\"", "\xff", "'a'", "[1]x",
-        "{\"a\\q\":1}", "{\"a\":1}}", "undefined"}) {
+  for (const std::string json : {"",
+                                 " ",
+                                 "{",
+                                 "}",
+                                 "[",
+                                 "]",
+                                 "[1",
+                                 "[1,",
+                                 "[,1]",
+                                 "[1,]",
+                                 "[1 2]",
+                                 "[1}",
+                                 "{]",
+                                 "{\"a\"}",
+                                 "{\"a\":}",
+                                 "{\"a\":1,}",
+                                 "{,}",
+                                 "{\"a\":1 \"b\":2}",
+                                 "{a:1}",
+                                 "{'a':1}",
+                                 "{1:1}",
+                                 "{\"a\" 1}",
+                                 "{\"a\"::1}",
+                                 "01",
+                                 "-",
+                                 "+1",
+                                 "-01",
+                                 "1.",
+                                 ".5",
+                                 "1.e1",
+                                 "1e",
+                                 "1e+",
+                                 "0x1",
+                                 "1_0",
+                                 "1a",
+                                 "--1",
+                                 "NaN",
+                                 "Infinity",
+                                 "-Infinity",
+                                 "nan",
+                                 "tru",
+                                 "truee",
+                                 "True",
+                                 "nul",
+                                 "nulll",
+                                 "nonsense",
+                                 "\"",
+                                 "\"\\\"",
+                                 "\"\\x\"",
+                                 "\"\\u12\"",
+                                 "\"\\u12G4\"",
+                                 "\"\\u+123\"",
+                                 "\"\\u-123\"",
+                                 "\"\\ud800\"",
+                                 "\"\\ud800\\u0041\"",
+                                 "\"\\udc00\"",
+                                 "\"\\ud800\\ud800\"",
+                                 "\"\n\"",
+                                 "\"\t\"",
+                                 "\"a\"b",
+                                 "\"a\"\"b\"",
+                                 "\"a\\\"",
+                                 "\\",
+                                 "\"a\"\\\"",
+                                 "1 2",
+                                 "{} {}",
+                                 "[]]",
+                                 "// x\n1",
+                                 "/**/1",
+                                 "\xef\xbb\xbf{}",
+                                 "\"\xff\"",
+                                 "\"\xc0\xaf\"",
+                                 "\"\xed\xa0\x80\"",
+                                 "\xff",
+                                 "'a'",
+                                 "[1]x",
+                                 "{\"a\\q\":1}",
+                                 "{\"a\":1}}",
+                                 "undefined"}) {
     EXPECT_FALSE(isValid(json)) << json;
   }
 }
@@ -146,12 +217,14 @@ TEST(Cursor, SaysWhereAndWhyTextIsMalformed) {
 TEST(Cursor, AllowsNestingUpToTheLimit) {
   const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
   EXPECT_EQ(whyInvalid(nested(limits::kJsonDepth)), "valid");
-  EXPECT_THAT(whyInvalid(nested(limits::kJsonDepth + 1)), HasSubstr("at byte 64: lists and objects are nested too deep"));
+  EXPECT_THAT(whyInvalid(nested(limits::kJsonDepth + 1)),
+              HasSubstr("at byte 64: lists and objects are nested too deep"));
 }
 
 TEST(Cursor, TracksObjectsAndListsOnAllLevels) {
   std::string json = "1";
-  for (int level = 0; level < limits::kJsonDepth; ++level) json = level % 3 == 0 ? "{\"a\":" + json + "}" : "[" + json + "]";
+  for (int level = 0; level < limits::kJsonDepth; ++level)
+    json = level % 3 == 0 ? "{\"a\":" + json + "}" : "[" + json + "]";
   EXPECT_EQ(whyInvalid(json), "valid");
   json[json.size() - 2] = json[json.size() - 2] == '}' ? ']' : '}';
   EXPECT_FALSE(isValid(json));
@@ -170,13 +243,15 @@ TEST(Cursor, WorksInsideAnother) {
 // Every suffix of the text lies directly in front of memory that must not be read.
 TEST(Cursor, ReadsNothingBehindTheText) {
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  auto* const pages = static_cast<char*>(
-      mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  auto* const pages =
+      static_cast<char*>(mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   ASSERT_NE(pages, MAP_FAILED);
   ASSERT_EQ(mprotect(pages + page, page, PROT_NONE), 0);
-  const std::string json = R"({"name":"a\u0041","list":[1.5,-20,true,false,null,"text",{"x":"\ud83d\ude00"}],"n":123456.789e1})";
+  const std::string json =
+      R"({"name":"a\u0041","list":[1.5,-20,true,false,null,"text",{"x":"\ud83d\ude00"}],"n":123456.789e1})";
   for (std::size_t length = 0; length <= json.size(); ++length) {
-    for (const std::string_view part : {std::string_view(json).substr(0, length), std::string_view(json).substr(length)}) {
+    for (const std::string_view part :
+         {std::string_view(json).substr(0, length), std::string_view(json).substr(length)}) {
       char* const at = pages + page - part.size();
       std::memcpy(at, part.data(), part.size());
       whyInvalid({at, part.size()});

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "json/assign.h"
 #include "base/limits.h"
+#include "json/assign.h"
 #include "json/cursor.h"
 #include "json/repeated_name.h"
 #include "json/wording.h"
@@ -58,22 +58,32 @@ class Decoder {
   // Recursion ends where the cursor refuses to nest deeper.
   void value(const Type& type, const Rule& rule, void* to) {
     switch (type.kind) {
-      case Kind::boolean: return boolean(type, rule, to);
+      case Kind::boolean:
+        return boolean(type, rule, to);
       case Kind::integer:
-      case Kind::number: return number(type, rule, to);
+      case Kind::number:
+        return number(type, rule, to);
       case Kind::text:
       case Kind::view:
       case Kind::time:
-      case Kind::enumeration: return text(type, rule, to);
-      case Kind::object: return object(type, rule, to);
-      case Kind::array: return array(type, rule, to);
-      case Kind::map: return map(type, rule, to);
+      case Kind::enumeration:
+        return text(type, rule, to);
+      case Kind::object:
+        return object(type, rule, to);
+      case Kind::array:
+        return array(type, rule, to);
+      case Kind::map:
+        return map(type, rule, to);
       case Kind::optional:
         if (!cursor_.null()) value(*type.element, rule, type.container->add(to, {}));
         return;
-      case Kind::patch: return patch(type, rule, to);
-      case Kind::raw: static_cast<Raw*>(to)->text = cursor_.raw().value_or("null"); return;
-      case Kind::document: return document(*static_cast<Document*>(to));
+      case Kind::patch:
+        return patch(type, rule, to);
+      case Kind::raw:
+        static_cast<Raw*>(to)->text = cursor_.raw().value_or("null");
+        return;
+      case Kind::document:
+        return document(*static_cast<Document*>(to));
     }
   }
 

@@ -142,8 +142,7 @@ TEST(Decode, RefusesIntegersWithFractionExponentOrOutOfRange) {
   EXPECT_EQ(problem<Limits>(R"({"tiny":1e1})"), "/tiny: must be a whole number from -128 to 127, got 1e1");
   EXPECT_EQ(problem<Limits>(R"({"tiny":-129})"), "/tiny: must be a whole number from -128 to 127, got -129");
   EXPECT_EQ(problem<Limits>(R"({"byte":256})"), "/byte: must be a whole number from 0 to 255, got 256");
-  EXPECT_EQ(problem<Limits>(R"({"large":-1})"),
-            "/large: must be a whole number from 0 to 9223372036854775807, got -1");
+  EXPECT_EQ(problem<Limits>(R"({"large":-1})"), "/large: must be a whole number from 0 to 9223372036854775807, got -1");
   EXPECT_EQ(problem<std::int64_t>("9223372036854775808"), ": must be a whole number, got 9223372036854775808");
   EXPECT_EQ(decode<Limits>(R"({"tiny":-128,"byte":255,"large":9223372036854775807})")->large, INT64_MAX);
 }

@@ -113,8 +113,8 @@ constexpr std::array<Field, sizeof...(Descriptors)> fieldsOf(List<Descriptors...
 }
 
 template <class T>
-inline constexpr auto kFields = fieldsOf<T>(
-    boost::describe::describe_members<T, boost::describe::mod_public | boost::describe::mod_inherited>{});
+inline constexpr auto kFields =
+    fieldsOf<T>(boost::describe::describe_members<T, boost::describe::mod_public | boost::describe::mod_inherited>{});
 
 template <class T, template <class...> class List, class... Descriptors>
 constexpr std::array<EnumValue, sizeof...(Descriptors)> valuesOf(List<Descriptors...>) {
@@ -150,17 +150,16 @@ inline constexpr Container kVector{
     .isNull = nullptr};
 
 template <class M>
-inline constexpr Container kMap{
-    .add = [](void* map, std::string_view key) -> void* {
-      const auto [entry, added] = as<M>(map).try_emplace(std::string(key));
-      return added ? &entry->second : nullptr;
-    },
-    .visit =
-        [](const void* map, void* context, Visit visit) {
-          for (const auto& [key, value] : as<M>(map)) visit(context, key, &value);
-        },
-    .setNull = nullptr,
-    .isNull = nullptr};
+inline constexpr Container kMap{.add = [](void* map, std::string_view key) -> void* {
+                                  const auto [entry, added] = as<M>(map).try_emplace(std::string(key));
+                                  return added ? &entry->second : nullptr;
+                                },
+                                .visit =
+                                    [](const void* map, void* context, Visit visit) {
+                                      for (const auto& [key, value] : as<M>(map)) visit(context, key, &value);
+                                    },
+                                .setNull = nullptr,
+                                .isNull = nullptr};
 
 template <class O>
 inline constexpr Container kOptional{

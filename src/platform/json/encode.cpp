@@ -23,8 +23,8 @@ bool isAbsent(const Type& type, const void* value) {
   if (type.kind != Kind::optional && type.kind != Kind::patch) return false;
   if (type.container->isNull != nullptr && type.container->isNull(value)) return false;
   bool present = false;
-  type.container->visit(
-      value, &present, [](void* found, std::string_view, const void*) { *static_cast<bool*>(found) = true; });
+  type.container->visit(value, &present,
+                        [](void* found, std::string_view, const void*) { *static_cast<bool*>(found) = true; });
   return !present;
 }
 
@@ -114,14 +114,19 @@ void Writer::writeFields(const Type& type, const void* object) {
 
 void Writer::write(const Type& type, const Rule& rule, const void* value) {
   switch (type.kind) {
-    case Kind::boolean: return this->value(*static_cast<const bool*>(value));
-    case Kind::integer: return writeInteger(type, value);
+    case Kind::boolean:
+      return this->value(*static_cast<const bool*>(value));
+    case Kind::integer:
+      return writeInteger(type, value);
     case Kind::number:
       return type.size == sizeof(float) ? this->value(*static_cast<const float*>(value))
                                         : this->value(*static_cast<const double*>(value));
-    case Kind::text: return this->value(*static_cast<const std::string*>(value));
-    case Kind::view: return this->value(*static_cast<const std::string_view*>(value));
-    case Kind::time: return this->value(*static_cast<const Timestamp*>(value));
+    case Kind::text:
+      return this->value(*static_cast<const std::string*>(value));
+    case Kind::view:
+      return this->value(*static_cast<const std::string_view*>(value));
+    case Kind::time:
+      return this->value(*static_cast<const Timestamp*>(value));
     case Kind::enumeration: {
       const std::int64_t number = loadInteger(type, value);
       for (const EnumValue& known : type.values) {
@@ -129,7 +134,8 @@ void Writer::write(const Type& type, const Rule& rule, const void* value) {
       }
       return null();
     }
-    case Kind::object: return writeFields(type, value);
+    case Kind::object:
+      return writeFields(type, value);
     case Kind::array:
       beginArray();
       writeElements(type, rule, value);
@@ -139,11 +145,14 @@ void Writer::write(const Type& type, const Rule& rule, const void* value) {
       writeElements(type, rule, value);
       return endObject();
     case Kind::optional:
-    case Kind::patch: return isAbsent(type, value) || (type.kind == Kind::patch && type.container->isNull(value))
-                                 ? null()
-                                 : writeElements(type, rule, value);
-    case Kind::raw: return raw(static_cast<const Raw*>(value)->text);
-    case Kind::document: return raw(static_cast<const Document*>(value)->text);
+    case Kind::patch:
+      return isAbsent(type, value) || (type.kind == Kind::patch && type.container->isNull(value))
+                 ? null()
+                 : writeElements(type, rule, value);
+    case Kind::raw:
+      return raw(static_cast<const Raw*>(value)->text);
+    case Kind::document:
+      return raw(static_cast<const Document*>(value)->text);
   }
   std::unreachable();
 }

@@ -85,7 +85,8 @@ TEST(Writer, PutsCommasBetweenValuesOnly) {
   writer.field("n", 3U);
   writer.field("status", Status::ready);
   writer.endObject();
-  EXPECT_EQ(out, R"({"label":"benign","scores":[0.5,[],true,null],"person":{"name":"Ada","age":1},"n":3,"status":"ready"})");
+  EXPECT_EQ(out,
+            R"({"label":"benign","scores":[0.5,[],true,null],"person":{"name":"Ada","age":1},"n":3,"status":"ready"})");
 }
 
 TEST(Writer, EscapesNamesAndText) {

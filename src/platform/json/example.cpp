@@ -16,20 +16,30 @@ class ExampleWriter {
   void example(const Type& type, const Rule& rule, int levels) {
     if (!rule.example.empty()) return writer_.raw(rule.example);
     switch (type.kind) {
-      case Kind::boolean: return writer_.value(true);
+      case Kind::boolean:
+        return writer_.value(true);
       case Kind::integer:
-      case Kind::number: return writer_.raw(plain(rule.min.value_or(1)));
+      case Kind::number:
+        return writer_.raw(plain(rule.min.value_or(1)));
       case Kind::text:
-      case Kind::view: return writer_.value(text(rule));
-      case Kind::time: return writer_.value("2026-01-31T12:00:00.000Z");
-      case Kind::enumeration: return writer_.value(type.values.front().name);
-      case Kind::object: return object(type, levels);
-      case Kind::array: return array(type, rule, levels);
-      case Kind::map: return map(type, rule, levels);
+      case Kind::view:
+        return writer_.value(text(rule));
+      case Kind::time:
+        return writer_.value("2026-01-31T12:00:00.000Z");
+      case Kind::enumeration:
+        return writer_.value(type.values.front().name);
+      case Kind::object:
+        return object(type, levels);
+      case Kind::array:
+        return array(type, rule, levels);
+      case Kind::map:
+        return map(type, rule, levels);
       case Kind::optional:
-      case Kind::patch: return example(*type.element, rule, levels);
+      case Kind::patch:
+        return example(*type.element, rule, levels);
       case Kind::raw:
-      case Kind::document: return writer_.raw("{}");
+      case Kind::document:
+        return writer_.raw("{}");
     }
     std::unreachable();
   }
@@ -37,9 +47,12 @@ class ExampleWriter {
  private:
   static std::string_view text(const Rule& rule) {
     switch (rule.format) {
-      case Format::uuid: return "0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f70";
-      case Format::name: return "name";
-      case Format::any: return "text";
+      case Format::uuid:
+        return "0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f70";
+      case Format::name:
+        return "name";
+      case Format::any:
+        return "text";
     }
     std::unreachable();
   }

@@ -17,10 +17,14 @@ std::int64_t loadAs(const void* from) {
 // Unsigned values above the range of std::int64_t come out as their bits.
 inline std::int64_t loadInteger(const Type& type, const void* from) {
   switch (type.size) {
-    case 1: return type.isSigned ? loadAs<std::int8_t>(from) : loadAs<std::uint8_t>(from);
-    case 2: return type.isSigned ? loadAs<std::int16_t>(from) : loadAs<std::uint16_t>(from);
-    case 4: return type.isSigned ? loadAs<std::int32_t>(from) : loadAs<std::uint32_t>(from);
-    default: return loadAs<std::int64_t>(from);
+    case 1:
+      return type.isSigned ? loadAs<std::int8_t>(from) : loadAs<std::uint8_t>(from);
+    case 2:
+      return type.isSigned ? loadAs<std::int16_t>(from) : loadAs<std::uint16_t>(from);
+    case 4:
+      return type.isSigned ? loadAs<std::int32_t>(from) : loadAs<std::uint32_t>(from);
+    default:
+      return loadAs<std::int64_t>(from);
   }
 }
 

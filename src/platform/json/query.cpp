@@ -6,10 +6,10 @@
 #include <utility>
 #include <vector>
 
-#include "json/assign.h"
 #include "base/limits.h"
 #include "base/percent.h"
 #include "base/text.h"
+#include "json/assign.h"
 #include "json/decode.h"
 #include "json/scan.h"
 #include "json/wording.h"
@@ -27,7 +27,8 @@ std::optional<std::string> decodePart(std::string_view part) {
 Complaint assign(const Type& type, const Rule& rule, void* to, const std::string& text) {
   const auto refuse = [&] { return fmt::format("must be {}, got {}", expectation(type, rule), quoted(text)); };
   switch (type.kind) {
-    case Kind::optional: return assign(*type.element, rule, type.container->add(to, {}), text);
+    case Kind::optional:
+      return assign(*type.element, rule, type.container->add(to, {}), text);
     case Kind::boolean:
       if (text != "true" && text != "false") return refuse();
       *static_cast<bool*>(to) = text == "true";
@@ -37,7 +38,8 @@ Complaint assign(const Type& type, const Rule& rule, void* to, const std::string
       const auto number = parseNumber(text);
       return number ? assignNumber(type, rule, to, *number, text) : refuse();
     }
-    default: return assignText(type, rule, to, text);
+    default:
+      return assignText(type, rule, to, text);
   }
 }
 
@@ -49,7 +51,8 @@ bool isScalar(const Type& type) {
     case Kind::number:
     case Kind::text:
     case Kind::time:
-    case Kind::enumeration: return true;
+    case Kind::enumeration:
+      return true;
     case Kind::view:
     case Kind::object:
     case Kind::array:
@@ -57,7 +60,8 @@ bool isScalar(const Type& type) {
     case Kind::optional:
     case Kind::patch:
     case Kind::raw:
-    case Kind::document: return false;
+    case Kind::document:
+      return false;
   }
   std::unreachable();
 }

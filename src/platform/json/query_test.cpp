@@ -29,12 +29,12 @@ TEST(DecodeQuery, ReportsEveryProblemWithTheSameWordsAsJson) {
               ElementsAre(FieldError{"?limit", "must be a whole number from 1 to 200, got 0"},
                           FieldError{"?status", R"(must be one of ready, failed, delete, got "gone")"},
                           FieldError{"?archived", R"(must be true or false, got "yes")"}));
-  EXPECT_EQ(decodeQuery<ListPeople>("limit=0").error().message,
-            "?limit: must be a whole number from 1 to 200, got 0");
+  EXPECT_EQ(decodeQuery<ListPeople>("limit=0").error().message, "?limit: must be a whole number from 1 to 200, got 0");
 }
 
 TEST(DecodeQuery, RefusesUnknownAndRepeatedParameters) {
-  EXPECT_THAT(problems("page=2"), ElementsAre(FieldError{"?page", "is unknown; allowed are limit, cursor, status, archived"}));
+  EXPECT_THAT(problems("page=2"),
+              ElementsAre(FieldError{"?page", "is unknown; allowed are limit, cursor, status, archived"}));
   EXPECT_THAT(problems("limit=1&limit=2"), ElementsAre(FieldError{"?limit", "is given twice"}));
   EXPECT_THAT(problems("limit=1&%6Cimit=2"), ElementsAre(FieldError{"?limit", "is given twice"}));
 }

@@ -15,17 +15,17 @@ enum class Format : std::uint8_t {
 };
 
 struct Rule {
-  std::string_view doc = {};        // one sentence for the API documentation
-  std::string_view example = {};    // JSON, e.g. R"("breast-cancer")"
-  std::optional<double> min = {};   // of numbers, inclusive
+  std::string_view doc = {};       // one sentence for the API documentation
+  std::string_view example = {};   // JSON, e.g. R"("breast-cancer")"
+  std::optional<double> min = {};  // of numbers, inclusive
   std::optional<double> max = {};
-  std::size_t minLength = 0;        // of text, in characters (code points)
+  std::size_t minLength = 0;  // of text, in characters (code points)
   std::size_t maxLength = SIZE_MAX;
-  std::size_t minItems = 0;         // of lists and maps
+  std::size_t minItems = 0;  // of lists and maps
   std::size_t maxItems = 10'000;
   Format format = Format::any;
-  bool optional = false;            // may be absent (or null): keeps the value the struct gives it
-  bool nullable = false;            // an empty std::optional is written as null instead of being left out
+  bool optional = false;  // may be absent (or null): keeps the value the struct gives it
+  bool nullable = false;  // an empty std::optional is written as null instead of being left out
 };
 // Rules of numbers and text reach through std::optional, Patch, std::vector and std::map to the values inside.
 

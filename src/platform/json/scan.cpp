@@ -22,9 +22,9 @@ bool isDigit(char c) { return c >= '0' && c <= '9'; }
 // The parts of a number that obeys the grammar: value = mantissa * 10^exponent.
 struct Decimal {
   bool negative = false;
-  bool whole = true;            // neither fraction nor exponent
-  std::uint64_t mantissa = 0;   // wrong when there are more than kSafeDigits
-  std::ptrdiff_t digits = 0;    // with leading zeros
+  bool whole = true;           // neither fraction nor exponent
+  std::uint64_t mantissa = 0;  // wrong when there are more than kSafeDigits
+  std::ptrdiff_t digits = 0;   // with leading zeros
   std::int64_t exponent = 0;
 };
 
@@ -80,8 +80,8 @@ std::optional<double> exactProduct(const Decimal& decimal) {
   if (decimal.digits > kSafeDigits || decimal.mantissa > kExactMantissa) return std::nullopt;
   if (decimal.exponent < -kExactPower || decimal.exponent > kExactPower) return std::nullopt;
   const auto mantissa = static_cast<double>(decimal.mantissa);
-  const double value = decimal.exponent < 0 ? mantissa / kPowersOfTen[-decimal.exponent]
-                                            : mantissa * kPowersOfTen[decimal.exponent];
+  const double value =
+      decimal.exponent < 0 ? mantissa / kPowersOfTen[-decimal.exponent] : mantissa * kPowersOfTen[decimal.exponent];
   return decimal.negative ? -value : value;
 }
 
@@ -148,13 +148,20 @@ char simpleEscape(char c) {
   switch (c) {
     case '"':
     case '\\':
-    case '/': return c;
-    case 'b': return '\b';
-    case 'f': return '\f';
-    case 'n': return '\n';
-    case 'r': return '\r';
-    case 't': return '\t';
-    default: return '\0';
+    case '/':
+      return c;
+    case 'b':
+      return '\b';
+    case 'f':
+      return '\f';
+    case 'n':
+      return '\n';
+    case 'r':
+      return '\r';
+    case 't':
+      return '\t';
+    default:
+      return '\0';
   }
 }
 

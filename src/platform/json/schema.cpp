@@ -34,26 +34,34 @@ class SchemaWriter {
  private:
   void body(const Type& type, const Rule& rule, bool nullable) {
     switch (type.kind) {
-      case Kind::boolean: return typeName("boolean", nullable);
-      case Kind::integer: return integer(type, rule, nullable);
+      case Kind::boolean:
+        return typeName("boolean", nullable);
+      case Kind::integer:
+        return integer(type, rule, nullable);
       case Kind::number:
         typeName("number", nullable);
         return bounds(rule);
       case Kind::text:
-      case Kind::view: return text(rule, nullable);
+      case Kind::view:
+        return text(rule, nullable);
       case Kind::time:
         typeName("string", nullable);
         return writer_.field("format", "date-time");
       case Kind::enumeration:
         if (registry_ == nullptr) return values(type, nullable);
         return refer(type, nullable);
-      case Kind::object: return refer(type, nullable);
-      case Kind::array: return array(type, rule, nullable);
-      case Kind::map: return map(type, rule, nullable);
+      case Kind::object:
+        return refer(type, nullable);
+      case Kind::array:
+        return array(type, rule, nullable);
+      case Kind::map:
+        return map(type, rule, nullable);
       case Kind::optional:
-      case Kind::patch: return body(*type.element, rule, nullable);
+      case Kind::patch:
+        return body(*type.element, rule, nullable);
       case Kind::raw:
-      case Kind::document: return;
+      case Kind::document:
+        return;
     }
     std::unreachable();
   }

@@ -55,12 +55,11 @@ TEST(Schema, RefersToDescribedTypesByName) {
 }
 
 TEST(Schema, TellsWhatRulesSay) {
-  EXPECT_EQ(components<Person>(),
-            R"({"Person":{"type":"object","properties":{)"
-            R"("name":{"type":"string","minLength":1,"maxLength":10,"examples":["Ada"]},)"
-            R"("age":{"type":"integer","minimum":0,"maximum":130,"description":"In years."},)"
-            R"("height":{"type":"number","minimum":0,"maximum":3}},)"
-            R"("required":["name","age"],"additionalProperties":false}})");
+  EXPECT_EQ(components<Person>(), R"({"Person":{"type":"object","properties":{)"
+                                  R"("name":{"type":"string","minLength":1,"maxLength":10,"examples":["Ada"]},)"
+                                  R"("age":{"type":"integer","minimum":0,"maximum":130,"description":"In years."},)"
+                                  R"("height":{"type":"number","minimum":0,"maximum":3}},)"
+                                  R"("required":["name","age"],"additionalProperties":false}})");
 }
 
 TEST(Schema, TellsFormatsAndWhatMayBeNull) {
@@ -71,7 +70,8 @@ TEST(Schema, TellsFormatsAndWhatMayBeNull) {
   EXPECT_THAT(all, HasSubstr(R"("person":{"$ref":"#/components/schemas/Person"})"));
   EXPECT_THAT(all, HasSubstr(R"("anything":{})"));
   EXPECT_THAT(all, HasSubstr(R"("Status":{"type":"string","enum":["ready","failed","delete"]})"));
-  EXPECT_THAT(components<Page<int>>(), HasSubstr(R"("nextCursor":{"type":["string","null"],"description":"null at the end."})"));
+  EXPECT_THAT(components<Page<int>>(),
+              HasSubstr(R"("nextCursor":{"type":["string","null"],"description":"null at the end."})"));
   EXPECT_THAT(components<PersonPatch>(), HasSubstr(R"("name":{"type":["string","null"]})"));
 }
 
@@ -80,7 +80,8 @@ TEST(Schema, TellsDefaults) {
 }
 
 TEST(Schema, DescribesTypesThatContainThemselves) {
-  EXPECT_THAT(components<Tree>(), HasSubstr(R"("children":{"type":"array","items":{"$ref":"#/components/schemas/Tree"})"));
+  EXPECT_THAT(components<Tree>(),
+              HasSubstr(R"("children":{"type":"array","items":{"$ref":"#/components/schemas/Tree"})"));
 }
 
 TEST(Schema, NamesPagesAfterWhatIsOnThem) {

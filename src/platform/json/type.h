@@ -49,20 +49,20 @@ struct Container {
   // A new element. Map: nullptr when the key is there already. Optional and patch: the one element.
   void* (*add)(void* container, std::string_view key);
   void (*visit)(const void* container, void* context, Visit visit);
-  void (*setNull)(void* container);           // patch only
-  bool (*isNull)(const void* container);      // patch only
+  void (*setNull)(void* container);       // patch only
+  bool (*isNull)(const void* container);  // patch only
 };
 
 struct Type {
   Kind kind;
   std::uint8_t size = 0;
   bool isSigned = false;
-  std::string_view name = {};               // objects and enumerations: the C++ name with its namespace
+  std::string_view name = {};  // objects and enumerations: the C++ name with its namespace
   std::span<const Field> fields = {};
   std::span<const EnumValue> values = {};
   const Type* element = nullptr;
   const Container* container = nullptr;
-  const void* (*defaults)() = nullptr;      // objects: one as its struct makes it; nullptr when that is impossible
+  const void* (*defaults)() = nullptr;  // objects: one as its struct makes it; nullptr when that is impossible
 };
 
 }  // namespace corbel::json

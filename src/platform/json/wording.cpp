@@ -17,9 +17,9 @@
 namespace corbel::json {
 namespace {
 
-constexpr std::size_t kShownValue = 64;   // bytes of a client's value in a message
-constexpr std::size_t kShownName = 256;   // bytes of a client's field name in a pointer
-constexpr std::size_t kShownNames = 12;   // of a list of what is allowed
+constexpr std::size_t kShownValue = 64;  // bytes of a client's value in a message
+constexpr std::size_t kShownName = 256;  // bytes of a client's field name in a pointer
+constexpr std::size_t kShownNames = 12;  // of a list of what is allowed
 constexpr std::size_t kNameLength = 128;
 
 std::string_view cut(std::string_view text, std::size_t length = kShownValue) {
@@ -48,11 +48,13 @@ std::string expectedInteger(const Type& type, const Rule& rule) {
 
 std::string expectedText(const Rule& rule) {
   switch (rule.format) {
-    case Format::uuid: return "a UUID in lower case";
+    case Format::uuid:
+      return "a UUID in lower case";
     case Format::name:
       return fmt::format("a name of 1 to {} letters, digits, '.', '_' and '-' that begins with a letter or digit",
                          kNameLength);
-    case Format::any: break;
+    case Format::any:
+      break;
   }
   const bool least = rule.minLength > 0;
   const bool most = rule.maxLength != SIZE_MAX;
@@ -97,20 +99,31 @@ std::string plain(double number) {
 
 std::string expectation(const Type& type, const Rule& rule) {
   switch (type.kind) {
-    case Kind::boolean: return "true or false";
-    case Kind::integer: return expectedInteger(type, rule);
-    case Kind::number: return between("a number", limit(rule.min), limit(rule.max));
+    case Kind::boolean:
+      return "true or false";
+    case Kind::integer:
+      return expectedInteger(type, rule);
+    case Kind::number:
+      return between("a number", limit(rule.min), limit(rule.max));
     case Kind::text:
-    case Kind::view: return expectedText(rule);
-    case Kind::time: return "a time such as \"2026-01-31T12:00:00Z\"";
-    case Kind::enumeration: return "one of " + listed(type.values);
-    case Kind::object: return "an object";
-    case Kind::array: return expectedItems("a list", rule);
-    case Kind::map: return expectedItems("an object", rule);
+    case Kind::view:
+      return expectedText(rule);
+    case Kind::time:
+      return "a time such as \"2026-01-31T12:00:00Z\"";
+    case Kind::enumeration:
+      return "one of " + listed(type.values);
+    case Kind::object:
+      return "an object";
+    case Kind::array:
+      return expectedItems("a list", rule);
+    case Kind::map:
+      return expectedItems("an object", rule);
     case Kind::optional:
-    case Kind::patch: return expectation(*type.element, rule);
+    case Kind::patch:
+      return expectation(*type.element, rule);
     case Kind::raw:
-    case Kind::document: return "JSON";
+    case Kind::document:
+      return "JSON";
   }
   std::unreachable();
 }
@@ -138,10 +151,12 @@ std::string describeValue(const Cursor& cursor) {
     }
     case Token::number:
     case Token::boolean:
-    case Token::null: return cutValue(cursor.peek());
+    case Token::null:
+      return cutValue(cursor.peek());
     case Token::object:
     case Token::array:
-    case Token::none: return std::string(name(cursor.token()));
+    case Token::none:
+      return std::string(name(cursor.token()));
   }
   std::unreachable();
 }
@@ -167,9 +182,12 @@ std::string unknownField(const Type& object) {
 
 bool obeys(Format format, std::string_view text) {
   switch (format) {
-    case Format::any: return true;
-    case Format::uuid: return isUuid(text);
-    case Format::name: return isName(text);
+    case Format::any:
+      return true;
+    case Format::uuid:
+      return isUuid(text);
+    case Format::name:
+      return isName(text);
   }
   std::unreachable();
 }
