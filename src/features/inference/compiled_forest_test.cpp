@@ -15,7 +15,7 @@ namespace {
 
 using Kernel = CompiledForest::Kernel;
 
-constexpr Kernel kKernels[] = {Kernel::best, Kernel::walk};
+constexpr Kernel kKernels[] = {Kernel::best, Kernel::walk, Kernel::masks, Kernel::slices};
 
 template <class T>
 auto bits(T value) {

@@ -7,6 +7,7 @@
 
 #include "inference/compiled_forest.h"
 #include "mask_forest.h"
+#include "slice_forest.h"
 #include "walk_forest.h"
 
 namespace corbel::inference {
@@ -30,6 +31,8 @@ class ForestPlan {
   std::optional<WalkForest<T>> walk_;
   std::optional<ByteColumns<T>> columns_;  // of all below
   std::optional<MaskForest<T>> masks_;
+  std::optional<SliceForest<T>> slices_;
+  std::size_t sliceRowsMin_ = 0;  // slices pay from so many rows on
   std::vector<T> baseScores_;
   std::vector<T> treeCounts_;  // of each output; empty when sums are not averaged
   Link link_;

@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "mask_forest.h"
+#include "slice_forest.h"
 
 namespace corbel::inference {
 
@@ -19,5 +20,14 @@ extern template void addMasksAvx512(const MaskForest<float>&, const ByteColumns<
                                     const float*, std::size_t, std::size_t, float*);
 extern template void addMasksAvx512(const MaskForest<double>&, const ByteColumns<double>&,
                                     const double*, std::size_t, std::size_t, double*);
+
+template <class T>
+void addSlicesAvx512(const SliceForest<T>& forest, const ByteColumns<T>& columns, const T* rows,
+                     std::size_t rowCount, std::size_t stride, T* sums);
+
+extern template void addSlicesAvx512(const SliceForest<float>&, const ByteColumns<float>&,
+                                     const float*, std::size_t, std::size_t, float*);
+extern template void addSlicesAvx512(const SliceForest<double>&, const ByteColumns<double>&,
+                                     const double*, std::size_t, std::size_t, double*);
 
 }  // namespace corbel::inference
