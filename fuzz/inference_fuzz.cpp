@@ -36,8 +36,7 @@ void check(const Result<TabularModel>& model) {
   if (forest == nullptr || forest->features > kWidest || forest->outputs > kWidest) return;
   const auto compiled = CompiledForest::compile(*forest);
   if (!compiled) return;
-  compiled->precision() == Precision::float32 ? evaluate<float>(*compiled)
-                                              : evaluate<double>(*compiled);
+  compiled->precision() == Precision::float32 ? evaluate<float>(*compiled) : evaluate<double>(*compiled);
 }
 
 }  // namespace
