@@ -4,7 +4,7 @@
 #include "json/schema.h"
 #include "json/wording.h"
 
-namespace corbel::json::detail {
+namespace corbel::json {
 namespace {
 
 constexpr int kLevels = 8;  // types may contain themselves
@@ -93,4 +93,4 @@ std::string exampleOf(const Type& type) {
   return out;
 }
 
-}  // namespace corbel::json::detail
+}  // namespace corbel::json
