@@ -7,7 +7,7 @@
 #include "json/type.h"
 #include "json/wording.h"
 
-namespace corbel::json::detail {
+namespace corbel::json {
 namespace {
 
 constexpr int kLevels = 8;  // types may contain themselves
@@ -96,4 +96,4 @@ std::string exampleOf(const Type& type) {
   return out;
 }
 
-}  // namespace corbel::json::detail
+}  // namespace corbel::json

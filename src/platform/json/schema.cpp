@@ -200,9 +200,7 @@ class SchemaWriter {
   Writer writer_{out_};
 };
 
-std::string SchemaRegistry::reference(const Type& type, const Rule& rule) {
-  return SchemaWriter(this).schema(type, rule);
-}
+std::string SchemaRegistry::add(const Type& type) { return SchemaWriter(this).schema(type, Rule{}); }
 
 std::string_view SchemaRegistry::component(const Type& type) {
   const auto known = std::ranges::find(components_, &type, [](const auto& entry) { return entry.second.type; });
@@ -227,9 +225,7 @@ std::string SchemaRegistry::components() const {
   return out;
 }
 
-namespace detail {
-
-std::vector<QueryParameter> queryParametersOf(const Type& type) {
+std::vector<QueryParameter> queryParameters(const Type& type) {
   std::vector<QueryParameter> parameters;
   for (const Field& field : type.fields) {
     parameters.push_back({.name = field.name,
@@ -241,5 +237,4 @@ std::vector<QueryParameter> queryParametersOf(const Type& type) {
   return parameters;
 }
 
-}  // namespace detail
 }  // namespace corbel::json
