@@ -154,7 +154,7 @@ TEST(CompiledForest, RefusesWhatValidationRefuses) {
   forest.trees.emplace_back();
   const auto compiled = CompiledForest::compile(forest);
   ASSERT_FALSE(compiled);
-  EXPECT_EQ(compiled.error().message, "tree 0 has no nodes");
+  EXPECT_EQ(compiled.error().message, "tree 0: has no nodes");
 }
 
 }  // namespace
