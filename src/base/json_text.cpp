@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/text.h"
+
 namespace corbel {
 namespace {
 
@@ -17,31 +19,6 @@ constexpr std::array<bool, 256> kPlain = [] {
 
 constexpr std::uint8_t byteAt(std::string_view text, std::size_t at) {
   return static_cast<std::uint8_t>(text[at]);
-}
-
-bool continues(std::string_view text, std::size_t at, std::uint8_t low = 0x80,
-               std::uint8_t high = 0xBF) {
-  return at < text.size() && byteAt(text, at) >= low && byteAt(text, at) <= high;
-}
-
-// Length of the well-formed sequence at `at` (Unicode 15, table 3-7); 0 when there is none.
-std::size_t sequenceLength(std::string_view text, std::size_t at) {
-  const std::uint8_t lead = byteAt(text, at);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead <= 0xDF) return continues(text, at + 1) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    const std::uint8_t low = lead == 0xE0 ? 0xA0 : 0x80;
-    const std::uint8_t high = lead == 0xED ? 0x9F : 0xBF;
-    return continues(text, at + 1, low, high) && continues(text, at + 2) ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    const std::uint8_t low = lead == 0xF0 ? 0x90 : 0x80;
-    const std::uint8_t high = lead == 0xF4 ? 0x8F : 0xBF;
-    const bool whole =
-        continues(text, at + 1, low, high) && continues(text, at + 2) && continues(text, at + 3);
-    return whole ? 4 : 0;
-  }
-  return 0;
 }
 
 void appendEscape(std::string& out, std::uint32_t unit) {
@@ -91,7 +68,7 @@ void appendJsonString(std::string& out, std::string_view text) {
     while (at < text.size() && kPlain[byteAt(text, at)]) ++at;
     out.append(text, from, at - from);
     if (at == text.size()) break;
-    const std::size_t length = sequenceLength(text, at);
+    const std::size_t length = utf8Length(text.substr(at));
     if (length == 1) appendAscii(out, byteAt(text, at));
     if (length == 0) out += kReplacement;
     if (length > 1) appendSequence(out, text.substr(at, length));

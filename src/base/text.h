@@ -1,6 +1,7 @@
 // Small, allocation-free helpers for text.
 #pragma once
 #include <charconv>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,6 +18,10 @@ std::string_view trim(std::string_view text);
 
 // The part before `separator`, which moves `rest` behind it; all of `rest` when there is none.
 std::string_view takeUntil(std::string_view& rest, char separator);
+
+// Length of the UTF-8 sequence at the start of `text`, which is not empty. 0: it is none (RFC 3629: no overlong forms, no
+// surrogates, not cut off).
+std::size_t utf8Length(std::string_view text);
 
 // The whole text as a number, else nothing.
 template <class Number>

@@ -43,7 +43,8 @@ struct Tree {
   double weight = 1;  // DART scales trees
 };
 
-// Set of categories of one split as bits; category c is in it when bit c is set. Negative, too large: not in it.
+// Set of categories of one split as bits; category c is in it when bit c is set. Negative, too large: not in it. A value
+// above -1 and below 0 is negative in float32 (XGBoost) and truncated to category 0 in float64 (LightGBM).
 using CategorySet = std::vector<std::uint32_t>;
 
 enum class Precision : std::uint8_t { float32, float64 };  // of comparisons, leaf sums and link, as the trainer computes

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -14,13 +15,13 @@
 
 namespace corbel::inference {
 
-enum class Task : std::uint8_t { classification, regression, other };
+enum class ModelTask : std::uint8_t { classification, regression, other };
 
 // What a model file says of itself.
 struct Signature {
   std::string engine;  // "forest", "linear", "onnxruntime"
   std::string format;  // "xgboost-json", "xgboost-ubj", "lightgbm-text", "onnx"
-  Task task = Task::other;
+  ModelTask task = ModelTask::other;
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> outputs;
   std::vector<std::string> featureNames;  // one a column of a single-input tabular model; empty: the file names none
@@ -65,7 +66,8 @@ class Model {
 class OnnxRuntime;
 
 struct LoadOptions {
-  std::shared_ptr<OnnxRuntime> onnxRuntime;  // null: ONNX graphs beyond trees and linear models are refused
+  // Asked for when a graph needs it. Empty: ONNX graphs beyond trees and linear models are refused.
+  std::function<Result<std::shared_ptr<OnnxRuntime>>()> onnxRuntime;
 };
 
 // Loads the file's bytes. The engine is chosen by content, never by name.

@@ -24,4 +24,27 @@ enum class Rounds : std::uint8_t { all, upToBest };
 // answers probabilities, not the class. Category values are the codes the trainer saw.
 Result<TabularModel> readXgboost(std::span<const std::byte> file, Rounds rounds = Rounds::all);
 
+// LightGBM's text format (versions 2 to 4). The result equals Booster.predict, except that a binary
+// model has two outputs (1 - p, p). Trees with linear leaves are refused. Category values are the
+// codes the trainer saw.
+Result<TabularModel> readLightgbm(std::span<const std::byte> file);
+
+// ONNX files as scikit-learn, XGBoost and LightGBM exporters write them: tree ensembles and linear
+// models of ONNX-ML behind scalers, imputers, normalizers and casts, with the nodes that pick
+// labels. The result equals ONNX Runtime's.
+struct OnnxReading {
+  std::optional<TabularModel> model;  // nothing: valid as far as read, but another engine has to run it
+  std::string otherwise;              // why, naming the operator
+};
+Result<OnnxReading> readOnnx(std::span<const std::byte> file);
+
+enum class FileFormat : std::uint8_t { xgboostJson, xgboostUbjson, lightgbmText, onnx, unknown };
+
+// Told by the first bytes alone; whether the rest is sound, the readers say.
+FileFormat formatOf(std::span<const std::byte> file);
+
+// Any of the above, told apart by content, never by name. An ONNX graph for another engine is
+// unprocessable here.
+Result<TabularModel> readTabularModel(std::span<const std::byte> file);
+
 }  // namespace corbel::inference

@@ -1,4 +1,4 @@
-#include "onnx_library.h"
+#include "inference/onnx_library.h"
 
 #include <dlfcn.h>
 

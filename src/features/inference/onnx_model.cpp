@@ -1,4 +1,4 @@
-#include "onnx_model.h"
+#include "inference/onnx_model.h"
 
 #include <algorithm>
 #include <array>
@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "onnx_library.h"
+#include "inference/onnx_library.h"
 
 namespace corbel::inference {
 namespace {
@@ -216,11 +216,11 @@ void OnnxModel::findClassifier() {
     if (!isLabel && shape.size() == 2 && shape[1] > 1) signature_.probabilities = index;
   }
   if (signature_.labels >= 0 && signature_.probabilities >= 0) {
-    signature_.task = Task::classification;
+    signature_.task = ModelTask::classification;
   } else {
     signature_.labels = signature_.probabilities = -1;
     const bool oneNumber = probe->size() == 1 && !isZipMap_[0] && (*probe)[0].GetTensorTypeAndShapeInfo().GetElementCount() == 1;
-    if (oneNumber) signature_.task = Task::regression;
+    if (oneNumber) signature_.task = ModelTask::regression;
   }
 }
 

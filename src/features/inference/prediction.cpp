@@ -56,7 +56,7 @@ std::string labelOf(const Tensor& tensor, Slice slice) {
 
 Result<Prediction> predictionOf(const Signature& signature, const Tensors& outputs, std::size_t row) {
   Prediction prediction;
-  if (signature.task != Task::classification) {
+  if (signature.task != ModelTask::classification) {
     CORBEL_TRY(const Slice slice, sliceOf(outputs[0], row));
     prediction.values = numbersOf(outputs[0], slice);
     prediction.texts = textsOf(outputs[0], slice);

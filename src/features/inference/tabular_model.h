@@ -19,6 +19,11 @@ struct Scaler {  // (x - offset) * scale
   std::vector<double> offset;
   std::vector<double> scale;
 };
+struct Arithmetic {  // x + value, x - value, x * value, x / value
+  enum class Operation : std::uint8_t { add, subtract, multiply, divide };
+  Operation operation = Operation::add;
+  std::vector<double> values;
+};
 struct Normalizer {  // the row divided by its norm; a row of norm 0 stays
   enum class Norm : std::uint8_t { max, l1, l2 };
   Norm norm = Norm::l2;
@@ -28,7 +33,7 @@ struct Imputer {  // x equal to `missing` (NaN equals NaN) becomes the column's 
   double missing = 0;
 };
 struct Transform {
-  std::variant<Scaler, Normalizer, Imputer> step;
+  std::variant<Scaler, Arithmetic, Normalizer, Imputer> step;
   Precision precision = Precision::float32;  // of its arithmetic and its result
 };
 

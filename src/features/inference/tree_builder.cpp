@@ -10,17 +10,14 @@ Result<std::vector<Node>> reachableNodes(std::span<const Node> stored, std::size
   if (root >= stored.size()) return fail(ErrorCode::unprocessable, "has no nodes");
   reached[root] = true;
 
-  const auto adopt = [&](std::int32_t parent, const char* side,
-                         std::int32_t child) -> Result<std::int32_t> {
+  const auto adopt = [&](std::int32_t parent, const char* side, std::int32_t child) -> Result<std::int32_t> {
     if (child < 0 || std::size_t(child) >= stored.size()) {
-      return fail(ErrorCode::unprocessable,
-                  fmt::format("node {}: {} child {} is outside the tree ({} nodes)", parent, side,
-                              child, stored.size()));
+      return fail(ErrorCode::unprocessable, fmt::format("node {}: {} child {} is outside the tree ({} nodes)", parent,
+                                                        side, child, stored.size()));
     }
     if (reached[child]) {
       return fail(ErrorCode::unprocessable,
-                  fmt::format("node {}: {} child {} has another parent or is its own ancestor",
-                              parent, side, child));
+                  fmt::format("node {}: {} child {} has another parent or is its own ancestor", parent, side, child));
     }
     reached[child] = true;
     order.push_back(child);
@@ -37,6 +34,8 @@ Result<std::vector<Node>> reachableNodes(std::span<const Node> stored, std::size
     }
     nodes.push_back(node);
   }
+  // Untouched where possible: then later messages count nodes as the file does, too.
+  if (order.size() == stored.size() && root == 0) nodes.assign(stored.begin(), stored.end());
   return nodes;
 }
 
@@ -44,6 +43,16 @@ Error within(std::string_view place, Error error) {
   const bool ofNode = error.message.starts_with("node ");
   error.message = fmt::format("{}{} {}", place, ofNode ? "," : ":", error.message);
   return error;
+}
+
+std::string excerpt(std::string_view text) {
+  constexpr std::size_t kLongest = 40;
+  std::string result(text.substr(0, kLongest));
+  for (char& c : result) {
+    if (c < ' ' || c > '~') c = '?';
+  }
+  if (text.size() > kLongest) result += "...";
+  return result;
 }
 
 Result<void> Allowance::claim(std::size_t count, std::size_t bytesEach, std::string_view what) {

@@ -5,7 +5,7 @@
 #include <limits>
 #include <utility>
 
-#include "registry_store.h"
+#include "models/registry_store.h"
 
 namespace corbel::models {
 namespace {
@@ -73,7 +73,7 @@ bool isModelName(std::string_view text) {
   return std::ranges::all_of(text, [&](char c) { return isLetterOrDigit(c) || c == '.' || c == '_' || c == '-'; });
 }
 
-Result<Model> Registry::create(const Scope& scope, NewModel model, Quota quota) {
+Result<Model> Registry::create(const Scope& scope, NewModel model, const Quota& quota) {
   const Timestamp now = clock_.now();
   Model created{.id = ids_.next(),
                 .name = std::move(model.name),
@@ -91,8 +91,8 @@ Result<Model> Registry::create(const Scope& scope, NewModel model, Quota quota) 
   auto written = database_.write(
       [&](store::Transaction& tx) -> Result<void> {
         CORBEL_TRY(const auto count, RegistryReader(tx, scope.tenant).countModels());
-        if (count >= quota.models) {
-          return fail(ErrorCode::resourceExhausted, "This tenant may have " + std::to_string(quota.models) +
+        if (quota.models && count >= *quota.models) {
+          return fail(ErrorCode::resourceExhausted, "This tenant may have " + std::to_string(*quota.models) +
                                                         " models. Archive one, or ask for a higher quota.");
         }
         return RegistryWriter(tx, scope.tenant).insert(created);
@@ -180,6 +180,22 @@ Result<Version> Registry::addVersion(const Scope& scope, std::string_view ref, N
       scope.deadline));
   announce(scope, version.modelId);
   return version;
+}
+
+Result<std::int64_t> Registry::storedBytes(const Scope& scope) const {
+  return database_.read([&](store::Reader& reader) { return RegistryReader(reader, scope.tenant).storedBytes(); },
+                        scope.deadline);
+}
+
+Result<bool> Registry::isReferenced(std::string_view artifactSha256, Deadline deadline) const {
+  return database_.read(
+      [&](store::Reader& reader) -> Result<bool> {
+        CORBEL_TRY(const auto found,
+                   reader.query("SELECT 1 FROM model_versions WHERE artifact_sha256 = ? LIMIT 1", artifactSha256)
+                       .one([](const store::Row& row) { return row.integer(0); }));
+        return found.has_value();
+      },
+      deadline);
 }
 
 Result<Version> Registry::version(const Scope& scope, std::string_view ref, int number) const {

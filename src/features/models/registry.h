@@ -60,8 +60,10 @@ struct NewVersion {
   std::string notes;
 };
 
+// Of the whole tenant; none: unlimited.
 struct Quota {
-  std::int64_t models = 1000;
+  std::optional<std::int64_t> models;
+  std::optional<std::int64_t> storageBytes;
 };
 
 // Which version a caller means: a number, or an alias; neither: the champion, else the latest.
@@ -88,7 +90,7 @@ class Registry {
   }
 
   // already_exists: the name is taken. resource_exhausted: the tenant's quota of models is used up.
-  Result<Model> create(const Scope& scope, NewModel model, Quota quota = {});
+  Result<Model> create(const Scope& scope, NewModel model, const Quota& quota);
   Result<Model> find(const Scope& scope, std::string_view ref) const;
   Result<std::vector<Model>> list(const Scope& scope, const ModelQuery& query) const;
   // `change` edits a copy; the id, versions and times stay. failed_precondition: `expectedRevision` is given and is not
@@ -100,6 +102,10 @@ class Registry {
 
   // Takes the next number; the first version becomes the champion. unprocessable: the parent does not exist.
   Result<Version> addVersion(const Scope& scope, std::string_view ref, NewVersion version);
+  // Artifact bytes of all the tenant's versions; each content counts once.
+  Result<std::int64_t> storedBytes(const Scope& scope) const;
+  // Whether a version of any tenant has this artifact.
+  Result<bool> isReferenced(std::string_view artifactSha256, Deadline deadline) const;
   Result<Version> version(const Scope& scope, std::string_view ref, int number) const;
   Result<std::vector<Version>> versions(const Scope& scope, std::string_view ref, int before, int limit) const;
   Result<ResolvedVersion> resolve(const Scope& scope, std::string_view ref, const VersionRef& which) const;

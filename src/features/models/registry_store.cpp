@@ -1,4 +1,4 @@
-#include "registry_store.h"
+#include "models/registry_store.h"
 
 #include <utility>
 
@@ -141,6 +141,15 @@ Result<std::int64_t> RegistryReader::countModels() const {
              reader_.query("SELECT COUNT(*) FROM ml_models WHERE tenant_id = ? AND archived_at IS NULL", tenant_)
                  .one([](const store::Row& row) { return row.integer(0); }));
   return count.value_or(0);
+}
+
+Result<std::int64_t> RegistryReader::storedBytes() const {
+  CORBEL_TRY(const auto bytes,
+             reader_.query("SELECT COALESCE(SUM(bytes), 0) FROM (SELECT DISTINCT artifact_sha256, artifact_bytes AS bytes "
+                           "FROM model_versions WHERE tenant_id = ?) AS artifacts",
+                           tenant_)
+                 .one([](const store::Row& row) { return row.integer(0); }));
+  return bytes.value_or(0);
 }
 
 Result<std::optional<Version>> RegistryReader::version(const std::string& modelId, int number) const {

@@ -22,12 +22,13 @@ class RegistryReader {
   Result<std::optional<Model>> model(std::string_view ref) const;
   Result<std::vector<Model>> models(const ModelQuery& query) const;
   Result<std::int64_t> countModels() const;
+  Result<std::int64_t> storedBytes() const;
   Result<std::optional<Version>> version(const std::string& modelId, int number) const;
   // Newest first, those below `before`.
   Result<std::vector<Version>> versions(const std::string& modelId, int before, int limit) const;
   Result<std::optional<int>> alias(const std::string& modelId, std::string_view alias) const;
   Result<std::vector<Alias>> aliases(const std::string& modelId) const;
-  // Newest first, those with an id below `before` (empty: all).
+  // Newest first.
   Result<std::vector<AliasChange>> changes(const std::string& modelId, int limit) const;
   // What the alias pointed at before its last move; nothing when it never moved.
   Result<std::optional<AliasChange>> lastChange(const std::string& modelId, std::string_view alias) const;

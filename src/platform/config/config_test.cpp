@@ -223,6 +223,22 @@ TEST(Settings, NamesOfWhatIsNotBuiltYetAreRefusedWithAReason) {
               HasSubstr("this version has no PostgreSQL"));
 }
 
+TEST(Settings, SayWhereTheDatabaseAndTheObjectsAre) {
+  Settings settings;
+  EXPECT_EQ(databaseFile(settings), "./data/corbel.db");
+  EXPECT_EQ(objectsFolder(settings), "./data/objects");
+  for (const auto& [url, file] :
+       {std::pair("sqlite:a.db", "a.db"), {"sqlite:/a.db", "/a.db"}, {"sqlite:///a.db", "/a.db"}}) {
+    EXPECT_EQ(problemsOfVariable("DATABASE_URL", url), "none");
+    settings.store.url = url;
+    EXPECT_EQ(databaseFile(settings), file);
+  }
+  for (const std::string url :
+       {"sqlite:", "sqlite://", "sqlite://host/a.db", "a.db", "mysql://db/x"}) {
+    EXPECT_THAT(problemsOfVariable("DATABASE_URL", url), HasSubstr("must be sqlite:<file>")) << url;
+  }
+}
+
 TEST(Settings, RefuseToServeOthersWithoutAuthentication) {
   EXPECT_THAT(
       problemsOf({.flags = {{"server.host", "0.0.0.0"}, {"auth.enabled", "false"}}}),

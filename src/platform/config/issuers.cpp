@@ -56,6 +56,7 @@ void assign(std::vector<IssuerSettings>& target, const RawValue& raw, const Rule
         "\"keys.json\"}]");
   }
   target.clear();
+  target.reserve(source.list.size());
   for (const RawValue& element : source.list) {
     target.push_back(
         readIssuer(element, fmt::format("{}[{}]", origin.setting, target.size()), origin));

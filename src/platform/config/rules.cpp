@@ -72,8 +72,13 @@ std::string checkOrigin(std::string_view text) {
 std::string checkFolder(std::string_view text) { return text.empty() ? "must be a path" : ""; }
 
 std::string checkStoreUrl(std::string_view text) {
-  if (text.empty() || (text.starts_with("sqlite:") && text != "sqlite:" && text != "sqlite://"))
-    return "";
+  if (text.empty()) return "";
+  if (text.starts_with("sqlite:")) {
+    const std::string_view path = text.substr(std::string_view("sqlite:").size());
+    // Two slashes would begin the name of a host.
+    const bool named = path.find_first_not_of('/') != std::string_view::npos;
+    if (named && (!path.starts_with("//") || path.starts_with("///"))) return "";
+  }
   if (text.starts_with("postgres:") || text.starts_with("postgresql:")) {
     return "must be sqlite:<file>: this version has no PostgreSQL; remove the setting to use the "
            "embedded SQLite store";

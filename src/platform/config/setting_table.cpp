@@ -1,9 +1,7 @@
 #include "setting_table.h"
 
-#include <algorithm>
 #include <array>
 
-#include "base/text.h"
 #include "rules.h"
 
 namespace corbel::config {

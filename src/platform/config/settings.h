@@ -138,6 +138,12 @@ struct Settings {
   MetricsSettings metrics;
 };
 
+// The file that store.url names ("sqlite:/a/b.db", "sqlite:///a/b.db", "sqlite:b.db"), else
+// corbel.db in data.folder.
+std::string databaseFile(const Settings& settings);
+// objects.folder, else objects in data.folder.
+std::string objectsFolder(const Settings& settings);
+
 struct Sources {
   std::optional<std::string> file{};                 // --config; else CORBEL_CONFIG; else no file
   std::map<std::string, std::string> environment{};  // all of it: unknown CORBEL_ names are refused

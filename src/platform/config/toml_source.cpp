@@ -5,8 +5,8 @@
 #include <toml++/toml.h>
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <fstream>
+#include <system_error>
 
 #include "base/limits.h"
 #include "setting_table.h"
@@ -66,7 +66,7 @@ Result<std::string> readSmallFile(const std::string& file, std::size_t maxBytes)
   stream.read(content.data(), static_cast<std::streamsize>(content.size()));
   if (stream.bad() || (!stream && stream.gcount() == 0 && errno != 0)) {
     return fail(ErrorCode::invalidArgument,
-                fmt::format("cannot be read: {}", std::strerror(errno)));
+                fmt::format("cannot be read: {}", std::generic_category().message(errno)));
   }
   content.resize(static_cast<std::size_t>(stream.gcount()));
   if (content.size() > maxBytes) {

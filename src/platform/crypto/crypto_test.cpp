@@ -29,9 +29,13 @@ TEST(Sha256, StartsAnewAfterFinish) {
 }
 
 TEST(Base64, AnswersTheVectorsOfRfc4648) {
-  const std::pair<std::string_view, std::string_view> vectors[] = {
-      {"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},        {"foo", "Zm9v"},
-      {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+  const std::pair<std::string_view, std::string_view> vectors[] = {{"", ""},
+                                                                   {"f", "Zg=="},
+                                                                   {"fo", "Zm8="},
+                                                                   {"foo", "Zm9v"},
+                                                                   {"foob", "Zm9vYg=="},
+                                                                   {"fooba", "Zm9vYmE="},
+                                                                   {"foobar", "Zm9vYmFy"}};
   for (const auto& [plain, encoded] : vectors) {
     EXPECT_EQ(toBase64(bytesOf(plain)), encoded);
     EXPECT_EQ(fromBase64(encoded), plain);
@@ -50,7 +54,8 @@ TEST(Base64, RoundTripsEveryByte) {
 }
 
 TEST(Base64, RefusesEverySecondSpellingOfTheSameBytes) {
-  for (const std::string_view text : {"Zh==", "Zm9=", "Zg=", "Zg", "Zg===", "Z===", "=", "====", "Zm9v\n", " Zm9v", "Zm_v", "Z=9v"}) {
+  for (const std::string_view text :
+       {"Zh==", "Zm9=", "Zg=", "Zg", "Zg===", "Z===", "=", "====", "Zm9v\n", " Zm9v", "Zm_v", "Z=9v"}) {
     EXPECT_EQ(fromBase64(text), std::nullopt) << text;
   }
   for (const std::string_view text : {"Zh", "Zm9", "Zg==", "Z", "Zm9v\n", "Zm+v", "Zm9vY"}) {

@@ -29,10 +29,12 @@ const unsigned char* octets(std::string_view text) { return reinterpret_cast<con
 
 Result<OpenSslKeyRef> readPem(std::string_view pem, int type, std::string_view what) {
   if (pem.size() > kMaxPemBytes) return refuse("key: is longer than 16 KiB");
-  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free);
+  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())),
+                                                      &BIO_free);
   auto key = std::make_shared<OpenSslKey>(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr));
   if (!key->pkey) return refuse(fmt::format("key: must be a PEM text \"-----BEGIN PUBLIC KEY-----\" with {}", what));
-  if (EVP_PKEY_get_base_id(key->pkey.get()) != type) return refuse(fmt::format("key: must be {}, it is of another type", what));
+  if (EVP_PKEY_get_base_id(key->pkey.get()) != type)
+    return refuse(fmt::format("key: must be {}, it is of another type", what));
   return key;
 }
 
@@ -61,10 +63,11 @@ Number numberOf(const EVP_PKEY* key, const char* parameter) {
 Result<void> checkRsa(const BIGNUM* modulus, const BIGNUM* exponent) {
   const int bits = modulus == nullptr ? 0 : BN_num_bits(modulus);
   if (bits < RsaPublicKey::kMinBits || bits > RsaPublicKey::kMaxBits || BN_is_odd(modulus) == 0) {
-    return refuse(fmt::format("key: the RSA modulus must be odd and have {} to {} bits, it has {}", RsaPublicKey::kMinBits,
-                              RsaPublicKey::kMaxBits, bits));
+    return refuse(fmt::format("key: the RSA modulus must be odd and have {} to {} bits, it has {}",
+                              RsaPublicKey::kMinBits, RsaPublicKey::kMaxBits, bits));
   }
-  if (exponent == nullptr || BN_num_bits(exponent) > kMaxExponentBits || BN_is_odd(exponent) == 0 || BN_is_one(exponent) != 0) {
+  if (exponent == nullptr || BN_num_bits(exponent) > kMaxExponentBits || BN_is_odd(exponent) == 0 ||
+      BN_is_one(exponent) != 0) {
     return refuse("key: the RSA exponent must be odd and from 3 to 4294967295");
   }
   return {};
@@ -113,11 +116,13 @@ Result<EcPublicKey> EcPublicKey::fromPem(std::string_view pem) {
 
 Result<EcPublicKey> EcPublicKey::fromPoint(Curve curve, std::string_view x, std::string_view y) {
   const std::size_t length = curve == Curve::p256 ? 32 : 48;
-  if (x.size() != length || y.size() != length) return refuse(fmt::format("key: x and y must have {} bytes each", length));
+  if (x.size() != length || y.size() != length)
+    return refuse(fmt::format("key: x and y must have {} bytes each", length));
   std::string point = "\x04";  // uncompressed (SEC 1, 2.3.3)
   point.append(x).append(y);
   const auto builder = newBuilder();
-  OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME, curve == Curve::p256 ? "P-256" : "P-384", 0);
+  OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME, curve == Curve::p256 ? "P-256" : "P-384",
+                                  0);
   OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size());
   auto key = fromParameters("EC", builder.get());
   if (!key) return refuse("key: the point does not lie on the curve");
@@ -140,13 +145,17 @@ Result<Ed25519PublicKey> Ed25519PublicKey::fromBytes(std::string_view bytes) {
 Result<VerificationKey> publicKeyFromPem(SignatureAlgorithm algorithm, std::string_view pem) {
   switch (algorithm) {
     case SignatureAlgorithm::rs256:
-    case SignatureAlgorithm::ps256: return RsaPublicKey::fromPem(pem);
+    case SignatureAlgorithm::ps256:
+      return RsaPublicKey::fromPem(pem);
     case SignatureAlgorithm::es256:
-    case SignatureAlgorithm::es384: return EcPublicKey::fromPem(pem);
-    case SignatureAlgorithm::edDsa: return Ed25519PublicKey::fromPem(pem);
+    case SignatureAlgorithm::es384:
+      return EcPublicKey::fromPem(pem);
+    case SignatureAlgorithm::edDsa:
+      return Ed25519PublicKey::fromPem(pem);
     case SignatureAlgorithm::hs256:
     case SignatureAlgorithm::hs384:
-    case SignatureAlgorithm::hs512: break;
+    case SignatureAlgorithm::hs512:
+      break;
   }
   return refuse(fmt::format("key: {} takes a shared secret, not a public key", name(algorithm)));
 }

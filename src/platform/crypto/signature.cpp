@@ -35,16 +35,22 @@ const EVP_MD* digestOf(SignatureAlgorithm algorithm) {
     case hs256:
     case rs256:
     case ps256:
-    case es256: return EVP_sha256();
+    case es256:
+      return EVP_sha256();
     case hs384:
-    case es384: return EVP_sha384();
-    case hs512: return EVP_sha512();
-    case edDsa: return nullptr;
+    case es384:
+      return EVP_sha384();
+    case hs512:
+      return EVP_sha512();
+    case edDsa:
+      return nullptr;
   }
   std::unreachable();
 }
 
-std::size_t digestBytes(SignatureAlgorithm algorithm) { return static_cast<std::size_t>(EVP_MD_get_size(digestOf(algorithm))); }
+std::size_t digestBytes(SignatureAlgorithm algorithm) {
+  return static_cast<std::size_t>(EVP_MD_get_size(digestOf(algorithm)));
+}
 
 bool isHmac(SignatureAlgorithm algorithm) { return algorithm == hs256 || algorithm == hs384 || algorithm == hs512; }
 
@@ -58,9 +64,10 @@ bool verifyWithOpenSsl(const detail::OpenSslKey& key, SignatureAlgorithm algorit
                        std::string_view signature) {
   const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
   EVP_PKEY_CTX* keyContext = nullptr;
-  const bool good = EVP_DigestVerifyInit(context.get(), &keyContext, digestOf(algorithm), nullptr, key.pkey.get()) == 1 &&
-                    (algorithm != ps256 || usePss(keyContext)) &&
-                    EVP_DigestVerify(context.get(), octets(signature), signature.size(), octets(message), message.size()) == 1;
+  const bool good =
+      EVP_DigestVerifyInit(context.get(), &keyContext, digestOf(algorithm), nullptr, key.pkey.get()) == 1 &&
+      (algorithm != ps256 || usePss(keyContext)) &&
+      EVP_DigestVerify(context.get(), octets(signature), signature.size(), octets(message), message.size()) == 1;
   ERR_clear_error();
   return good;
 }
@@ -77,7 +84,8 @@ std::string derOf(std::string_view signature, Curve curve) {
   std::array<unsigned char, 128> der;  // two integers of at most 49 bytes and their headers
   unsigned char* end = der.data();
   const int length = i2d_ECDSA_SIG(pair.get(), &end);
-  return length <= 0 ? std::string() : std::string(reinterpret_cast<const char*>(der.data()), static_cast<std::size_t>(length));
+  return length <= 0 ? std::string()
+                     : std::string(reinterpret_cast<const char*>(der.data()), static_cast<std::size_t>(length));
 }
 
 bool fits(SignatureAlgorithm algorithm, const VerificationKey& key) {
@@ -106,7 +114,8 @@ Result<HmacKey> HmacKey::fromSecret(std::string_view secret) {
                 fmt::format("secret: must have at least {} bytes, it has {}", kMinBytes, secret.size()));
   }
   if (secret.find("-----BEGIN") != std::string_view::npos) {
-    return fail(ErrorCode::invalidArgument, "secret: must not be a PEM key; configure a public key with its own algorithm");
+    return fail(ErrorCode::invalidArgument,
+                "secret: must not be a PEM key; configure a public key with its own algorithm");
   }
   return HmacKey(secret);
 }
@@ -127,8 +136,8 @@ Result<Verifier> Verifier::bind(SignatureAlgorithm algorithm, VerificationKey ke
   }
   const auto* secret = std::get_if<HmacKey>(&key);
   if (secret != nullptr && secret->size() < digestBytes(algorithm)) {
-    return fail(ErrorCode::invalidArgument, fmt::format("secret: {} needs at least {} bytes, it has {}", name(algorithm),
-                                                        digestBytes(algorithm), secret->size()));
+    return fail(ErrorCode::invalidArgument, fmt::format("secret: {} needs at least {} bytes, it has {}",
+                                                        name(algorithm), digestBytes(algorithm), secret->size()));
   }
   return Verifier(algorithm, std::move(key));
 }

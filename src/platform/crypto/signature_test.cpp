@@ -13,12 +13,16 @@ namespace {
 std::string url(std::string_view text) { return fromBase64Url(text).value(); }
 
 // RFC 7515, appendix A: the same message under HS256, RS256 and ES256.
-constexpr std::string_view kClaims = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+constexpr std::string_view kClaims =
+    "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
 constexpr std::string_view kRfcModulus =
-    "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_"
-    "YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxv"
+    "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-"
+    "pCgNMsD1W_"
+    "YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-"
+    "UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxv"
     "b3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ";
-constexpr std::string_view kRfcEs256Signature = "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
+constexpr std::string_view kRfcEs256Signature =
+    "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
 
 EcPublicKey rfcEcKey() {
   return EcPublicKey::fromPoint(Curve::p256, url("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"),
@@ -27,7 +31,8 @@ EcPublicKey rfcEcKey() {
 }
 
 TEST(Signature, AcceptsTheHs256ExampleOfRfc7515) {
-  const auto key = HmacKey::fromSecret(url("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"));
+  const auto key = HmacKey::fromSecret(
+      url("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"));
   const auto verifier = Verifier::bind(SignatureAlgorithm::hs256, key.value()).value();
   const std::string message = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9." + std::string(kClaims);
   EXPECT_TRUE(verifier.verify(message, url("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")));
@@ -40,8 +45,10 @@ TEST(Signature, AcceptsTheRs256ExampleOfRfc7515) {
   const auto verifier = Verifier::bind(SignatureAlgorithm::rs256, key.value()).value();
   const std::string message = "eyJhbGciOiJSUzI1NiJ9." + std::string(kClaims);
   const std::string signature =
-      url("cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQ"
-          "jbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZES"
+      url("cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_"
+          "O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQ"
+          "jbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--"
+          "xi12jzDwusC-eOkHWEsqtFZES"
           "c6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw");
   EXPECT_TRUE(verifier.verify(message, signature));
   EXPECT_FALSE(verifier.verify(message, signature.substr(1)));
@@ -58,7 +65,8 @@ TEST(Signature, AcceptsTheEs256ExampleOfRfc7515) {
 TEST(Signature, AcceptsTheEdDsaExampleOfRfc8037) {
   const auto key = Ed25519PublicKey::fromBytes(url("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"));
   const auto verifier = Verifier::bind(SignatureAlgorithm::edDsa, key.value()).value();
-  const std::string signature = url("hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg");
+  const std::string signature =
+      url("hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg");
   EXPECT_TRUE(verifier.verify("eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc", signature));
   EXPECT_FALSE(verifier.verify("eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmd", signature));
 }
@@ -98,7 +106,8 @@ KeyPair anEcKey(const char* curve) { return {{EVP_PKEY_Q_keygen(nullptr, nullptr
 TEST(Signature, AcceptsPs256OnlyWithASaltAsLongAsTheDigest) {
   const KeyPair pair = anRsaKey(2048);
   const auto verifier =
-      Verifier::bind(SignatureAlgorithm::ps256, publicKeyFromPem(SignatureAlgorithm::ps256, pair.publicPem()).value()).value();
+      Verifier::bind(SignatureAlgorithm::ps256, publicKeyFromPem(SignatureAlgorithm::ps256, pair.publicPem()).value())
+          .value();
   EXPECT_TRUE(verifier.verify("message", pair.sign(EVP_sha256(), "message", 32)));
   EXPECT_FALSE(verifier.verify("message", pair.sign(EVP_sha256(), "message", 20)));
   EXPECT_FALSE(verifier.verify("message", pair.sign(EVP_sha256(), "message")));
@@ -117,7 +126,8 @@ TEST(Signature, RefusesEcdsaSignaturesThatAreNotRAndSAtFullLength) {
 
 TEST(Signature, RefusesEcdsaSignaturesInDer) {
   const KeyPair pair = anEcKey("P-256");
-  const auto verifier = Verifier::bind(SignatureAlgorithm::es256, EcPublicKey::fromPem(pair.publicPem()).value()).value();
+  const auto verifier =
+      Verifier::bind(SignatureAlgorithm::es256, EcPublicKey::fromPem(pair.publicPem()).value()).value();
   EXPECT_FALSE(verifier.verify("message", pair.sign(EVP_sha256(), "message")));
 }
 
@@ -162,7 +172,9 @@ TEST(EcPublicKey, RefusesPointsOffTheCurve) {
 
 TEST(PublicKeyFromPem, RefusesTextsThatAreNoKeyOfTheType) {
   EXPECT_FALSE(publicKeyFromPem(SignatureAlgorithm::rs256, "").has_value());
-  EXPECT_FALSE(publicKeyFromPem(SignatureAlgorithm::rs256, "-----BEGIN PUBLIC KEY-----\nnonsense\n-----END PUBLIC KEY-----").has_value());
+  EXPECT_FALSE(
+      publicKeyFromPem(SignatureAlgorithm::rs256, "-----BEGIN PUBLIC KEY-----\nnonsense\n-----END PUBLIC KEY-----")
+          .has_value());
   EXPECT_FALSE(publicKeyFromPem(SignatureAlgorithm::rs256, anEcKey("P-256").publicPem()).has_value());
   EXPECT_FALSE(publicKeyFromPem(SignatureAlgorithm::edDsa, anEcKey("P-256").publicPem()).has_value());
   EXPECT_FALSE(publicKeyFromPem(SignatureAlgorithm::hs256, anEcKey("P-256").publicPem()).has_value());

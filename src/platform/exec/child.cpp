@@ -12,9 +12,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 #include <utility>
 
+#include "base/descriptor.h"
 #include "base/text.h"
 
 namespace corbel::exec {
@@ -24,28 +25,9 @@ constexpr std::string_view kMarker = "child-process";
 constexpr int kFirstFree = 200;  // above every descriptor number that a child finds
 constexpr std::chrono::milliseconds kPollAtMost{60'000};
 
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int number) : number_(number) {}
-  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(number_, other.number_);
-    return *this;
-  }
-  ~Descriptor() { reset(); }
-  void reset() {
-    if (number_ >= 0) close(std::exchange(number_, -1));
-  }
-  int number() const { return number_; }
-
- private:
-  int number_ = -1;
-};
-
 std::unexpected<Error> cannotStart(std::string_view what, int error) {
   return fail(ErrorCode::unavailable, "a process could not be started; try again later",
-              fmt::format("{}: {}", what, std::strerror(error)));
+              fmt::format("{}: {}", what, std::generic_category().message(error)));
 }
 
 // One stream that the child writes.
@@ -71,7 +53,7 @@ struct Stream {
       if (count < 0 && errno == EINTR) continue;
       if (count < 0 && errno == EAGAIN) return true;
       if (count <= 0) {
-        readEnd.reset();
+        readEnd.close();
         return true;
       }
       const std::size_t room = bound - text.size();
@@ -200,6 +182,7 @@ Result<void> Child::start(const ChildSpec& spec, int output, int errors) {
   std::vector<std::string> texts{"corbel", std::string(kMarker), encode(spec.limits), spec.task};
   texts.insert(texts.end(), spec.arguments.begin(), spec.arguments.end());
   std::vector<char*> arguments;
+  arguments.reserve(texts.size() + 1);
   for (std::string& text : texts) arguments.push_back(text.data());
   arguments.push_back(nullptr);
   std::array<char*, 1> environment{nullptr};
@@ -264,7 +247,7 @@ Result<ChildResult> runChild(const ChildSpec& spec, Deadline deadline, const Clo
   for (Stream& stream : streams) CORBEL_CHECK(stream.open());
   Child child;
   CORBEL_CHECK(child.start(spec, streams[0].writeEnd.number(), streams[1].writeEnd.number()));
-  for (Stream& stream : streams) stream.writeEnd.reset();
+  for (Stream& stream : streams) stream.writeEnd.close();
 
   std::optional<Ending> ending = watch(child, streams, spec.outputBytes, deadline, clock);
   if (ending) child.kill();

@@ -66,7 +66,7 @@ const std::map<std::string, std::function<void(const ChildTask&)>> kTasks{
      }},
     {"loop",
      [](const ChildTask&) {
-       for (volatile int turns = 0;; turns = turns + 1) {
+       for (volatile unsigned turns = 0;; turns = turns + 1) {
        }
      }},
     {"sleep", [](const ChildTask&) { sleep(3600); }},

@@ -15,7 +15,7 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
-#include <cstring>
+#include <system_error>
 #include <vector>
 
 #include "exec/child.h"
@@ -49,7 +49,7 @@ constexpr long kLandlockWithNetwork = 4;
 
 std::unexpected<Error> refused(std::string_view what) {
   return fail(ErrorCode::failedPrecondition, "the kernel does not allow a sandbox here",
-              fmt::format("{}: {}", what, std::strerror(errno)));
+              fmt::format("{}: {}", what, std::generic_category().message(errno)));
 }
 
 Result<void> limit(__rlimit_resource resource, std::uint64_t soft, std::uint64_t hard) {

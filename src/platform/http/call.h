@@ -3,7 +3,6 @@
 #include <array>
 #include <cstddef>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,7 +12,6 @@
 #include "http/exchange.h"
 #include "http/message.h"
 #include "identity/identity.h"
-#include "limits/rate_limiter.h"
 
 namespace corbel::http {
 
@@ -38,10 +36,9 @@ struct CallContext {
   std::string path;              // of the request, for the answer
   PathParameters parameters;
   identity::PrincipalRef principal;
-  std::string tenant;
+  const identity::Membership* membership = nullptr;  // of the principal, in the tenant the call is for
   Deadline deadline = Deadline::never();
   std::string requestId;
-  std::optional<limits::Decision> limit;
   std::shared_ptr<BodySink> upload;
   std::vector<std::pair<std::string_view, std::string>> responseHeaders;
   std::string_view errorCode;  // of the answer, for the access log
@@ -58,7 +55,10 @@ class Call {
   const Route& route() const { return *context().route; }
   std::string_view parameter(std::string_view name) const { return context().parameters[name]; }
   const identity::Principal& principal() const { return *context().principal; }
-  const std::string& tenant() const { return context().tenant; }
+  // Not on routes that are open to all.
+  const identity::Membership& membership() const { return *context().membership; }
+  const std::string& tenant() const { return membership().tenant; }
+  identity::Actor actor() const { return {principal(), membership()}; }
   Deadline deadline() const { return context().deadline; }
   std::string_view requestId() const { return context().requestId; }
   SteadyTime startedAt() const { return exchange_->startedAt(); }

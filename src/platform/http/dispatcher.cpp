@@ -25,7 +25,7 @@ std::string_view withoutPort(std::string_view host) {
 }
 
 // The last line of defence: an exception of a library that slipped through its seam must not end the process.
-void runGuarded(Call& call, const auto& work) {
+void runGuarded(Call& call, auto&& work) {
   try {
     work(call);
   } catch (const std::exception& exception) {

@@ -21,7 +21,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   virtual ~Exchange() = default;
 
   const RequestHead& head() const { return head_; }
-  // After Service::onBody, when no sink was given: the whole body, followed by 64 readable bytes.
+  // After Service::onBody, when no sink was given: the whole body.
   std::string_view body() const { return body_; }
   SteadyTime startedAt() const { return startedAt_; }
   CallContext* context() const { return context_.get(); }

@@ -47,7 +47,7 @@ class BodySink {
   virtual void append(std::span<const std::byte> chunk, std::move_only_function<void(Result<void>)> done) = 0;
 };
 
-// What to do with the body of a request. Without a sink it is kept in memory, followed by 64 readable bytes.
+// What to do with the body of a request. Without a sink it is kept in memory.
 struct BodyPlan {
   std::size_t maxBytes = 0;  // longer: payload_too_large
   std::shared_ptr<BodySink> sink;

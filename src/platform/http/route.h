@@ -33,7 +33,7 @@
 #include "http/reply.h"
 #include "identity/identity.h"
 #include "json/decode.h"
-#include "json/schema.h"
+#include "json/type.h"
 
 namespace corbel::http {
 
@@ -63,7 +63,7 @@ struct RouteOptions {
   std::size_t bodyMax = limits::kJsonBody;
   std::string_view description = {};
   std::string_view contentType = "application/json";  // of a successful response
-  std::string_view example = {};                       // request body; else made of the examples of the fields
+  const json::Type* answer = nullptr;                  // of handlers that write their Response by hand
 };
 
 // What the request carries beside its path.
@@ -80,9 +80,8 @@ struct Route {
   bool quick = false;  // runs on the network thread
   int successStatus = 200;
   std::string_view tag;  // of the API class, groups the docs
-  std::string (*requestSchema)(json::SchemaRegistry&) = nullptr;   // nullptr: none
-  std::string (*responseSchema)(json::SchemaRegistry&) = nullptr;  // nullptr: no JSON
-  std::vector<json::QueryParameter> (*query)() = nullptr;
+  const json::Type* request = nullptr;   // of the body, or of the query; nullptr: takes none
+  const json::Type* response = nullptr;  // nullptr: no JSON
   std::move_only_function<void(Call) const> handler;
   // Upload routes: says where the body goes; runs on the api pool before the body is read.
   std::move_only_function<Result<std::shared_ptr<BodySink>>(Call&) const> openUpload;
@@ -147,9 +146,9 @@ Result<void> requireJson(const RequestHead& head);
 
 template <class In>
 Result<In> decodeInput(const Call& call, Input input) {
-  if (input == Input::query) return json::decodeQuery<In>(call.head().query);
+  if (input != Input::json) return json::decodeQuery<In>(call.head().query);
   CORBEL_CHECK(requireJson(call.head()));
-  return json::decode<In>(json::PaddedView(call.body()));
+  return json::decode<In>(call.body());
 }
 
 template <auto Handler, class Api>
@@ -189,29 +188,49 @@ struct RouteSpec {
   // `api` must outlive the route.
   template <class Api>
   Route mount(Api& api) const {
-    using Traits = detail::HandlerTraits<Handler>;
-    using Answer = detail::AnswerTraits<typename Traits::Answer>;
-    Route route{.method = method, .path = path, .access = access, .summary = summary, .options = options};
-    route.quick = Traits::kQuick;
-    route.successStatus = Answer::kStatus;
-    if constexpr (!std::is_void_v<typename Traits::Request>) {
-      using In = Traits::Request;
-      const bool inBody = method == Method::post || method == Method::put || method == Method::patch;
-      route.input = inBody ? Input::json : Input::query;
-      if (inBody) route.requestSchema = [](json::SchemaRegistry& registry) { return registry.add<In>(); };
-      route.query = inBody ? nullptr : &json::queryParameters<In>;
-    }
-    if constexpr (!std::is_void_v<typename Answer::Body>) {
-      route.responseSchema = [](json::SchemaRegistry& registry) { return registry.add<typename Answer::Body>(); };
-    }
+    return mountReading(api, hasBody() ? Input::json : Input::query);
+  }
+
+  // `input` says where the handler's argument is read from, if it takes one.
+  template <class Api>
+  Route mountReading(Api& api, Input input) const {
+    Route route = describeReading(input);
     route.handler = [&api, input = route.input](Call call) {
       detail::invoke<Handler>(api, std::move(call), input);
     };
     return route;
   }
+
+  // Everything but the handler.
+  Route describe() const { return describeReading(hasBody() ? Input::json : Input::query); }
+  bool hasBody() const { return method == Method::post || method == Method::put || method == Method::patch; }
+  Route describeReading(Input input) const {
+    using Traits = detail::HandlerTraits<Handler>;
+    using Answer = detail::AnswerTraits<typename Traits::Answer>;
+    Route route;
+    route.method = method;
+    route.path = path;
+    route.access = access;
+    route.summary = summary;
+    route.options = options;
+    route.quick = Traits::kQuick;
+    route.successStatus = Answer::kStatus;
+    if constexpr (!std::is_void_v<typename Traits::Request>) {
+      using In = Traits::Request;
+      route.input = input;
+      route.request = &json::kType<In>;
+    }
+    if constexpr (!std::is_void_v<typename Answer::Body>) {
+      route.response = &json::kType<typename Answer::Body>;
+    } else {
+      route.response = options.answer;
+    }
+    return route;
+  }
 };
 
-// A body that streams into a sink: `Open` runs on the api pool before the body is read, `Finish` after it was.
+// A body that streams into a sink: `Open` runs on the api pool before the body is read, `Finish` after it was; what
+// `Finish` takes is read from the query.
 template <auto Open, auto Finish>
 struct UploadSpec {
   Method method;
@@ -222,10 +241,12 @@ struct UploadSpec {
 
   template <class Api>
   Route mount(Api& api) const {
-    Route route = RouteSpec<Finish>{method, path, access, summary, options}.mount(api);
-    route.input = Input::upload;
+    Route route = RouteSpec<Finish>{method, path, access, summary, options}.mountReading(api, Input::upload);
     route.openUpload = [&api](Call& call) { return (api.*Open)(call); };
     return route;
+  }
+  Route describe() const {
+    return RouteSpec<Finish>{method, path, access, summary, options}.describeReading(Input::upload);
   }
 };
 
@@ -259,6 +280,15 @@ template <class Api>
 std::vector<Route> mount(Api& api, std::string_view tag) {
   std::vector<Route> routes;
   std::apply([&](const auto&... specs) { (routes.push_back(specs.mount(api)), ...); }, Api::routes());
+  for (Route& route : routes) route.tag = tag;
+  return routes;
+}
+
+// The same without handlers: what the document needs of a program that does not serve.
+template <class Api>
+std::vector<Route> describe(std::string_view tag) {
+  std::vector<Route> routes;
+  std::apply([&](const auto&... specs) { (routes.push_back(specs.describe()), ...); }, Api::routes());
   for (Route& route : routes) route.tag = tag;
   return routes;
 }

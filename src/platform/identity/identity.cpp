@@ -45,10 +45,14 @@ std::optional<PermissionSet> builtInRole(std::string_view name) {
 
 std::string_view name(PrincipalKind kind) {
   switch (kind) {
-    case PrincipalKind::user: return "user";
-    case PrincipalKind::apiKey: return "api_key";
-    case PrincipalKind::service: return "service";
-    case PrincipalKind::anonymous: return "anonymous";
+    case PrincipalKind::user:
+      return "user";
+    case PrincipalKind::apiKey:
+      return "api_key";
+    case PrincipalKind::service:
+      return "service";
+    case PrincipalKind::anonymous:
+      return "anonymous";
   }
   std::unreachable();
 }
@@ -64,7 +68,8 @@ Result<const Membership*> chooseTenant(const Principal& principal, std::string_v
   if (requested.empty()) {
     if (own.size() == 1) return own.data();
     if (own.empty()) return fail(ErrorCode::permissionDenied, "This credential belongs to no tenant.");
-    return fail(ErrorCode::invalidArgument, "X-Tenant-ID: is required, because this credential belongs to several tenants");
+    return fail(ErrorCode::invalidArgument,
+                "X-Tenant-ID: is required, because this credential belongs to several tenants");
   }
   const auto found = std::ranges::find(own, requested, &Membership::tenant);
   // The same answer for a tenant that exists and one that does not: nobody learns who else is here.

@@ -34,7 +34,9 @@ inline constexpr std::array<std::string_view, 11> kPermissionNames = {
     "models:read",   "models:write", "models:predict", "keys:read",     "keys:write", "tenants:read",
     "tenants:write", "roles:read",   "roles:write",    "settings:read", "system:read"};
 
-constexpr std::string_view name(Permission permission) { return kPermissionNames[static_cast<std::size_t>(permission)]; }
+constexpr std::string_view name(Permission permission) {
+  return kPermissionNames[static_cast<std::size_t>(permission)];
+}
 std::optional<Permission> permission(std::string_view name);
 
 class PermissionSet {
@@ -97,16 +99,16 @@ inline constexpr std::string_view kDefaultTenant = "default";
 
 // Of a whole tenant; none: unlimited.
 struct TenantQuotas {
-  std::optional<std::int64_t> models;
-  std::optional<std::int64_t> storageBytes;
-  std::optional<std::int64_t> requestsPerMinute;
+  std::optional<std::int64_t> models = {};
+  std::optional<std::int64_t> storageBytes = {};
+  std::optional<std::int64_t> requestsPerMinute = {};
   bool operator==(const TenantQuotas&) const = default;
 };
 
 struct Tenant {
   std::string id;  // lower-case letters, digits and '-', at most 63; what X-Tenant-ID names
   std::string name;
-  TenantQuotas quotas;
+  TenantQuotas quotas = {};
   Timestamp createdAt;
 };
 
@@ -115,12 +117,13 @@ struct Membership {
   std::string tenant;
   std::vector<std::string> roles;  // for display; the permissions decide
   PermissionSet permissions;
+  bool operator==(const Membership&) const = default;
 };
 
 // Of one API key; none: what the settings say for keys.
 struct KeyLimits {
-  std::optional<std::uint32_t> requestsPerMinute;
-  std::optional<std::uint32_t> rowsPerMinute;
+  std::optional<std::uint32_t> requestsPerMinute = {};
+  std::optional<std::uint32_t> rowsPerMinute = {};
   bool operator==(const KeyLimits&) const = default;
 };
 

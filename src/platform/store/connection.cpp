@@ -20,7 +20,8 @@ constexpr int kValueBytes = 16 * limits::kMiB;
 constexpr int kSqlBytes = 100'000;
 
 constexpr const char* kSettings =
-    "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA mmap_size=0;"
+    "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA "
+    "mmap_size=0;"
     "PRAGMA temp_store=MEMORY; PRAGMA synchronous=FULL;";
 constexpr const char* kReaderSettings = "PRAGMA cache_size=-2000; PRAGMA query_only=ON;";
 // Checkpoints are made by the writer after it has answered, see Connection::checkpoint.
@@ -33,12 +34,14 @@ class SqliteRow final : public Row {
   explicit SqliteRow(sqlite3_stmt* statement) : statement_(statement) {}
 
   bool isNull(int column) const override {
-    if (column >= 0 && column < sqlite3_column_count(statement_)) return type(column) == SQLITE_NULL;
+    if (column >= 0 && column < sqlite3_column_count(statement_))
+      return type(column) == SQLITE_NULL;
     refuse(column, "a column of the query");
     return true;
   }
   double real(int column) const override {
-    if (const int found = type(column); found != SQLITE_FLOAT && found != SQLITE_INTEGER) refuse(column, "a number");
+    if (const int found = type(column); found != SQLITE_FLOAT && found != SQLITE_INTEGER)
+      refuse(column, "a number");
     return sqlite3_column_double(statement_, column);
   }
   std::string_view text(int column) const override {
@@ -47,7 +50,8 @@ class SqliteRow final : public Row {
       return {};
     }
     const void* text = sqlite3_column_text(statement_, column);
-    return {static_cast<const char*>(text), static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
+    return {static_cast<const char*>(text),
+            static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
   }
   Bytes bytes(int column) const override {
     if (type(column) != SQLITE_BLOB) {
@@ -55,7 +59,8 @@ class SqliteRow final : public Row {
       return {};
     }
     const void* bytes = sqlite3_column_blob(statement_, column);
-    return {static_cast<const std::byte*>(bytes), static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
+    return {static_cast<const std::byte*>(bytes),
+            static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
   }
   // Empty as long as every column was what it was read as.
   const std::string& refusal() const { return refusal_; }
@@ -75,10 +80,13 @@ class SqliteRow final : public Row {
 };
 
 int bindValue(sqlite3_stmt* statement, int at, const Value& value) {
-  if (const auto* number = std::get_if<std::int64_t>(&value)) return sqlite3_bind_int64(statement, at, *number);
-  if (const auto* number = std::get_if<double>(&value)) return sqlite3_bind_double(statement, at, *number);
+  if (const auto* number = std::get_if<std::int64_t>(&value))
+    return sqlite3_bind_int64(statement, at, *number);
+  if (const auto* number = std::get_if<double>(&value))
+    return sqlite3_bind_double(statement, at, *number);
   if (const auto* text = std::get_if<std::string_view>(&value)) {
-    const char* start = text->data() == nullptr ? "" : text->data();  // a null pointer would bind NULL
+    const char* start =
+        text->data() == nullptr ? "" : text->data();  // a null pointer would bind NULL
     return sqlite3_bind_text64(statement, at, start, text->size(), SQLITE_STATIC, SQLITE_UTF8);
   }
   if (const auto* bytes = std::get_if<Bytes>(&value)) {
@@ -88,7 +96,8 @@ int bindValue(sqlite3_stmt* statement, int at, const Value& value) {
   return sqlite3_bind_null(statement, at);
 }
 
-// unixWrite knows only ENOSPC as a full disk; a quota and a file size limit are the same thing to the operator.
+// unixWrite knows only ENOSPC as a full disk; a quota and a file size limit are the same thing to
+// the operator.
 bool isNoRoom(int result, sqlite3* connection) {
   if (result == SQLITE_FULL) return true;
   if (result != SQLITE_IOERR_WRITE) return false;
@@ -103,7 +112,10 @@ Error constraintError(int result) {
     case SQLITE_CONSTRAINT_ROWID:
       return {ErrorCode::alreadyExists, "something with this name or id already exists", {}, {}};
     case SQLITE_CONSTRAINT_FOREIGNKEY:
-      return {ErrorCode::failedPrecondition, "it refers to something that does not exist, or is still referred to", {}, {}};
+      return {ErrorCode::failedPrecondition,
+              "it refers to something that does not exist, or is still referred to",
+              {},
+              {}};
     default:
       return {ErrorCode::failedPrecondition, "it breaks a rule of the stored data", {}, {}};
   }
@@ -111,19 +123,29 @@ Error constraintError(int result) {
 
 }  // namespace
 
-Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path& file, Access access,
-                                                     const Clock& clock, Condition& condition) {
+Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path& file,
+                                                     Access access, const Clock& clock,
+                                                     Condition& condition) {
   static const int initialized = sqlite3_initialize();
   std::unique_ptr<Connection> made(new Connection(access, clock, condition));
   sqlite3* handle = nullptr;
   const int mode = access == Access::write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
-  const int opened = initialized != SQLITE_OK
-                         ? initialized
-                         : sqlite3_open_v2(file.c_str(), &handle, mode | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+  const int opened =
+      initialized != SQLITE_OK
+          ? initialized
+          : sqlite3_open_v2(file.c_str(), &handle,
+                            mode | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
   made->handle_.reset(handle);
   if (opened != SQLITE_OK) return std::unexpected(made->toError(opened, "open"));
   CORBEL_CHECK(made->configure());
   return made;
+}
+
+// What is in doubt stays as it is for the next start to judge; closing must not copy it into the
+// database.
+Connection::~Connection() {
+  if (condition_.state() != StoreState::stopped || handle_ == nullptr) return;
+  sqlite3_db_config(handle_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
 }
 
 Result<void> Connection::configure() {
@@ -137,21 +159,25 @@ Result<void> Connection::configure() {
       handle, kStepsBetweenClocks,
       [](void* self) -> int {
         const auto& connection = *static_cast<Connection*>(self);
-        return connection.deadline_ != SteadyTime::max() && connection.clock_.steady() >= connection.deadline_;
-      },
-      this);
-  sqlite3_wal_hook(
-      handle,
-      [](void* self, sqlite3*, const char*, int pages) {
-        static_cast<Connection*>(self)->logPages_ = static_cast<std::uint64_t>(pages);
-        return SQLITE_OK;
+        return connection.deadline_ != SteadyTime::max() &&
+               connection.clock_.steady() >= connection.deadline_;
       },
       this);
   CORBEL_CHECK(runScript(kSettings));
-  return runScript(access_ == Access::write ? kWriterSettings : kReaderSettings);
+  CORBEL_CHECK(runScript(access_ == Access::write ? kWriterSettings : kReaderSettings));
+  // Last: setting wal_autocheckpoint takes the hook away.
+  sqlite3_wal_hook(
+      handle,
+      [](void* self, sqlite3*, const char*, int pages) {
+        static_cast<Connection*>(self)->noteCommit(static_cast<std::uint64_t>(pages));
+        return SQLITE_OK;
+      },
+      this);
+  return {};
 }
 
-Result<std::int64_t> Connection::run(std::string_view sql, std::span<const Value> values, Visit& visit) {
+Result<std::int64_t> Connection::run(std::string_view sql, std::span<const Value> values,
+                                     Visit& visit) {
   CORBEL_TRY(Statement statement, take(sql));
   const auto before = sqlite3_total_changes64(handle_.get());
   auto outcome = bind(statement.get(), sql, values);
@@ -160,7 +186,8 @@ Result<std::int64_t> Connection::run(std::string_view sql, std::span<const Value
   sqlite3_clear_bindings(statement.get());  // they point into the caller's values
   giveBack(sql, std::move(statement));
   if (!outcome) return std::unexpected(std::move(outcome).error());
-  // sqlite3_changes64 alone would still tell of the statement before this one, total_changes64 counts what triggers did.
+  // sqlite3_changes64 alone would still tell of the statement before this one, total_changes64
+  // counts what triggers did.
   return sqlite3_total_changes64(handle_.get()) == before ? 0 : sqlite3_changes64(handle_.get());
 }
 
@@ -181,6 +208,12 @@ Result<void> Connection::runScript(std::string_view sql) {
   return {};
 }
 
+// Fewer pages than before: the log was begun anew.
+void Connection::noteCommit(std::uint64_t logPages) {
+  if (logPages < logPages_) copiedPages_ = 0;
+  logPages_ = logPages;
+}
+
 bool Connection::inTransaction() const { return sqlite3_get_autocommit(handle_.get()) == 0; }
 
 Result<void> Connection::checkpoint(Checkpoint kind) {
@@ -188,22 +221,23 @@ Result<void> Connection::checkpoint(Checkpoint kind) {
   sqlite3_busy_timeout(handle_.get(), kRestartTimeoutMs);
   int pages = 0;
   int copied = 0;
-  const int result =
-      sqlite3_wal_checkpoint_v2(handle_.get(), nullptr, restart ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE,
-                                &pages, &copied);
+  const int result = sqlite3_wal_checkpoint_v2(
+      handle_.get(), nullptr, restart ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE,
+      &pages, &copied);
   sqlite3_busy_timeout(handle_.get(), kBusyTimeoutMs);
-  // Once all is copied the next commit begins the log anew, unless a reader still needs it.
-  if (result == SQLITE_OK && pages >= 0) logPages_ = static_cast<std::uint64_t>(pages - copied);
+  if (copied > 0) copiedPages_ = static_cast<std::uint64_t>(copied);
   if (result == SQLITE_OK || result == SQLITE_BUSY) return {};
   return std::unexpected(toError(result, "checkpoint"));
 }
 
 Result<Connection::Statement> Connection::take(std::string_view sql) {
   const auto same = [&](const Cached& cached) {
-    return cached.sql.data() == sql.data() && cached.sql.size() == sql.size() && cached.statement != nullptr;
+    return cached.sql.data() == sql.data() && cached.sql.size() == sql.size() &&
+           cached.statement != nullptr;
   };
   // A statement is away while it runs, so a query inside the same query gets one of its own.
-  if (const auto found = std::ranges::find_if(cache_, same); found != cache_.end()) return std::move(found->statement);
+  if (const auto found = std::ranges::find_if(cache_, same); found != cache_.end())
+    return std::move(found->statement);
   return prepare(sql, SQLITE_PREPARE_PERSISTENT, nullptr);
 }
 
@@ -215,15 +249,17 @@ void Connection::giveBack(std::string_view sql, Statement statement) {
   *place = {sql, std::move(statement), ++uses_};
 }
 
-Result<Connection::Statement> Connection::prepare(std::string_view sql, unsigned flags, const char** tail) {
+Result<Connection::Statement> Connection::prepare(std::string_view sql, unsigned flags,
+                                                  const char** tail) {
   sqlite3_stmt* statement = nullptr;
-  const int result =
-      sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()), flags, &statement, tail);
+  const int result = sqlite3_prepare_v3(handle_.get(), sql.data(), static_cast<int>(sql.size()),
+                                        flags, &statement, tail);
   if (result != SQLITE_OK) return failure(sql);
   return Statement(statement);
 }
 
-Result<void> Connection::bind(sqlite3_stmt* statement, std::string_view sql, std::span<const Value> values) {
+Result<void> Connection::bind(sqlite3_stmt* statement, std::string_view sql,
+                              std::span<const Value> values) {
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (bindValue(statement, static_cast<int>(i) + 1, values[i]) != SQLITE_OK) return failure(sql);
   }
@@ -236,7 +272,8 @@ Result<void> Connection::step(sqlite3_stmt* statement, std::string_view sql, Vis
   for (; result == SQLITE_ROW; result = sqlite3_step(statement)) {
     const bool more = visit(row);
     if (!row.refusal().empty()) {
-      return fail(ErrorCode::internal, "stored data is not as expected", fmt::format("{}: {}", row.refusal(), sql));
+      return fail(ErrorCode::internal, "stored data is not as expected",
+                  fmt::format("{}: {}", row.refusal(), sql));
     }
     if (!more) return {};
   }
@@ -249,8 +286,9 @@ std::unexpected<Error> Connection::failure(std::string_view sql) {
 }
 
 Error Connection::toError(int result, std::string_view sql) {
-  std::string detail = fmt::format("SQLite {} ({}): {}", result,
-                                   handle_ == nullptr ? sqlite3_errstr(result) : sqlite3_errmsg(handle_.get()), sql);
+  std::string detail =
+      fmt::format("SQLite {} ({}): {}", result,
+                  handle_ == nullptr ? sqlite3_errstr(result) : sqlite3_errmsg(handle_.get()), sql);
   const auto error = [&](ErrorCode code, std::string message) {
     return Error{code, std::move(message), std::move(detail), {}};
   };
@@ -265,9 +303,11 @@ Error Connection::toError(int result, std::string_view sql) {
       return broken;
     }
     case SQLITE_INTERRUPT:
-      return error(ErrorCode::deadlineExceeded, "the query took longer than allowed and was stopped");
+      return error(ErrorCode::deadlineExceeded,
+                   "the query took longer than allowed and was stopped");
     case SQLITE_TOOBIG:
-      return error(ErrorCode::payloadTooLarge, "a value is longer than the 16 MiB that can be stored");
+      return error(ErrorCode::payloadTooLarge,
+                   "a value is longer than the 16 MiB that can be stored");
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return error(ErrorCode::unavailable, "the database is held by another program; try again");
@@ -278,7 +318,8 @@ Error Connection::toError(int result, std::string_view sql) {
       condition_.stop();
       return error(ErrorCode::internal, "the database is damaged");
     case SQLITE_IOERR:
-      if (result == SQLITE_IOERR_NOMEM) return error(ErrorCode::unavailable, "not enough memory; try again");
+      if (result == SQLITE_IOERR_NOMEM)
+        return error(ErrorCode::unavailable, "not enough memory; try again");
       // After a failed write or fsync nobody knows what the disk holds.
       if (access_ == Access::write) condition_.stop();
       return error(ErrorCode::internal, "the disk reported an error");

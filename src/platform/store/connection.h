@@ -27,6 +27,7 @@ class Connection {
   // The file exists. Errors as of Database::open.
   static Result<std::unique_ptr<Connection>> open(const std::filesystem::path& file, Access access,
                                                   const Clock& clock, Condition& condition);
+  ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -44,8 +45,10 @@ class Connection {
 
   // Pages in the write-ahead log after the last commit of this connection.
   std::uint64_t logPages() const { return logPages_; }
-  // Copies the log into the database file as far as readers allow; with `restart` waits a moment for them, so that the
-  // log is written from its beginning again.
+  // Those of them that no checkpoint has copied yet.
+  std::uint64_t uncopiedPages() const { return logPages_ - copiedPages_; }
+  // Copies the log into the database file as far as readers allow; with `restart` waits a moment
+  // for them, so that the log is written from its beginning again.
   enum class Checkpoint : std::uint8_t { passive, restart };
   Result<void> checkpoint(Checkpoint kind);
 
@@ -67,6 +70,7 @@ class Connection {
       : access_(access), clock_(clock), condition_(condition) {}
   Result<void> configure();
   Result<Statement> take(std::string_view sql);
+  void noteCommit(std::uint64_t logPages);
   void giveBack(std::string_view sql, Statement statement);
   Result<Statement> prepare(std::string_view sql, unsigned flags, const char** tail);
   Result<void> bind(sqlite3_stmt* statement, std::string_view sql, std::span<const Value> values);
@@ -79,6 +83,7 @@ class Connection {
   Condition& condition_;
   SteadyTime deadline_ = SteadyTime::max();
   std::uint64_t logPages_ = 0;
+  std::uint64_t copiedPages_ = 0;
   std::uint64_t uses_ = 0;
   std::unique_ptr<sqlite3, Close> handle_;
   std::vector<Cached> cache_;  // after handle_: statements go before their connection

@@ -19,15 +19,17 @@ namespace corbel::store {
 namespace {
 
 // Not all of them are in linux/magic.h of every distribution.
-constexpr long kNetworkFileSystems[] = {NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, CIFS_SUPER_MAGIC, SMB2_SUPER_MAGIC,
-                                        CEPH_SUPER_MAGIC, AFS_SUPER_MAGIC};
+constexpr long kNetworkFileSystems[] = {NFS_SUPER_MAGIC,  SMB_SUPER_MAGIC,  CIFS_SUPER_MAGIC,
+                                        SMB2_SUPER_MAGIC, CEPH_SUPER_MAGIC, AFS_SUPER_MAGIC};
 
-std::unexpected<Error> failFor(const std::filesystem::path& path, std::string_view what, int error) {
+std::unexpected<Error> failFor(const std::filesystem::path& path, std::string_view what,
+                               int error) {
   const ErrorCode code = error == ENOSPC || error == EDQUOT ? ErrorCode::insufficientStorage
                          : error == EACCES || error == EPERM || error == EROFS || error == ENOTDIR
                              ? ErrorCode::permissionDenied
                              : ErrorCode::unavailable;
-  return fail(code, fmt::format("data folder {} {}: {}", path.string(), what, std::strerror(error)));
+  return fail(code,
+              fmt::format("data folder {} {}: {}", path.string(), what, std::strerror(error)));
 }
 
 Result<void> makeFolder(const std::filesystem::path& path) {
@@ -36,8 +38,10 @@ Result<void> makeFolder(const std::filesystem::path& path) {
     std::filesystem::create_directories(parent, error);
     if (error) return failFor(path, "cannot be created", error.value());
   }
-  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return failFor(path, "cannot be created", errno);
-  if (!std::filesystem::is_directory(path, error)) return failFor(path, "cannot be created", ENOTDIR);
+  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+    return failFor(path, "cannot be created", errno);
+  if (!std::filesystem::is_directory(path, error))
+    return failFor(path, "cannot be created", ENOTDIR);
   return {};
 }
 
@@ -47,10 +51,12 @@ Result<void> refuseNetworkFileSystem(const std::filesystem::path& path) {
   if (statfs(path.c_str(), &about) != 0) return failFor(path, "cannot be examined", errno);
   for (const long network : kNetworkFileSystems) {
     if (about.f_type == network) {
-      return fail(ErrorCode::failedPrecondition,
-                  fmt::format("data folder {} is on a network file system, where a database is not safe: choose a "
-                              "folder on a local disk",
-                              path.string()));
+      return fail(
+          ErrorCode::failedPrecondition,
+          fmt::format(
+              "data folder {} is on a network file system, where a database is not safe: choose a "
+              "folder on a local disk",
+              path.string()));
     }
   }
   return {};
@@ -59,21 +65,24 @@ Result<void> refuseNetworkFileSystem(const std::filesystem::path& path) {
 std::string holderOf(int lock) {
   std::array<char, 16> text{};
   const ssize_t length = pread(lock, text.data(), text.size(), 0);
-  const auto pid = parseNumber<int>(trim(std::string_view(text.data(), length > 0 ? length - 1 : 0)));
+  const auto pid =
+      parseNumber<int>(trim(std::string_view(text.data(), length > 0 ? length - 1 : 0)));
   return pid ? fmt::format("pid {}", *pid) : "pid unknown";
 }
 
-Result<FileHandle> takeLock(const std::filesystem::path& path) {
-  FileHandle lock(open((path / "corbel.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+Result<Descriptor> takeLock(const std::filesystem::path& path) {
+  Descriptor lock(
+      open((path / "corbel.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!lock) return failFor(path, "cannot be written", errno);
-  if (flock(lock.descriptor(), LOCK_EX | LOCK_NB) != 0) {
+  if (flock(lock.number(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return failFor(path, "cannot be locked", errno);
-    return fail(ErrorCode::unavailable, fmt::format("data folder {} is in use by another process ({})", path.string(),
-                                                    holderOf(lock.descriptor())));
+    return fail(ErrorCode::unavailable,
+                fmt::format("data folder {} is in use by another process ({})", path.string(),
+                            holderOf(lock.number())));
   }
   const std::string pid = fmt::format("{}\n", getpid());
-  if (ftruncate(lock.descriptor(), 0) != 0 ||
-      pwrite(lock.descriptor(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
+  if (ftruncate(lock.number(), 0) != 0 ||
+      pwrite(lock.number(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
     return failFor(path, "cannot be written", errno);
   }
   return lock;
@@ -81,27 +90,26 @@ Result<FileHandle> takeLock(const std::filesystem::path& path) {
 
 }  // namespace
 
-FileHandle::~FileHandle() {
-  if (descriptor_ >= 0) close(descriptor_);
-}
-
 Result<DataFolder> DataFolder::take(const std::filesystem::path& folder) {
-  const auto path = std::filesystem::absolute(folder).lexically_normal();
+  std::error_code error;
+  const auto path = std::filesystem::absolute(folder, error).lexically_normal();
+  if (error) return failFor(folder, "cannot be found", error.value());
   CORBEL_CHECK(makeFolder(path));
   CORBEL_CHECK(refuseNetworkFileSystem(path));
-  CORBEL_TRY(FileHandle lock, takeLock(path));
+  CORBEL_TRY(Descriptor lock, takeLock(path));
   return DataFolder(path, std::move(lock));
 }
 
 Result<void> DataFolder::ensureFile(const char* name) const {
-  const FileHandle made(open(file(name).c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  const Descriptor made(
+      open(file(name).c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!made) {
     if (errno == EEXIST) return {};
     return failFor(path_, "cannot be written", errno);
   }
   // The name must survive a power cut as well as what will be in the file.
-  const FileHandle folder(open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder || fsync(folder.descriptor()) != 0) return failFor(path_, "cannot be written", errno);
+  const Descriptor folder(open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder || fsync(folder.number()) != 0) return failFor(path_, "cannot be written", errno);
   return {};
 }
 

@@ -1,8 +1,9 @@
 // Numbered changes of the tables, each with its way back.
 //
-// A new migration is one new file beside the feature that owns the tables, and one line in that feature's list. Numbers
-// count through the whole program: take the next free one, so that "down to 12" means the state of one release. The app
-// joins the lists of all features and passes them here in any order.
+// A new migration is one new file beside the feature that owns the tables, and one line in that
+// feature's list. Numbers count through the whole program: take the next free one, so that "down to
+// 12" means the state of one release. The app joins the lists of all features and passes them here
+// in any order.
 #pragma once
 #include <span>
 #include <string>
@@ -29,16 +30,21 @@ struct AppliedMigration {
   Timestamp appliedAt;
 };
 
-// What the table schema_migrations (version, name, checksum, applied_at) holds, ascending; nothing in a new database.
+// What the table schema_migrations (version, name, checksum, applied_at) holds, ascending; nothing
+// in a new database.
 Result<std::vector<AppliedMigration>> appliedMigrations(Database& database);
 
-// Applies every migration that is missing, ascending, each in a transaction of its own; the versions applied.
-// failed_precondition: the database has a migration that this program does not know (a newer program made it), or `up` of
-// an applied one was changed since. unprocessable: the list itself is wrong (number twice, or no way back).
-// Else the error of the statement; the message names the migration, the ones before it stay applied.
-Result<std::vector<int>> migrateUp(Database& database, std::span<const Migration> migrations, const Clock& clock);
+// Applies every migration that is missing, ascending, each in a transaction of its own; the
+// versions applied. failed_precondition: the database has a migration that this program does not
+// know (a newer program made it), or `up` of an applied one was changed since. unprocessable: the
+// list itself is wrong (number twice, or no way back). Else the error of the statement; the message
+// names the migration, the ones before it stay applied.
+Result<std::vector<int>> migrateUp(Database& database, std::span<const Migration> migrations,
+                                   const Clock& clock);
 
-// Takes back every applied migration above `version`, descending; the versions taken back. Errors as above.
-Result<std::vector<int>> migrateDown(Database& database, std::span<const Migration> migrations, int version);
+// Takes back every applied migration above `version`, descending; the versions taken back. Errors
+// as above.
+Result<std::vector<int>> migrateDown(Database& database, std::span<const Migration> migrations,
+                                     int version);
 
 }  // namespace corbel::store

@@ -23,7 +23,8 @@ Result<void> ReaderPool::openFirst() {
 Result<std::unique_ptr<Connection>> ReaderPool::take(Deadline deadline) {
   {
     MutexLock lock(mutex_);
-    const auto busy = [this]() CORBEL_REQUIRES(mutex_) { return idle_.empty() && open_ >= readersMax_; };
+    const auto busy = [this]()
+                          CORBEL_REQUIRES(mutex_) { return idle_.empty() && open_ >= readersMax_; };
     if (busy()) {
       const SteadyTime since = clock_.steady();
       ++waits_;
@@ -31,7 +32,8 @@ Result<std::unique_ptr<Connection>> ReaderPool::take(Deadline deadline) {
         if (deadline.time() == SteadyTime::max()) {
           lock.wait(freed_);
         } else if (!lock.waitUntil(freed_, deadline.time()) && busy()) {
-          return fail(ErrorCode::deadlineExceeded, "the database is busy: no read could begin in the time allowed");
+          return fail(ErrorCode::deadlineExceeded,
+                      "the database is busy: no read could begin in the time allowed");
         }
       }
       waitUs_ += static_cast<std::uint64_t>(
@@ -63,7 +65,10 @@ void ReaderPool::giveBack(std::unique_ptr<Connection> connection) {
   freed_.notify_one();
 }
 
-Result<void> ReaderPool::inspect(std::move_only_function<Result<void>(Connection&)> fn, Deadline deadline) {
+Result<void> ReaderPool::inspect(std::move_only_function<Result<void>(Connection&)> fn,
+                                 Deadline deadline) {
+  if (deadline.expired(clock_))
+    return fail(ErrorCode::deadlineExceeded, "the time allowed ran out before this was read");
   CORBEL_TRY(auto connection, take(deadline));
   ++reads_;
   connection->setDeadline(deadline);
@@ -79,7 +84,8 @@ Result<void> ReaderPool::inspect(std::move_only_function<Result<void>(Connection
   return outcome;
 }
 
-Result<void> ReaderPool::read(std::move_only_function<Result<void>(Reader&)> fn, Deadline deadline) {
+Result<void> ReaderPool::read(std::move_only_function<Result<void>(Reader&)> fn,
+                              Deadline deadline) {
   const auto onSnapshot = [&](Connection& connection) -> Result<void> {
     connection.setDeadline(deadline.earlier(Deadline::after(clock_, readMax_)));
     CORBEL_CHECK(connection.run("BEGIN"));

@@ -22,8 +22,12 @@ namespace corbel::store {
 // Thread-safe. Opens connections as they are needed, never more than the most allowed.
 class ReaderPool {
  public:
-  ReaderPool(std::filesystem::path file, const DatabaseOptions& options, const Clock& clock, Condition& condition)
-      : file_(std::move(file)), readersMax_(options.readersMax), readMax_(options.readMax), clock_(clock),
+  ReaderPool(std::filesystem::path file, const DatabaseOptions& options, const Clock& clock,
+             Condition& condition)
+      : file_(std::move(file)),
+        readersMax_(options.readersMax),
+        readMax_(options.readMax),
+        clock_(clock),
         condition_(condition) {}
 
   // The connections a program starts with.

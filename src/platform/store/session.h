@@ -14,7 +14,8 @@ class SqliteReader final : public Reader {
   explicit SqliteReader(Connection& connection) : connection_(connection) {}
 
  private:
-  Result<std::int64_t> run(std::string_view sql, std::span<const Value> values, Visit& visit) override {
+  Result<std::int64_t> run(std::string_view sql, std::span<const Value> values,
+                           Visit& visit) override {
     return connection_.run(sql, values, visit);
   }
   Connection& connection_;
@@ -25,7 +26,8 @@ class SqliteTransaction final : public Transaction {
   explicit SqliteTransaction(Connection& connection) : connection_(connection) {}
 
  private:
-  Result<std::int64_t> run(std::string_view sql, std::span<const Value> values, Visit& visit) override {
+  Result<std::int64_t> run(std::string_view sql, std::span<const Value> values,
+                           Visit& visit) override {
     return connection_.run(sql, values, visit);
   }
   Result<void> runScript(std::string_view sql) override { return connection_.runScript(sql); }

@@ -49,8 +49,9 @@ constexpr std::size_t countPlaceholders(std::string_view sql) {
 
 }  // namespace detail
 
-// One SQL statement with `Placeholders` times `?`. Only text that the compiler knows converts to it, so nothing that
-// came from outside can ever become SQL. Statements are in the subset that SQLite and PostgreSQL share.
+// One SQL statement with `Placeholders` times `?`. Only text that the compiler knows converts to
+// it, so nothing that came from outside can ever become SQL. Statements are in the subset that
+// SQLite and PostgreSQL share.
 template <std::size_t Placeholders>
 class Sql {
  public:
@@ -69,7 +70,8 @@ class Sql {
 
 using Bytes = std::span<const std::byte>;
 
-// A value on its way into a statement: a view, valid as long as what it was made from. monostate is NULL.
+// A value on its way into a statement: a view, valid as long as what it was made from. monostate is
+// NULL.
 using Value = std::variant<std::monostate, std::int64_t, double, std::string_view, Bytes>;
 
 // Unsigned 64-bit numbers do not fit a database integer and are refused by the compiler.
@@ -98,8 +100,9 @@ Value toValue(const std::optional<T>& value) {
 }
 
 // The row at hand while a query runs. Columns count from 0. Views are valid until the next row.
-// A column that holds another type than asked for (NULL included) makes the whole query fail with `internal`: that is
-// damage or a mistake in the program, never something to guess about. The value read is then empty.
+// A column that holds another type than asked for (NULL included) makes the whole query fail with
+// `internal`: that is damage or a mistake in the program, never something to guess about. The value
+// read is then empty.
 class Row {
  public:
   virtual ~Row() = default;
@@ -116,13 +119,19 @@ class Row {
     return 0;
   }
   bool boolean(int column) const { return integer64(column) != 0; }
-  Timestamp time(int column) const { return Timestamp(std::chrono::milliseconds(integer64(column))); }
+  Timestamp time(int column) const {
+    return Timestamp(std::chrono::milliseconds(integer64(column)));
+  }
   std::string string(int column) const { return std::string(text(column)); }
 
   // Nothing for NULL.
-  std::optional<std::int64_t> optionalInteger(int column) const { return unlessNull(column, &Row::integer64); }
+  std::optional<std::int64_t> optionalInteger(int column) const {
+    return unlessNull(column, &Row::integer64);
+  }
   std::optional<double> optionalReal(int column) const { return unlessNull(column, &Row::real); }
-  std::optional<std::string> optionalString(int column) const { return unlessNull(column, &Row::string); }
+  std::optional<std::string> optionalString(int column) const {
+    return unlessNull(column, &Row::string);
+  }
   std::optional<Timestamp> optionalTime(int column) const { return unlessNull(column, &Row::time); }
 
  private:

@@ -20,7 +20,9 @@ constexpr std::int64_t kApplicationId = 0x4342454c;
 class SqliteDatabase final : public Database {
  public:
   SqliteDatabase(DataFolder folder, const DatabaseOptions& options, const Clock& clock)
-      : folder_(std::move(folder)), readers_(folder_.file(kFile), options, clock, condition_), clock_(clock) {}
+      : folder_(std::move(folder)),
+        readers_(folder_.file(kFile), options, clock, condition_),
+        clock_(clock) {}
 
   Result<void> start(const DatabaseOptions& options);
 
@@ -35,15 +37,18 @@ class SqliteDatabase final : public Database {
   }
 
  private:
-  Result<void> readOn(std::move_only_function<Result<void>(Reader&)> fn, Deadline deadline) override {
+  Result<void> readOn(std::move_only_function<Result<void>(Reader&)> fn,
+                      Deadline deadline) override {
     return readers_.read(std::move(fn), deadline);
   }
-  Result<void> writeAndWait(std::move_only_function<Result<void>(Transaction&)> fn, Deadline deadline) override {
+  Result<void> writeAndWait(std::move_only_function<Result<void>(Transaction&)> fn,
+                            Deadline deadline) override {
     return writer_->writeAndWait(std::move(fn), deadline);
   }
   Error explain(Error error) const;
 
-  // Destroyed in reverse: the readers close before the writer, whose connection empties the log, and the lock goes last.
+  // Destroyed in reverse: the readers close before the writer, whose connection empties the log,
+  // and the lock goes last.
   DataFolder folder_;
   Condition condition_;
   std::unique_ptr<Writer> writer_;
@@ -66,20 +71,23 @@ Result<void> claim(Connection& connection) {
   CORBEL_TRY(const auto id, number(connection, "PRAGMA application_id"));
   if (id == kApplicationId) return {};
   CORBEL_TRY(const auto tables, number(connection, "SELECT count(*) FROM sqlite_schema"));
-  if (id != 0 || tables != 0) return fail(ErrorCode::failedPrecondition, "is not a Corbel database");
+  if (id != 0 || tables != 0)
+    return fail(ErrorCode::failedPrecondition, "is not a Corbel database");
   return connection.run("PRAGMA application_id=1128416588");
 }
 static_assert(kApplicationId == 1128416588);
 
 Result<void> limitSize(Connection& connection, std::uint64_t bytes) {
   CORBEL_TRY(const auto pageBytes, number(connection, "PRAGMA page_size"));
-  return connection.runScript(fmt::format("PRAGMA max_page_count={}", bytes / static_cast<std::uint64_t>(pageBytes)));
+  return connection.runScript(
+      fmt::format("PRAGMA max_page_count={}", bytes / static_cast<std::uint64_t>(pageBytes)));
 }
 
 Result<void> SqliteDatabase::start(const DatabaseOptions& options) {
   CORBEL_CHECK(folder_.ensureFile(kFile));
   const auto prepare = [&]() -> Result<std::unique_ptr<Connection>> {
-    CORBEL_TRY(auto connection, Connection::open(folder_.file(kFile), Access::write, clock_, condition_));
+    CORBEL_TRY(auto connection,
+               Connection::open(folder_.file(kFile), Access::write, clock_, condition_));
     CORBEL_CHECK(claim(*connection));
     if (options.fileBytesMax) CORBEL_CHECK(limitSize(*connection, *options.fileBytesMax));
     CORBEL_CHECK(readers_.openFirst());
@@ -95,9 +103,10 @@ Error SqliteDatabase::explain(Error error) const {
   const std::string file = folder_.file(kFile).string();
   if (condition_.state() == StoreState::stopped) {
     error.code = ErrorCode::failedPrecondition;
-    error.message = fmt::format("{} is damaged or is not a Corbel database: restore a backup, or move the file away to "
-                                "start empty",
-                                file);
+    error.message = fmt::format(
+        "{} is damaged or is not a Corbel database: restore a backup, or move the file away to "
+        "start empty",
+        file);
   } else {
     error.message = fmt::format("{}: {}", file, error.message);
   }
@@ -123,7 +132,8 @@ Result<void> SqliteDatabase::checkIntegrity(Deadline deadline) {
 
 }  // namespace
 
-Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options, const Clock& clock) {
+Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options,
+                                                 const Clock& clock) {
   CORBEL_TRY(auto folder, DataFolder::take(options.dataFolder));
   auto database = std::make_unique<SqliteDatabase>(std::move(folder), options, clock);
   CORBEL_CHECK(database->start(options));

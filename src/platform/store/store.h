@@ -1,5 +1,6 @@
 // The database of one data folder: reads on many connections, writes in groups by one thread.
-// A write that was acknowledged survives a killed process and a power cut. Knows no tables: every feature owns its own.
+// A write that was acknowledged survives a killed process and a power cut. Knows no tables: every
+// feature owns its own.
 #pragma once
 #include <array>
 #include <chrono>
@@ -25,10 +26,11 @@ namespace corbel::store {
 
 class Reader;
 
-// A statement with its values, run by exactly one of the functions, within the expression that made it:
+// A statement with its values, run by exactly one of the functions, within the expression that made
+// it:
 //   reader.query("SELECT name FROM models WHERE id = ?", id).one(nameOf)
-// Outcomes of all: deadline_exceeded, internal (damage, or a column of another type), and whatever the statement itself
-// meets when it writes (INSERT … RETURNING): see Transaction.
+// Outcomes of all: deadline_exceeded, internal (damage, or a column of another type), and whatever
+// the statement itself meets when it writes (INSERT … RETURNING): see Transaction.
 template <std::size_t Count>
 class [[nodiscard]] Query {
  public:
@@ -53,7 +55,8 @@ class [[nodiscard]] Query {
   std::array<Value, Count> values_;
 };
 
-// Valid within the function it was given to, for the thread that runs it. All queries of one Reader see one snapshot.
+// Valid within the function it was given to, for the thread that runs it. All queries of one Reader
+// see one snapshot.
 class Reader {
  public:
   virtual ~Reader() = default;
@@ -67,11 +70,13 @@ class Reader {
   friend class Query;
   // Each row to `visit` until it answers false; the number of rows the statement changed.
   using Visit = std::move_only_function<bool(const Row&)>;
-  virtual Result<std::int64_t> run(std::string_view sql, std::span<const Value> values, Visit& visit) = 0;
+  virtual Result<std::int64_t> run(std::string_view sql, std::span<const Value> values,
+                                   Visit& visit) = 0;
 };
 
-// Outcomes of a statement that writes: already_exists (a unique key is taken), failed_precondition (it refers to
-// something missing, or a rule of the table does not hold), insufficient_storage, deadline_exceeded, internal.
+// Outcomes of a statement that writes: already_exists (a unique key is taken), failed_precondition
+// (it refers to something missing, or a rule of the table does not hold), insufficient_storage,
+// deadline_exceeded, internal.
 class Transaction : public Reader {
  public:
   template <class... Values>
@@ -94,11 +99,12 @@ class Transaction : public Reader {
 
 // What is committed together or not at all: an effect with every record that belongs to it.
 struct UnitOfWork {
-  // Runs on the writer's thread, possibly more than once: no side effect but SQL, no waiting. An error undoes what this
-  // unit did, and only that, and is its outcome.
+  // Runs on the writer's thread, possibly more than once: no side effect but SQL, no waiting. An
+  // error undoes what this unit did, and only that, and is its outcome.
   std::move_only_function<Result<void>(Transaction&)> apply;
-  // Called exactly once with the outcome, after the commit. Runs on the writer's thread (or within write() when the unit
-  // is refused at once), so it must neither wait nor write and must not throw.
+  // Called exactly once with the outcome, after the commit. Runs on the writer's thread (or within
+  // write() when the unit is refused at once), so it must neither wait nor write and must not
+  // throw.
   std::move_only_function<void(Result<void>)> done;
   // A unit that has not begun by then is not begun; one that still runs is undone.
   Deadline deadline = Deadline::never();
@@ -107,15 +113,18 @@ struct UnitOfWork {
 struct DatabaseOptions {
   std::filesystem::path dataFolder;  // made with mode 700 when missing; its files have mode 600
   int readersMax = limits::kReadersMax;
-  std::size_t queueMax = 16'384;                 // units waiting for the writer
-  std::chrono::milliseconds readMax{5'000};      // a longer read would keep the write-ahead log from being reused
-  std::optional<std::uint64_t> fileBytesMax;     // the database file grows no further; none: until the disk is full
+  std::size_t queueMax = 16'384;  // units waiting for the writer
+  std::chrono::milliseconds readMax{
+      5'000};  // a longer read would keep the write-ahead log from being reused
+  std::optional<std::uint64_t> fileBytesMax =
+      {};  // the database file grows no further; none: until the disk is full
 };
 
 enum class StoreState : std::uint8_t {
   ok,
   full,     // the last commit found no room; reads go on, writes are tried again and heal this
-  stopped,  // an I/O error or damage: what the disk holds is in doubt. Reads go on, writes never; restart the process
+  stopped,  // an I/O error or damage: what the disk holds is in doubt. Reads go on, writes never;
+            // restart the process
 };
 
 // Since start, but for the last group.
@@ -128,9 +137,9 @@ struct DatabaseStats {
   std::uint64_t reads = 0;
   std::uint64_t readsThatWaited = 0;  // for a connection
   std::uint64_t readWaitUs = 0;
-  std::uint64_t queueDepth = 0;       // now
-  std::uint64_t readersOpen = 0;      // now
-  std::uint64_t logPages = 0;         // now: pages in the write-ahead log
+  std::uint64_t queueDepth = 0;   // now
+  std::uint64_t readersOpen = 0;  // now
+  std::uint64_t logPages = 0;     // now: pages in the write-ahead log
 };
 
 // Thread-safe. The destructor commits what is queued; nobody may call by then.
@@ -138,9 +147,9 @@ class Database {
  public:
   // Opens or creates the database of options.dataFolder and takes the folder for this process.
   // `clock` must outlive it. The messages are for the operator and name the folder:
-  // unavailable: in use by another process. permission_denied: the folder or file cannot be made or written.
-  // failed_precondition: on a network file system, or the file is not a Corbel database or is damaged.
-  // insufficient_storage: the disk is full.
+  // unavailable: in use by another process. permission_denied: the folder or file cannot be made or
+  // written. failed_precondition: on a network file system, or the file is not a Corbel database or
+  // is damaged. insufficient_storage: the disk is full.
   static Result<std::unique_ptr<Database>> open(const DatabaseOptions& options, const Clock& clock);
   virtual ~Database() = default;
 
@@ -150,17 +159,20 @@ class Database {
   auto read(Read&& fn, Deadline deadline) -> std::invoke_result_t<Read&, Reader&>;
 
   // Queues the unit and returns at once. Units are applied in the order they were queued.
-  // Outcomes besides apply's own: unavailable (the queue is full, or the store has stopped; nothing was done),
-  // deadline_exceeded, insufficient_storage, internal (the commit failed: in doubt, the store has stopped).
+  // Outcomes besides apply's own: unavailable (the queue is full, or the store has stopped; nothing
+  // was done), deadline_exceeded, insufficient_storage, internal (the commit failed: in doubt, the
+  // store has stopped).
   virtual void write(UnitOfWork unit) = 0;
 
-  // Result<T> fn(Transaction&), and waits for its commit. May return a little after the deadline: once begun, the outcome
-  // is awaited, so that deadline_exceeded always means that nothing was done.
+  // Result<T> fn(Transaction&), and waits for its commit. May return a little after the deadline:
+  // once begun, the outcome is awaited, so that deadline_exceeded always means that nothing was
+  // done.
   template <class Write>
     requires std::invocable<Write&, Transaction&>
   auto write(Write&& fn, Deadline deadline) -> std::invoke_result_t<Write&, Transaction&>;
 
-  // Reads every page and index. failed_precondition: damaged (the detail says where), and writes stop.
+  // Reads every page and index. failed_precondition: damaged (the detail says where), and writes
+  // stop.
   virtual Result<void> checkIntegrity(Deadline deadline) = 0;
 
   virtual StoreState state() const = 0;
@@ -169,13 +181,16 @@ class Database {
   virtual DatabaseStats stats() const = 0;
 
  private:
-  virtual Result<void> readOn(std::move_only_function<Result<void>(Reader&)> fn, Deadline deadline) = 0;
-  virtual Result<void> writeAndWait(std::move_only_function<Result<void>(Transaction&)> fn, Deadline deadline) = 0;
+  virtual Result<void> readOn(std::move_only_function<Result<void>(Reader&)> fn,
+                              Deadline deadline) = 0;
+  virtual Result<void> writeAndWait(std::move_only_function<Result<void>(Transaction&)> fn,
+                                    Deadline deadline) = 0;
 };
 
 template <std::size_t Count>
 template <class Map>
-auto Query<Count>::all(Map&& map) && -> Result<std::vector<std::invoke_result_t<Map&, const Row&>>> {
+auto Query<Count>::all(
+    Map&& map) && -> Result<std::vector<std::invoke_result_t<Map&, const Row&>>> {
   std::vector<std::invoke_result_t<Map&, const Row&>> found;
   Reader::Visit visit = [&](const Row& row) {
     found.push_back(std::invoke(map, row));
@@ -187,7 +202,8 @@ auto Query<Count>::all(Map&& map) && -> Result<std::vector<std::invoke_result_t<
 
 template <std::size_t Count>
 template <class Map>
-auto Query<Count>::one(Map&& map) && -> Result<std::optional<std::invoke_result_t<Map&, const Row&>>> {
+auto Query<Count>::one(
+    Map&& map) && -> Result<std::optional<std::invoke_result_t<Map&, const Row&>>> {
   std::optional<std::invoke_result_t<Map&, const Row&>> found;
   Reader::Visit visit = [&](const Row& row) {
     found.emplace(std::invoke(map, row));
@@ -211,7 +227,8 @@ Result<void> Query<Count>::each(Each&& each) && {
 
 namespace detail {
 
-// Runs fn(argument), keeps its value and passes on whether it failed: what crosses the virtual functions is Result<void>.
+// Runs fn(argument), keeps its value and passes on whether it failed: what crosses the virtual
+// functions is Result<void>.
 template <class Outcome, class Fn, class Argument>
 Result<void> keep(std::optional<Outcome>& outcome, Fn& fn, Argument& argument) {
   outcome.emplace(std::invoke(fn, argument));
@@ -232,7 +249,8 @@ template <class Write>
   requires std::invocable<Write&, Transaction&>
 auto Database::write(Write&& fn, Deadline deadline) -> std::invoke_result_t<Write&, Transaction&> {
   std::optional<std::invoke_result_t<Write&, Transaction&>> outcome;
-  CORBEL_CHECK(writeAndWait([&](Transaction& tx) { return detail::keep(outcome, fn, tx); }, deadline));
+  CORBEL_CHECK(
+      writeAndWait([&](Transaction& tx) { return detail::keep(outcome, fn, tx); }, deadline));
   return *std::move(outcome);
 }
 

@@ -1,5 +1,7 @@
 #include "writer.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <exception>
 #include <iterator>
@@ -11,22 +13,33 @@
 namespace corbel::store {
 namespace {
 
-// Larger groups gain nothing (fsync is already shared by enough) and make the first of them wait longer.
+// Larger groups gain nothing (fsync is already shared by enough) and make the first of them wait
+// longer.
 constexpr std::size_t kGroupMax = 1'000;
 constexpr std::uint64_t kCheckpointPages = 1'000;  // 4 MB, SQLite's own default
-constexpr std::uint64_t kRestartPages = 16'000;    // 64 MB: readers have kept the log from being reused
+constexpr std::uint64_t kRestartPages =
+    16'000;  // 64 MB: readers have kept the log from being reused
 
 Error stoppedError() {
-  return {ErrorCode::unavailable, "writing has stopped after a disk error; the server must be restarted", {}, {}};
+  return {ErrorCode::unavailable,
+          "writing has stopped after a disk error; the server must be restarted",
+          {},
+          {}};
 }
 
 // SQLite's word for an interrupted statement inside a unit whose time ran out.
-Error expiredError() { return {ErrorCode::deadlineExceeded, "the time allowed ran out before this was stored", {}, {}}; }
+Error expiredError() {
+  return {ErrorCode::deadlineExceeded, "the time allowed ran out before this was stored", {}, {}};
+}
 
 }  // namespace
 
-Writer::Writer(std::unique_ptr<Connection> connection, Condition& condition, std::size_t queueMax, const Clock& clock)
-    : clock_(clock), condition_(condition), queueMax_(queueMax), connection_(std::move(connection)),
+Writer::Writer(std::unique_ptr<Connection> connection, Condition& condition, std::size_t queueMax,
+               const Clock& clock)
+    : clock_(clock),
+      condition_(condition),
+      queueMax_(queueMax),
+      connection_(std::move(connection)),
       thread_([this] { loop(); }) {}
 
 Writer::~Writer() {
@@ -56,23 +69,26 @@ void Writer::write(UnitOfWork unit) {
   }
 }
 
-Result<void> Writer::writeAndWait(std::move_only_function<Result<void>(Transaction&)> fn, Deadline deadline) {
+Result<void> Writer::writeAndWait(std::move_only_function<Result<void>(Transaction&)> fn,
+                                  Deadline deadline) {
   if (std::this_thread::get_id() == thread_.get_id()) {
-    return fail(ErrorCode::internal, "the database could not do this", "a blocking write on the writer's own thread");
+    return fail(ErrorCode::internal, "the database could not do this",
+                "a blocking write on the writer's own thread");
   }
   struct Wait {
     Mutex mutex;
     std::condition_variable answered;
     std::optional<Result<void>> outcome CORBEL_GUARDED_BY(mutex);
   } wait;
-  UnitOfWork unit{.apply = std::move(fn),
-                  .done =
-                      [&wait](Result<void> outcome) {
-                        MutexLock lock(wait.mutex);
-                        wait.outcome = std::move(outcome);
-                        wait.answered.notify_one();  // under the lock: `wait` ends as soon as it is let go
-                      },
-                  .deadline = deadline};
+  UnitOfWork unit{
+      .apply = std::move(fn),
+      .done =
+          [&wait](Result<void> outcome) {
+            MutexLock lock(wait.mutex);
+            wait.outcome = std::move(outcome);
+            wait.answered.notify_one();  // under the lock: `wait` ends as soon as it is let go
+          },
+      .deadline = deadline};
   const auto number = enqueue(unit);
   if (!number) {
     ++refused_;
@@ -100,6 +116,7 @@ bool Writer::withdraw(std::uint64_t number) {
 }
 
 void Writer::loop() {
+  pthread_setname_np(pthread_self(), "db-write");
   for (auto group = takeGroup(); !group.empty(); group = takeGroup()) {
     commit(group);
     answer(group);
@@ -122,8 +139,8 @@ std::vector<Writer::Unit> Writer::takeGroup() {
 
 void Writer::commit(std::span<Unit> group) {
   if (attempt(group) == Attempt::settled) return;
-  // One unit made SQLite give up the whole transaction. The others go again, each alone, so that a second such unit
-  // cannot disturb anybody.
+  // One unit made SQLite give up the whole transaction. The others go again, each alone, so that a
+  // second such unit cannot disturb anybody.
   for (Unit& unit : group) {
     if (!unit.outcome) attempt({&unit, 1});
   }
@@ -172,7 +189,8 @@ Result<void> Writer::applyInside(Unit& unit) {
     applied = fail(ErrorCode::internal, "the change failed", thrown.what());
   }
   if (!connection_->inTransaction()) {
-    if (applied) applied = fail(ErrorCode::internal, "the change failed", "it went on after a fatal error");
+    if (applied)
+      applied = fail(ErrorCode::internal, "the change failed", "it went on after a fatal error");
     return applied;
   }
   connection_->setDeadline(Deadline::never());
@@ -191,12 +209,16 @@ void Writer::answer(std::vector<Unit>& group) {
 }
 
 void Writer::checkpointWhenDue() {
-  const std::uint64_t pages = connection_->logPages();
-  logPages_ = pages;
-  if (pages < kCheckpointPages || condition_.state() == StoreState::stopped) return;
+  logPages_ = connection_->logPages();
+  const std::uint64_t uncopied = connection_->uncopiedPages();
+  const StoreState state = condition_.state();
+  // On a full disk the log itself may hold the room that is missing.
+  const bool due = uncopied >= kCheckpointPages || (state == StoreState::full && uncopied > 0);
+  if (!due || state == StoreState::stopped) return;
   // Failures show in `condition_`, or do no harm: the log keeps what was not copied.
-  std::ignore = connection_->checkpoint(pages < kRestartPages ? Connection::Checkpoint::passive
-                                                              : Connection::Checkpoint::restart);
+  std::ignore =
+      connection_->checkpoint(logPages_ < kRestartPages ? Connection::Checkpoint::passive
+                                                        : Connection::Checkpoint::restart);
 }
 
 void Writer::addTo(DatabaseStats& stats) const {

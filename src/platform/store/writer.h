@@ -1,4 +1,5 @@
-// The one thread that writes: takes what is queued, commits it as a group, answers, makes checkpoints.
+// The one thread that writes: takes what is queued, commits it as a group, answers, makes
+// checkpoints.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -22,18 +23,21 @@ namespace corbel::store {
 // Thread-safe. The destructor commits what is queued.
 class Writer {
  public:
-  Writer(std::unique_ptr<Connection> connection, Condition& condition, std::size_t queueMax, const Clock& clock);
+  Writer(std::unique_ptr<Connection> connection, Condition& condition, std::size_t queueMax,
+         const Clock& clock);
   ~Writer();
 
   void write(UnitOfWork unit);
-  Result<void> writeAndWait(std::move_only_function<Result<void>(Transaction&)> fn, Deadline deadline);
+  Result<void> writeAndWait(std::move_only_function<Result<void>(Transaction&)> fn,
+                            Deadline deadline);
   void addTo(DatabaseStats& stats) const;
 
  private:
   struct Unit {
     std::uint64_t number = 0;
     UnitOfWork work;
-    std::optional<Result<void>> outcome;  // none: not applied yet, or applied and waiting for the commit
+    std::optional<Result<void>>
+        outcome;  // none: not applied yet, or applied and waiting for the commit
   };
   enum class Attempt : std::uint8_t { settled, transactionLost };
 

@@ -1,0 +1,43 @@
+#include "gates/accounting.h"
+
+#include <charconv>
+
+#include "telemetry/log.h"
+#include "telemetry/metric_table.h"
+
+namespace corbel::gates {
+
+Accounting::Accounting(metrics::Metrics& metrics)
+    : requests_(metrics.of(metrics::kRequests)), durations_(metrics.of(metrics::kRequestDuration)) {}
+
+void Accounting::onAnswered(const http::RequestHead& head, const http::CallContext& context, const http::Sent& sent,
+                            std::chrono::nanoseconds duration) {
+  // Paths that lead nowhere share one label: clients must not be able to make new ones.
+  const std::string_view route = context.route != nullptr ? context.route->path : std::string_view("none");
+  const std::string_view method = http::name(head.method);
+  const std::string_view tenant = context.membership != nullptr ? std::string_view(context.membership->tenant) : "";
+  char status[8];
+  const auto end = std::to_chars(status, status + sizeof status, sent.status).ptr;
+  requests_.with(method, std::string_view(status, end), route, tenant).add();
+  durations_.with(method, route).observe(duration);
+
+  const log::Level level = sent.status >= 500 ? log::Level::error : log::Level::info;
+  if (!log::enabled("http", level)) return;
+  const std::string_view principal = context.principal ? std::string_view(context.principal->id) : "";
+  log::write(level, "http", "request",
+             {{"correlation_id", context.requestId},
+              {"tenant", tenant},
+              {"method", method},
+              {"path", context.path},
+              {"status", sent.status},
+              {"duration_ms", duration},
+              {"request_bytes", sent.requestBytes},
+              {"response_bytes", sent.bodyBytes},
+              {"principal", principal},
+              {"remote", head.remoteAddress},
+              {"aborted", sent.aborted},
+              {"code", context.errorCode},
+              {"detail", context.errorDetail}});
+}
+
+}  // namespace corbel::gates

@@ -1,0 +1,118 @@
+#include "native/prediction_text.h"
+
+#include "json/encode.h"
+
+namespace corbel::native {
+namespace {
+
+double milliseconds(std::chrono::nanoseconds duration) {
+  return static_cast<double>(duration / std::chrono::microseconds(1)) / 1000;
+}
+
+// The key of a class in `probabilities`: the registrant's label without quotes, else the file's, else its number.
+std::string_view className(const models::ServedModel& served, std::size_t index, std::string& scratch) {
+  if (index < served.labels.size()) {
+    const std::string_view label = served.labels[index];
+    const bool isPlainText = label.size() >= 2 && label.front() == '"' && !label.contains('\\');
+    return isPlainText ? label.substr(1, label.size() - 2) : label;
+  }
+  const auto& labels = served.engine->signature().classLabels;
+  if (index < labels.size()) return labels[index];
+  scratch = std::to_string(index);
+  return scratch;
+}
+
+void writeNumbers(json::Writer& writer, const std::vector<double>& values) {
+  if (values.size() == 1) return writer.value(values.front());
+  writer.beginArray();
+  for (const double value : values) writer.value(value);
+  writer.endArray();
+}
+
+void writePrediction(json::Writer& writer, const models::ServedModel& served,
+                     const inference::Prediction& prediction) {
+  writer.key("prediction");
+  if (prediction.classIndex && *prediction.classIndex < served.labels.size()) {
+    writer.raw(served.labels[*prediction.classIndex]);
+  } else if (!prediction.label.empty()) {
+    writer.value(prediction.label);
+  } else if (prediction.classIndex) {
+    writer.value(*prediction.classIndex);
+  } else if (!prediction.texts.empty()) {
+    writer.beginArray();
+    for (const std::string& text : prediction.texts) writer.value(text);
+    writer.endArray();
+  } else {
+    writeNumbers(writer, prediction.values);
+  }
+}
+
+void writeProbabilities(json::Writer& writer, const models::ServedModel& served,
+                        const inference::Prediction& prediction) {
+  if (const auto confidence = prediction.confidence()) writer.field("confidence", *confidence);
+  if (prediction.probabilities.empty()) return;
+  writer.key("probabilities");
+  writer.beginObject();
+  std::string scratch;
+  for (std::size_t i = 0; i < prediction.probabilities.size(); ++i) {
+    writer.field(className(served, i, scratch), prediction.probabilities[i]);
+  }
+  writer.endObject();
+}
+
+void writeImportance(json::Writer& writer, const models::ServedModel& served,
+                     const models::FeatureImportance& importance) {
+  writer.key("importance");
+  writer.beginObject();
+  writer.field("method", importance.method);
+  writer.field("space", importance.space);
+  writer.field("base", importance.base);
+  writer.key("values");
+  writer.beginObject();
+  const auto& fields = served.plan.fields();
+  for (std::size_t i = 0; i < importance.contributions.size(); ++i) {
+    writer.field(fields[i].name, importance.contributions[i]);
+  }
+  writer.endObject();
+  writer.endObject();
+}
+
+}  // namespace
+
+std::string resultMembers(const models::ServedModel& served, const models::PredictionResult& result,
+                          Confidence confidence) {
+  std::string members;
+  members.reserve(256);
+  json::Writer writer(members);
+  writePrediction(writer, served, result.prediction);
+  if (confidence == Confidence::yes) writeProbabilities(writer, served, result.prediction);
+  if (result.importance) writeImportance(writer, served, *result.importance);
+  return members;
+}
+
+std::string predictionJson(std::string_view resultMembers, const models::ServedModel& served, const CallFacts& facts) {
+  std::string out;
+  out.reserve(resultMembers.size() + 320);
+  out += '{';
+  out += resultMembers;
+  out += ',';
+  json::Writer writer(out);
+  writer.key("model");
+  writer.beginObject();
+  writer.field("id", served.modelId);
+  writer.field("name", served.modelName);
+  writer.endObject();
+  writer.field("version", served.version);
+  writer.field("predictionId", facts.predictionId);
+  writer.key("timing");
+  writer.beginObject();
+  writer.field("totalMs", milliseconds(facts.total));
+  writer.field("inferenceMs", milliseconds(facts.inference));
+  writer.endObject();
+  writer.field("cached", facts.cached);
+  writer.field("degraded", false);
+  writer.endObject();
+  return out;
+}
+
+}  // namespace corbel::native

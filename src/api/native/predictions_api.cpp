@@ -1,0 +1,139 @@
+#include "native/predictions_api.h"
+
+#include <memory>
+#include <utility>
+
+#include "models/predicting.h"
+#include "native/models_api.h"
+#include "native/predict_input.h"
+#include "native/prediction_text.h"
+#include "telemetry/metric_table.h"
+
+namespace corbel::native {
+
+// One prediction under way, wherever it runs.
+struct PredictionsApi::Work {
+  http::Call call;
+  PredictRequest request;
+  http::Reply<http::Response> reply;
+  models::VersionRef which;
+  Deadline deadline = Deadline::never();
+  std::shared_ptr<const models::ServedModel> served;
+};
+
+namespace {
+
+models::VersionRef versionOf(const PredictOptions& options) { return {options.version, options.alias.value_or("")}; }
+
+models::Importance importanceOf(const PredictOptions& options) {
+  return options.includeFeatureImportance ? models::Importance::yes : models::Importance::no;
+}
+
+// The options that change the answer, for the cache.
+std::string_view optionsKey(const PredictOptions& options) {
+  static constexpr std::string_view kKeys[] = {"", "c", "i", "ci"};
+  return kKeys[(options.includeConfidence ? 1 : 0) + (options.includeFeatureImportance ? 2 : 0)];
+}
+
+// A named row of a quick model costs less than handing it to another thread.
+bool runsAtOnce(const models::ServedModel& served, const PredictOptions& options) {
+  return served.engine->isQuick() && served.cacheTtl.count() == 0 && !options.includeFeatureImportance;
+}
+
+}  // namespace
+
+PredictionsApi::PredictionsApi(Parts parts)
+    : parts_(parts),
+      predictions_(parts.metrics.of(metrics::kPredictions)),
+      inferenceDuration_(parts.metrics.of(metrics::kInferenceDuration)),
+      inferenceTime_(parts.metrics.of(metrics::kInferenceTime)),
+      modelHits_(parts.metrics.of(metrics::kModelCacheHits).with()),
+      modelMisses_(parts.metrics.of(metrics::kModelCacheMisses).with()) {}
+
+void PredictionsApi::predict(http::Call call, PredictRequest request, http::Reply<http::Response> reply) {
+  const PredictOptions& options = request.options;
+  if (options.version && options.alias) {
+    return reply(failField("/options/alias", "must not stand beside version"));
+  }
+  Deadline deadline = call.deadline();
+  if (options.timeoutMs) {
+    deadline = deadline.earlier(Deadline::at(call.startedAt() + std::chrono::milliseconds(*options.timeoutMs)));
+  }
+  Work work{std::move(call), std::move(request), std::move(reply), versionOf(options), deadline, nullptr};
+  work.served = parts_.serving.find(work.call.tenant(), work.call.parameter("model"), work.which);
+  (work.served ? modelHits_ : modelMisses_).add();
+  if (work.served && runsAtOnce(*work.served, work.request.options)) return run(std::move(work));
+  runOnPool(std::move(work));
+}
+
+void PredictionsApi::runOnPool(Work work) {
+  auto shared = std::make_shared<Work>(std::move(work));
+  const bool accepted = parts_.pool.tryRun([this, shared] { loadAndRun(std::move(*shared)); });
+  if (accepted) return;
+  shared->call.addHeader("Retry-After", "1");
+  shared->reply(fail(ErrorCode::unavailable, "Too many predictions are waiting. Try again in a second."));
+}
+
+void PredictionsApi::loadAndRun(Work work) {
+  if (work.deadline.expired(parts_.clock)) {
+    return work.reply(fail(ErrorCode::deadlineExceeded, "The prediction waited longer than allowed."));
+  }
+  if (!work.served) {
+    auto loaded = parts_.serving.load(scopeOf(work.call), work.call.parameter("model"), work.which);
+    if (!loaded) return work.reply(std::unexpected(std::move(loaded).error()));
+    work.served = *std::move(loaded);
+  }
+  run(std::move(work));
+}
+
+void PredictionsApi::run(Work work) {
+  auto response = respond(work);
+  work.reply(std::move(response));
+}
+
+Result<std::string> PredictionsApi::answer(const Work& work, std::chrono::nanoseconds& inference) {
+  const auto& served = *work.served;
+  CORBEL_TRY(const auto input, readInput(served.plan, served.engine->signature(), work.request.input.text));
+  CORBEL_TRY(const auto result, models::predict(served, input, importanceOf(work.request.options), work.deadline,
+                                                parts_.clock));
+  inference = result.inference;
+  const auto confidence = work.request.options.includeConfidence ? Confidence::yes : Confidence::no;
+  return resultMembers(served, result, confidence);
+}
+
+Result<http::Response> PredictionsApi::respond(const Work& work) {
+  const auto& served = *work.served;
+  CallFacts facts;
+  std::string hash;
+  std::optional<std::string> members;
+  if (served.cacheTtl.count() > 0) {
+    hash = models::PredictionCache::hashOf(served.versionId, work.request.input.text, optionsKey(work.request.options));
+    members = parts_.cache.find(work.call.tenant(), hash, work.deadline);
+    facts.cached = members.has_value();
+  }
+  if (!members) {
+    auto computed = answer(work, facts.inference);
+    count(work, computed ? "ok" : name(computed.error().code), facts.inference);
+    if (!computed) return std::unexpected(std::move(computed).error());
+    members = *std::move(computed);
+    if (!hash.empty()) parts_.cache.put(work.call.tenant(), std::move(hash), *members, served.cacheTtl);
+  } else {
+    count(work, "cached", facts.inference);
+  }
+  const std::string id = parts_.ids.next();
+  facts.predictionId = id;
+  facts.total = parts_.clock.steady() - work.call.startedAt();
+  http::Response response;
+  response.body = predictionJson(*members, served, facts);
+  return response;
+}
+
+void PredictionsApi::count(const Work& work, std::string_view status, std::chrono::nanoseconds inference) {
+  const std::string& model = work.served->modelName;
+  predictions_.with(status, model).add();
+  if (inference.count() == 0) return;
+  inferenceDuration_.with(model).observe(inference);
+  inferenceTime_.with(model).observe(inference);
+}
+
+}  // namespace corbel::native

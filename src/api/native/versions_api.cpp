@@ -1,0 +1,173 @@
+#include "native/versions_api.h"
+
+#include <limits>
+#include <utility>
+
+#include "base/text.h"
+#include "json/encode.h"
+#include "native/artifact_sink.h"
+#include "native/models_api.h"
+
+namespace corbel::native {
+namespace {
+
+Result<int> versionOf(const http::Call& call) {
+  const auto text = call.parameter("version");
+  if (const auto number = parseNumber<int>(text); number && *number > 0) return *number;
+  return fail(ErrorCode::notFound, "Versions are numbered 1, 2, 3 ...; there is no version '" + std::string(text) + "'.");
+}
+
+Result<std::string_view> aliasOf(const http::Call& call) {
+  const auto alias = call.parameter("alias");
+  if (models::isModelName(alias) && !parseNumber<int>(alias)) return alias;
+  return fail(ErrorCode::invalidArgument,
+              "An alias is made of letters, digits, '.', '_' and '-', at most 128, and is not a number.");
+}
+
+json::Document jsonText(std::string_view text) {
+  std::string json;
+  json::Writer(json).value(text);
+  return {std::move(json)};
+}
+
+json::Document jsonNumber(std::int64_t value) { return {std::to_string(value)}; }
+
+std::vector<Difference> differencesOf(const models::Version& base, const models::Version& other) {
+  std::vector<Difference> differences;
+  const auto compare = [&](std::string field, json::Document a, json::Document b) {
+    if (a != b) differences.push_back({std::move(field), std::move(a), std::move(b)});
+  };
+  compare("artifact.sha256", jsonText(base.artifactSha256), jsonText(other.artifactSha256));
+  compare("artifact.sizeBytes", jsonNumber(base.artifactBytes), jsonNumber(other.artifactBytes));
+  compare("signature", {base.signature}, {other.signature});
+  compare("lineage.source", jsonText(base.source), jsonText(other.source));
+  compare("lineage.dataHash", jsonText(base.dataHash), jsonText(other.dataHash));
+  compare("notes", jsonText(base.notes), jsonText(other.notes));
+  compare("createdBy", jsonText(base.createdBy), jsonText(other.createdBy));
+  return differences;
+}
+
+}  // namespace
+
+VersionView view(const models::Version& version) {
+  return {.id = version.id,
+          .modelId = version.modelId,
+          .version = version.number,
+          .artifact = {version.artifactSha256, version.artifactBytes},
+          .signature = {version.signature},
+          .lineage = {version.source, version.dataHash, version.parent},
+          .notes = version.notes,
+          .createdBy = version.createdBy,
+          .createdAt = version.createdAt};
+}
+
+AliasView view(const models::Alias& alias) { return {alias.name, alias.version, alias.updatedAt}; }
+
+AliasChangeView view(const models::AliasChange& change) {
+  return {change.alias, change.version, change.previous, change.changedBy, change.changedAt};
+}
+
+Result<std::shared_ptr<http::BodySink>> VersionsApi::beginUpload(http::Call& call) {
+  CORBEL_TRY(auto writer,
+             parts_.intake.begin(scopeOf(call), call.parameter("model"), quotaOf(parts_.directory, call)));
+  return std::make_shared<ArtifactSink>(std::move(writer), parts_.pool);
+}
+
+Result<http::Created<VersionView>> VersionsApi::finishUpload(http::Call& call, const NewVersionQuery& request) {
+  auto& sink = static_cast<ArtifactSink&>(*call.context().upload);
+  models::NewVersion fresh;
+  fresh.source = request.source;
+  fresh.dataHash = request.dataHash;
+  fresh.parent = request.parent;
+  fresh.notes = request.notes;
+  // The time that sending took is over; opening the file gets its own.
+  models::Scope scope = scopeOf(call);
+  scope.deadline = Deadline::at(std::chrono::steady_clock::now() + limits::kValidationDeadline);
+  CORBEL_TRY(const auto version, parts_.intake.finish(scope, call.parameter("model"), sink.writer(), std::move(fresh),
+                                                      quotaOf(parts_.directory, call)));
+  return http::Created<VersionView>{
+      "/api/v1/ai/models/" + version.modelId + "/versions/" + std::to_string(version.number), view(version)};
+}
+
+Result<Page<VersionView>> VersionsApi::list(http::Call& call, const ListVersions& request) {
+  const int before = request.cursor.value_or(std::numeric_limits<int>::max());
+  CORBEL_TRY(auto found, parts_.registry.versions(scopeOf(call), call.parameter("model"), before, request.limit + 1));
+  Page<VersionView> page;
+  const auto limit = static_cast<std::size_t>(request.limit);
+  if (found.size() > limit) {
+    found.resize(limit);
+    page.nextCursor = std::to_string(found.back().number);
+  }
+  for (const models::Version& version : found) page.items.push_back(view(version));
+  return page;
+}
+
+Result<Comparison> VersionsApi::compare(http::Call& call, const CompareQuery& request) {
+  const auto model = call.parameter("model");
+  CORBEL_TRY(const auto base, parts_.registry.version(scopeOf(call), model, request.base));
+  CORBEL_TRY(const auto other, parts_.registry.version(scopeOf(call), model, request.other));
+  return Comparison{view(base), view(other), differencesOf(base, other)};
+}
+
+Result<VersionView> VersionsApi::read(http::Call& call) {
+  CORBEL_TRY(const int number, versionOf(call));
+  CORBEL_TRY(const auto version, parts_.registry.version(scopeOf(call), call.parameter("model"), number));
+  call.addHeader("ETag", "\"" + version.artifactSha256 + "\"");
+  return view(version);
+}
+
+Result<http::Response> VersionsApi::download(http::Call& call) {
+  CORBEL_TRY(const int number, versionOf(call));
+  CORBEL_TRY(const auto version, parts_.registry.version(scopeOf(call), call.parameter("model"), number));
+  CORBEL_TRY(const auto digest, objects::Digest::parse(version.artifactSha256));
+  CORBEL_TRY(auto file, parts_.objects.open(digest, call.deadline()));
+  const auto size = static_cast<std::uint64_t>(file.sizeBytes());
+  http::Response response{.contentType = "application/octet-stream", .headers = {}, .body = {}};
+  response.headers.emplace_back("Content-Disposition", "attachment; filename=\"" + version.artifactSha256 + "\"");
+  response.headers.emplace_back("Content-Security-Policy", "sandbox");
+  response.headers.emplace_back("ETag", "\"" + version.artifactSha256 + "\"");
+  response.body.emplace<http::FileRange>(std::move(file).release().release(), 0, size);
+  return response;
+}
+
+Result<http::NoContent> VersionsApi::unload(http::Call& call) {
+  CORBEL_TRY(const int number, versionOf(call));
+  CORBEL_TRY(const auto version, parts_.registry.version(scopeOf(call), call.parameter("model"), number));
+  parts_.serving.unload(call.tenant(), version.modelId, number);
+  return http::NoContent{};
+}
+
+Result<AliasList> VersionsApi::listAliases(http::Call& call) {
+  CORBEL_TRY(const auto aliases, parts_.registry.aliases(scopeOf(call), call.parameter("model")));
+  AliasList list;
+  for (const models::Alias& alias : aliases) list.items.push_back(view(alias));
+  return list;
+}
+
+Result<AliasChangeView> VersionsApi::setAlias(http::Call& call, const AliasTarget& request) {
+  CORBEL_TRY(const auto alias, aliasOf(call));
+  CORBEL_TRY(const auto change,
+             parts_.registry.promote(scopeOf(call), call.parameter("model"), alias, request.version));
+  return view(change);
+}
+
+Result<http::NoContent> VersionsApi::removeAlias(http::Call& call) {
+  CORBEL_TRY(const auto alias, aliasOf(call));
+  CORBEL_CHECK(parts_.registry.promote(scopeOf(call), call.parameter("model"), alias, std::nullopt));
+  return http::NoContent{};
+}
+
+Result<AliasChangeView> VersionsApi::rollBack(http::Call& call) {
+  CORBEL_TRY(const auto alias, aliasOf(call));
+  CORBEL_TRY(const auto change, parts_.registry.rollBack(scopeOf(call), call.parameter("model"), alias));
+  return view(change);
+}
+
+Result<AliasHistory> VersionsApi::history(http::Call& call, const Items& request) {
+  CORBEL_TRY(const auto changes, parts_.registry.history(scopeOf(call), call.parameter("model"), request.limit));
+  AliasHistory history;
+  for (const models::AliasChange& change : changes) history.items.push_back(view(change));
+  return history;
+}
+
+}  // namespace corbel::native

@@ -1,0 +1,94 @@
+#include "models/intake.h"
+
+#include <span>
+#include <utility>
+
+#include "inference/input_plan.h"
+#include "models/declaration.h"
+#include "models/signature_json.h"
+
+namespace corbel::models {
+
+class ArtifactIntake::InUse {
+ public:
+  InUse(ArtifactIntake& intake, const objects::Digest& digest) : intake_(intake), digest_(digest) {
+    const MutexLock lock(intake_.mutex_);
+    ++intake_.inUse_[digest_];
+  }
+  ~InUse() {
+    const MutexLock lock(intake_.mutex_);
+    if (--intake_.inUse_[digest_] == 0) intake_.inUse_.erase(digest_);
+  }
+  InUse(const InUse&) = delete;
+  InUse& operator=(const InUse&) = delete;
+
+ private:
+  ArtifactIntake& intake_;
+  objects::Digest digest_;
+};
+
+Result<std::unique_ptr<objects::ObjectWriter>> ArtifactIntake::begin(const Scope& scope, std::string_view ref,
+                                                                     const Quota& quota) {
+  CORBEL_TRY(const Model model, registry_.find(scope, ref));
+  if (model.archivedAt) return fail(ErrorCode::notFound, "The model is archived.");
+  if (quota.storageBytes) {
+    CORBEL_TRY(const std::int64_t stored, registry_.storedBytes(scope));
+    if (stored >= *quota.storageBytes) {
+      return fail(ErrorCode::insufficientStorage, "This tenant's storage of " + std::to_string(*quota.storageBytes) +
+                                                      " bytes is used up.");
+    }
+  }
+  return objects_.begin();
+}
+
+Result<Version> ArtifactIntake::finish(const Scope& scope, std::string_view ref, objects::ObjectWriter& file,
+                                       NewVersion version, const Quota& quota) {
+  CORBEL_TRY(const objects::ObjectInfo object, file.commit());
+  auto accepted = [&]() -> Result<Version> {
+    const InUse inUse(*this, object.digest);
+    if (quota.storageBytes) {
+      CORBEL_TRY(const std::int64_t stored, registry_.storedBytes(scope));
+      if (stored + object.sizeBytes > *quota.storageBytes) {
+        return fail(ErrorCode::insufficientStorage, "With this file the tenant would use more than its storage of " +
+                                                        std::to_string(*quota.storageBytes) + " bytes.");
+      }
+    }
+    return accept(scope, ref, object, std::move(version));
+  }();
+  if (!accepted) removeIfUnused(object.digest, scope.deadline);
+  return accepted;
+}
+
+Result<Version> ArtifactIntake::accept(const Scope& scope, std::string_view ref, const objects::ObjectInfo& object,
+                                       NewVersion version) {
+  CORBEL_TRY(const Model model, registry_.find(scope, ref));
+  CORBEL_TRY(const auto file, objects_.open(object.digest, scope.deadline));
+  CORBEL_TRY(const auto signature, inspect_(file, scope.deadline));
+  CORBEL_TRY(auto declaration, parseDeclaration(model));
+  CORBEL_CHECK(inference::InputPlan::make(signature, std::move(declaration.input)));
+  version.artifactSha256 = object.digest.hex();
+  version.artifactBytes = object.sizeBytes;
+  version.signature = toJson(signature);
+  return registry_.addVersion(scope, ref, std::move(version));
+}
+
+void ArtifactIntake::removeIfUnused(const objects::Digest& digest, Deadline deadline) {
+  const MutexLock lock(mutex_);
+  if (inUse_.contains(digest)) return;
+  const auto referenced = registry_.isReferenced(digest.hex(), deadline);
+  // An object too many costs space, one too few costs a model: in doubt it stays.
+  if (referenced && !*referenced) static_cast<void>(objects_.remove(digest));
+}
+
+Result<std::string> readAll(const objects::ObjectFile& file, std::int64_t maxBytes) {
+  if (file.sizeBytes() > maxBytes) {
+    return fail(ErrorCode::unavailable, "The model file is larger than the " + std::to_string(maxBytes) +
+                                            " bytes that this server may load.");
+  }
+  std::string content(static_cast<std::size_t>(file.sizeBytes()), '\0');
+  CORBEL_TRY(const std::size_t got, file.read(0, std::as_writable_bytes(std::span(content))));
+  if (got != content.size()) return fail(ErrorCode::internal, "The model file could not be read.", "short read");
+  return content;
+}
+
+}  // namespace corbel::models

@@ -1,0 +1,206 @@
+// The socket side of a connection: reading, writing, closing, time limits.
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "base/limits.h"
+#include "connection.h"
+#include "network_thread.h"
+
+namespace corbel::http {
+namespace {
+
+constexpr std::size_t kSparesKept = 4;
+constexpr std::size_t kLingerBytes = 1 * limits::kMiB;
+constexpr std::chrono::seconds kLingerTime{2};
+constexpr std::chrono::seconds kBodyRateWindow{10};
+constexpr std::chrono::seconds kMemoryKept{5};  // of an idle connection
+
+bool wouldBlock() { return errno == EAGAIN || errno == EWOULDBLOCK; }
+
+}  // namespace
+
+bool Connection::finishClosing() {
+  if (!flush()) return false;
+  if (!unreadInput_ && !readable_ && input_.empty()) {
+    close();
+    return false;
+  }
+  ::shutdown(socket_.number(), SHUT_WR);
+  state_ = State::lingering;
+  since_ = thread_.loop().now();
+  received_ = 0;
+  return true;
+}
+
+bool Connection::linger() {
+  std::array<char, 16 * limits::kKiB> thrownAway;
+  while (readable_) {
+    const auto length = ::recv(socket_.number(), thrownAway.data(), thrownAway.size(), 0);
+    if (length < 0 && errno == EINTR) continue;
+    if (length < 0 && wouldBlock()) {
+      readable_ = false;
+      break;
+    }
+    received_ += static_cast<std::uint64_t>(std::max<ssize_t>(length, 0));
+    if (length <= 0 || received_ > kLingerBytes) {
+      close();
+      break;
+    }
+  }
+  return false;
+}
+
+bool Connection::receive() {
+  if (!flush() || !readable_) return false;
+  if (readsLeft_ <= 0) {
+    continueLater();
+    return false;
+  }
+  --readsLeft_;
+  if (state_ != State::body) input_.unpin();
+  const auto ofBody = state_ == State::body ? body_.space() : std::span<char>();
+  const auto space = ofBody.empty() ? input_.space() : ofBody;
+  const auto length = ::recv(socket_.number(), space.data(), space.size(), 0);
+  if (length < 0 && errno == EINTR) return true;
+  if (length < 0 && wouldBlock()) {
+    readable_ = false;
+    return false;
+  }
+  if (length <= 0) {
+    close();
+    return false;
+  }
+  const auto bytes = static_cast<std::size_t>(length);
+  if (state_ == State::head && input_.empty() && served_) since_ = thread_.loop().now();
+  // epoll(7): a short read has emptied the socket, so that the next edge will be reported.
+  if (bytes < space.size() && !peerFinished_) readable_ = false;
+  received_ += bytes;
+  ofBody.empty() ? input_.received(bytes) : body_.wrote(bytes);
+  return true;
+}
+
+// true: nothing is left to write, and the connection is open.
+bool Connection::flush() {
+  if (outgoing_.empty()) return state_ != State::closed;
+  if (!writable_) return false;
+  const auto before = outgoing_.written();
+  const auto result = outgoing_.flush(socket_.number());
+  if (outgoing_.written() != before) writtenAt_ = thread_.loop().now();
+  switch (result) {
+    case Outgoing::Flush::done:
+      settle();
+      return state_ != State::closed;
+    case Outgoing::Flush::blocked:
+      writable_ = false;
+      return false;
+    case Outgoing::Flush::paused:
+      continueLater();
+      return false;
+    case Outgoing::Flush::failed:
+      close();
+      return false;
+  }
+  std::unreachable();
+}
+
+void Connection::continueLater() {
+  thread_.loop().post([self = shared_from_this()] {
+    self->readsLeft_ = kReadsPerTurn;
+    self->advance();
+  });
+}
+
+void Connection::settle() {
+  for (auto& exchange : unsettled_) {
+    report(*exchange);
+    if (spare_.size() < kSparesKept) spare_.push_back(std::move(exchange));
+  }
+  unsettled_.clear();
+  if (thread_.state().draining && served_ && isIdle()) close();
+}
+
+void Connection::report(HttpExchange& exchange) {
+  try {
+    thread_.service().onSent(exchange, exchange.sent);
+  } catch (...) {
+    // The response is out: there is nobody left to tell.
+  }
+  exchange.response = {};
+}
+
+void Connection::close() {
+  if (state_ == State::closed) return;
+  state_ = State::closed;
+  socket_.close();
+  const auto bodyWritten = outgoing_.bodyWritten();
+  for (auto& exchange : unsettled_) {
+    exchange->sent.aborted = true;
+    exchange->sent.bodyBytes = 0;
+  }
+  if (!unsettled_.empty() && outgoing_.full()) unsettled_.back()->sent.bodyBytes = bodyWritten;
+  if (exchange_) {
+    exchange_->sent = {0, 0, body_.total(), true};
+    unsettled_.push_back(std::move(exchange_));
+  }
+  for (auto& exchange : unsettled_) report(*exchange);
+  unsettled_.clear();
+  spare_.clear();
+  if (!sinkBusy_) body_.dropSink();
+  thread_.onClosed(*this);
+}
+
+void Connection::sweep(SteadyTime now) {
+  if (!outgoing_.empty()) {
+    if (now - writtenAt_ >= thread_.state().options.idleTimeout) close();
+    return;
+  }
+  switch (state_) {
+    case State::head:
+      return sweepHead(now);
+    case State::body:
+    case State::rest:
+      return sweepBody(now);
+    case State::lingering:
+      if (now - since_ >= kLingerTime) close();
+      return;
+    case State::service:
+    case State::closing:
+    case State::closed:
+      return;
+  }
+}
+
+void Connection::sweepHead(SteadyTime now) {
+  const ServerOptions& options = thread_.state().options;
+  const bool between = input_.empty() && served_;
+  if (now - since_ < (between ? options.idleTimeout : options.headerDeadline)) {
+    if (between && now - since_ >= kMemoryKept) input_.release();
+    return;
+  }
+  if (input_.empty()) return close();
+  refuse({ErrorCode::requestTimeout,
+          "the request's headers must arrive within " + std::to_string(options.headerDeadline.count()) + " ms",
+          {},
+          {}});
+  advance();
+}
+
+void Connection::sweepBody(SteadyTime now) {
+  if (sinkBusy_ || now - since_ < kBodyRateWindow) return;
+  const bool fastEnough =
+      received_ >= limits::kBodyBytesPerSecond * static_cast<std::uint64_t>(kBodyRateWindow.count());
+  since_ = now;
+  received_ = 0;
+  if (fastEnough) return;
+  if (state_ == State::rest) return close();
+  failExchange(
+      {ErrorCode::requestTimeout,
+       "the request body must arrive at " + std::to_string(limits::kBodyBytesPerSecond) + " bytes per second or faster",
+       {},
+       {}});
+}
+
+}  // namespace corbel::http

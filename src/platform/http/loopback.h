@@ -1,0 +1,210 @@
+// For the tests of this folder: a client that speaks raw bytes, a service made of functions, and a
+// server for both.
+#pragma once
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <condition_variable>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/mutex.h"
+#include "base/text.h"
+#include "descriptor.h"
+#include "http/server.h"
+
+namespace corbel::http {
+
+struct Received {
+  int status = 0;
+  std::string head;
+  std::string body;
+
+  std::string header(std::string_view name) const {
+    std::string_view rest = head;
+    while (!rest.empty()) {
+      std::string_view line = takeUntil(rest, '\n');
+      const auto key = takeUntil(line, ':');
+      if (equalsIgnoringCase(key, name)) return std::string(trim(line.substr(0, line.size() - 1)));
+    }
+    return {};
+  }
+};
+
+class Client {
+ public:
+  explicit Client(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const timeval patience{.tv_sec = 20, .tv_usec = 0};
+    ::setsockopt(socket_.number(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    ::setsockopt(socket_.number(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    const int on = 1;
+    ::setsockopt(socket_.number(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    connected_ = ::connect(socket_.number(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  }
+
+  bool connected() const { return connected_; }
+  bool send(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const auto sent = ::send(socket_.number(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent <= 0) return false;
+      bytes.remove_prefix(static_cast<std::size_t>(sent));
+    }
+    return true;
+  }
+  void finishSending() { ::shutdown(socket_.number(), SHUT_WR); }
+  // The server sees a reset, not an orderly end.
+  void reset() {
+    const linger now{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(socket_.number(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    socket_.close();
+  }
+  void close() { socket_.close(); }
+
+  // The next response. Status 0: the server closed first.
+  Received read(std::string_view toMethod = "GET") {
+    std::size_t end = 0;
+    while ((end = buffer_.find("\r\n\r\n")) == std::string::npos) {
+      if (!receive()) return {};
+    }
+    Received received{.head = buffer_.substr(0, end + 4), .body = {}};
+    buffer_.erase(0, end + 4);
+    received.status = parseNumber<int>(received.head.substr(9, 3)).value_or(0);
+    const auto length = parseNumber<std::size_t>(received.header("Content-Length")).value_or(0);
+    while (toMethod != "HEAD" && buffer_.size() < length) {
+      if (!receive()) return {};
+    }
+    if (toMethod != "HEAD") received.body = buffer_.substr(0, length), buffer_.erase(0, length);
+    return received;
+  }
+  Received ask(std::string_view request) { return send(request) ? read() : Received(); }
+  // Waits for the end. false: bytes came instead.
+  bool closedByServer() { return buffer_.empty() && !receive(); }
+
+ private:
+  bool receive() {
+    char bytes[65536];
+    const auto length = ::recv(socket_.number(), bytes, sizeof bytes, 0);
+    if (length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) ADD_FAILURE() << "the server does not answer";
+    if (length <= 0) return false;
+    buffer_.append(bytes, static_cast<std::size_t>(length));
+    return true;
+  }
+
+  Descriptor socket_;
+  bool connected_ = false;
+  std::string buffer_;
+};
+
+inline Response text(std::string body, int status = 200) {
+  return {.status = status, .contentType = "text/plain", .headers = {}, .body = std::move(body)};
+}
+
+// Reads every body and answers with what it got, unless told otherwise.
+class ScriptedService final : public Service {
+ public:
+  using Step = std::function<void(const std::shared_ptr<Exchange>&)>;
+  Step head = [](const auto& exchange) { exchange->readBody({.maxBytes = limits::kJsonBody, .sink = {}}); };
+  Step body = [](const auto& exchange) {
+    exchange->complete(text(std::string(name(exchange->head().method)) + " " + std::string(exchange->head().target) +
+                            " " + std::string(exchange->body())));
+  };
+
+  void onHead(const std::shared_ptr<Exchange>& exchange) override { head(exchange); }
+  void onBody(const std::shared_ptr<Exchange>& exchange) override { body(exchange); }
+  void onSent(Exchange&, const Sent& sent) override {
+    MutexLock lock(mutex_);
+    sent_.push_back(sent);
+    changed_.notify_all();
+  }
+  Response onUnreadable(const Error& error, std::string_view) override {
+    static constexpr std::pair<ErrorCode, int> kStatus[] = {
+        {ErrorCode::invalidArgument, 400},    {ErrorCode::methodNotAllowed, 405}, {ErrorCode::requestTimeout, 408},
+        {ErrorCode::payloadTooLarge, 413},    {ErrorCode::headerTooLarge, 431},   {ErrorCode::unavailable, 503},
+        {ErrorCode::insufficientStorage, 507}};
+    for (const auto& [code, status] : kStatus) {
+      if (code == error.code) return text(error.message, status);
+    }
+    return text(error.message, 500);
+  }
+
+  // The outcome of the first `count` exchanges, when they have ended.
+  std::vector<Sent> waitForSent(std::size_t count) {
+    MutexLock lock(mutex_);
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (sent_.size() < count) {
+      if (!lock.waitUntil(changed_, until)) {
+        ADD_FAILURE() << "only " << sent_.size() << " exchanges have ended";
+        break;
+      }
+    }
+    return sent_;
+  }
+
+ private:
+  Mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Sent> sent_ CORBEL_GUARDED_BY(mutex_);
+};
+
+// A value that one thread sets and another waits for.
+template <class T>
+class Promised {
+ public:
+  void set(T value) {
+    MutexLock lock(mutex_);
+    value_ = std::move(value);
+    changed_.notify_all();
+  }
+  T wait() {
+    MutexLock lock(mutex_);
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!value_) {
+      if (!lock.waitUntil(changed_, until)) {
+        ADD_FAILURE() << "nothing was set";
+        return T();
+      }
+    }
+    return std::move(*std::exchange(value_, std::nullopt));
+  }
+
+ private:
+  Mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<T> value_ CORBEL_GUARDED_BY(mutex_);
+};
+
+template <class TimeSource = SystemClock>
+class ServerTestWith : public testing::Test {
+ protected:
+  ~ServerTestWith() override { server_.reset(); }
+  void start() {
+    options.port = 0;
+    auto started = Server::start(options, service, clock);
+    ASSERT_TRUE(started) << started.error().message;
+    server_ = std::move(*started);
+  }
+  Server& server() {
+    if (!server_) start();
+    return *server_;
+  }
+  Client connect() { return Client(server().port()); }
+  void stop() { server_.reset(); }
+
+  ServerOptions options;
+  ScriptedService service;
+  TimeSource clock;
+
+ private:
+  std::unique_ptr<Server> server_;
+};
+using ServerTest = ServerTestWith<>;
+using TimedServerTest = ServerTestWith<ManualClock>;
+
+}  // namespace corbel::http

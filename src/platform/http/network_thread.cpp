@@ -1,0 +1,78 @@
+#include "network_thread.h"
+
+#include <pthread.h>
+#include <sys/epoll.h>
+
+namespace corbel::http {
+namespace {
+
+constexpr std::chrono::milliseconds kSweepInterval{100};
+
+}  // namespace
+
+NetworkThread::NetworkThread(ServerState& state, std::shared_ptr<EventLoop> loop)
+    : state_(state), loop_(std::move(loop)) {
+  thread_ = std::thread([this] { loop_->run(kSweepInterval, [this] { sweep(); }); });
+  ::pthread_setname_np(thread_.native_handle(), "http");
+}
+
+NetworkThread::~NetworkThread() {
+  loop_->post([this] {
+    while (!connections_.empty()) connections_.back().connection->close();
+    loop_->stop();
+  });
+  thread_.join();
+}
+
+void NetworkThread::adopt(Descriptor socket, std::string remoteAddress, Entrance entrance) {
+  ++load_;
+  if (loop_->onThisThread()) return start(std::move(socket), std::move(remoteAddress), entrance);
+  loop_->post([this, socket = std::move(socket), address = std::move(remoteAddress), entrance]() mutable {
+    start(std::move(socket), std::move(address), entrance);
+  });
+}
+
+void NetworkThread::start(Descriptor socket, std::string remoteAddress, Entrance entrance) {
+  if (state_.draining) return forget(entrance);
+  const int number = socket.number();
+  auto connection = std::make_shared<Connection>(*this, std::move(socket), std::move(remoteAddress));
+  constexpr std::uint32_t kEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  if (!loop_->watch(number, kEvents, *connection)) return forget(entrance);
+  connection->slot = connections_.size();
+  connections_.push_back({connection, entrance});
+  if (entrance == Entrance::turnedAway) {
+    connection->turnAway(
+        {ErrorCode::unavailable, "the server has as many connections as it allows; try again later", {}, {}});
+  }
+}
+
+void NetworkThread::onClosed(Connection& connection) {
+  const std::size_t slot = connection.slot;
+  forget(connections_[slot].entrance);
+  loop_->keep(std::move(connections_[slot].connection));
+  connections_[slot] = std::move(connections_.back());
+  connections_.pop_back();
+  if (slot < connections_.size()) connections_[slot].connection->slot = slot;
+}
+
+void NetworkThread::forget(Entrance entrance) {
+  --load_;
+  --(entrance == Entrance::admitted ? state_.connections : state_.turnedAway);
+}
+
+// From the back: closing moves the last connection into the gap, which was swept already.
+void NetworkThread::sweep() {
+  for (std::size_t i = connections_.size(); i-- > 0;) {
+    if (i < connections_.size()) connections_[i].connection->sweep(loop_->now());
+  }
+}
+
+void NetworkThread::drain() {
+  loop_->post([this] {
+    for (std::size_t i = connections_.size(); i-- > 0;) {
+      if (i < connections_.size()) connections_[i].connection->drain();
+    }
+  });
+}
+
+}  // namespace corbel::http

@@ -1,0 +1,34 @@
+// Writes the head of a response as text.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "http/message.h"
+
+namespace corbel::http {
+
+// Bytes of the response's body.
+std::uint64_t bodyLength(const Response& response);
+
+// 204 and 304 never have one.
+bool mayHaveBody(int status);
+
+enum class AfterResponse : std::uint8_t { keepOpen, close };
+
+// Appends status line and headers, up to and with the empty line. `date` is what DateText gives.
+// Control characters in header values become spaces: no value can start a header of its own.
+void appendHead(std::string& out, const Response& response, AfterResponse after, std::string_view date);
+
+// The Date header's value (RFC 9110, 5.6.7), rendered once a second.
+class DateText {
+ public:
+  std::string_view at(Timestamp time);
+
+ private:
+  std::chrono::sys_seconds second_{std::chrono::seconds(-1)};
+  std::string text_;
+};
+
+}  // namespace corbel::http

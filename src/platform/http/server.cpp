@@ -1,0 +1,68 @@
+#include "http/server.h"
+
+#include <algorithm>
+#include <exception>
+#include <thread>
+
+#include "base/mutex.h"
+#include "listener.h"
+#include "network_thread.h"
+
+namespace corbel::http {
+namespace {
+
+class HttpServer final : public Server {
+ public:
+  HttpServer(const ServerOptions& options, Service& service, const Clock& clock,
+             std::vector<std::shared_ptr<EventLoop>> loops, Bound bound)
+      : state_(options, service, clock) {
+    for (auto& loop : loops) {
+      threads_.push_back(std::make_unique<NetworkThread>(state_, std::move(loop)));
+    }
+    listener_ = std::make_unique<Listener>(state_, threads_, std::move(bound));
+  }
+  ~HttpServer() override { drain(Deadline::at(SteadyTime::min())); }
+
+  std::uint16_t port() const override { return listener_->port(); }
+  ServerStats stats() const override { return {state_.connections, state_.accepted, state_.refused}; }
+  void drain(Deadline deadline) override;
+
+ private:
+  ServerState state_;
+  std::vector<std::unique_ptr<NetworkThread>> threads_;
+  std::unique_ptr<Listener> listener_;
+  Mutex draining_;
+};
+
+// How soon drain() notices that the last connection has closed.
+constexpr std::chrono::milliseconds kDrainPoll{5};
+
+void HttpServer::drain(Deadline deadline) {
+  MutexLock lock(draining_);
+  if (threads_.empty()) return;
+  state_.draining = true;
+  threads_.front()->loop().post([this] { listener_->close(); });
+  for (auto& thread : threads_) thread->drain();
+  while (state_.connections > 0 && !deadline.expired(state_.clock)) {
+    std::this_thread::sleep_for(kDrainPoll);
+  }
+  threads_.clear();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Service& service, const Clock& clock) {
+  CORBEL_TRY(Bound bound, bindTo(options.host, options.port));
+  std::vector<std::shared_ptr<EventLoop>> loops;
+  for (unsigned i = 0; i < std::max(1U, options.threads); ++i) {
+    CORBEL_TRY(auto loop, EventLoop::create(clock));
+    loops.push_back(std::move(loop));
+  }
+  try {
+    return std::make_unique<HttpServer>(options, service, clock, std::move(loops), std::move(bound));
+  } catch (const std::exception& exception) {
+    return fail(ErrorCode::internal, "cannot start the network threads", exception.what());
+  }
+}
+
+}  // namespace corbel::http

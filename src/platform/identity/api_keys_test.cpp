@@ -1,0 +1,316 @@
+#include "identity/api_keys.h"
+
+#include <sys/stat.h>
+
+#include <fstream>
+#include <set>
+#include <thread>
+
+#include "crypto/sha256.h"
+#include "identity_fixture.h"
+#include "key_text.h"
+
+namespace corbel::identity {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::seconds;
+
+const Deadline kSoon = Deadline::never();
+
+class ApiKeysTest : public IdentityTest {
+ protected:
+  std::unique_ptr<ApiKeys> load() { return mustBe(ApiKeys::load({*database, *directory, clock, random, ids}, kSoon)); }
+  MintedKey mint(const NewApiKey& key, const Actor& by) { return mustBe(keys->create(key, by, kSoon)); }
+  bool opens(const Secret& text) { return keys->verify(text.reveal()).has_value(); }
+  std::string keyFile() const { return (folder.path() / "admin-key").string(); }
+
+  Caller owner = caller("default", "owner");
+  std::unique_ptr<ApiKeys> keys = load();
+};
+
+using Keys = ApiKeysTest;
+using Delegation = ApiKeysTest;
+using FirstKey = ApiKeysTest;
+
+TEST(KeyText, IsReadBackExactly) {
+  const Secret text = keyText("abcdefABCDEF", Secret(std::string(32, 's')));
+  EXPECT_EQ(text.reveal(), "crb_abcdefABCDEF_" + std::string(32, 's'));
+  EXPECT_EQ(parseKeyText(text.reveal())->prefix, "abcdefABCDEF");
+  EXPECT_EQ(parseKeyText(text.reveal())->secret, std::string(32, 's'));
+}
+
+TEST(KeyText, RefusesEverythingElse) {
+  const std::string good = "crb_abcdefABCDEF_" + std::string(32, 's');
+  for (const std::string& wrong : {std::string(), std::string("crb_"), good + "s", good.substr(0, good.size() - 1),
+                                   " " + good, "CRB" + good.substr(3), "crb_abcdefABCDE__" + std::string(32, 's'),
+                                   "crb_abcdef'BCDEF_" + std::string(32, 's'), std::string(1'000'000, 'a')}) {
+    EXPECT_FALSE(parseKeyText(wrong)) << wrong.substr(0, 60);
+  }
+}
+
+TEST(KeyText, IsMadeOfUnbiasedLettersAndDigits) {
+  SystemRandom random;
+  const std::string word = randomWord(random, 62'000);
+  std::map<char, int> counts;
+  for (const char c : word) ++counts[c];
+  EXPECT_EQ(counts.size(), 62u);
+  for (const auto& [c, count] : counts) EXPECT_NEAR(count, 1'000, 200) << c;
+}
+
+TEST_F(Keys, OpenTheirTenantWithTheirRole) {
+  const MintedKey minted = mint({.name = "ci", .role = "developer", .limits = {.requestsPerMinute = 100}}, owner);
+  const PrincipalRef principal = mustBe(keys->verify(minted.text.reveal()));
+  EXPECT_EQ(principal->kind, PrincipalKind::apiKey);
+  EXPECT_EQ(principal->id, "key:" + minted.key.id);
+  EXPECT_EQ(principal->name, "ci");
+  EXPECT_EQ(principal->limits.requestsPerMinute, 100u);
+  EXPECT_EQ(mustBe(chooseTenant(*principal, ""))->permissions, *builtInRole("developer"));
+}
+
+TEST_F(Keys, AreStillGoodAfterARestart) {
+  const MintedKey minted =
+      mint({.name = "ci", .permissions = {Permission::modelsRead}, .expiresAt = clock.now() + hours(1)}, owner);
+  keys = load();
+  EXPECT_EQ(mustBe(keys->verify(minted.text.reveal()))->memberships.front().permissions,
+            PermissionSet{Permission::modelsRead});
+  clock.advance(hours(1));
+  EXPECT_FALSE(opens(minted.text));
+}
+
+TEST_F(Keys, AreNowhereStoredAsText) {
+  const MintedKey minted = mint({.name = "ci", .role = "viewer"}, owner);
+  database.reset();
+  const std::string secret(parseKeyText(minted.text.reveal())->secret);
+  for (const auto& file : std::filesystem::directory_iterator(folder.path())) {
+    std::ifstream stream(file.path(), std::ios::binary);
+    const std::string content((std::istreambuf_iterator<char>(stream)), {});
+    EXPECT_EQ(content.find(secret), std::string::npos) << file.path();
+  }
+  keys.reset();
+}
+
+TEST_F(Keys, AreRefusedWhenTheSecretIsWrongInAnyPlace) {
+  const MintedKey minted = mint({.name = "ci", .role = "viewer"}, owner);
+  const std::string good(minted.text.reveal());
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    std::string wrong = good;
+    wrong[i] = wrong[i] == 'x' ? 'y' : 'x';
+    const auto verified = keys->verify(wrong);
+    ASSERT_FALSE(verified.has_value()) << i;
+    EXPECT_EQ(verified.error().code, ErrorCode::unauthenticated);
+    EXPECT_EQ(verified.error().message, "The API key is not valid.");
+  }
+}
+
+TEST_F(Keys, ThatShareNothingButTheirPrefixAreDifferent) {
+  const MintedKey first = mint({.name = "a", .role = "viewer"}, owner);
+  const MintedKey second = mint({.name = "b", .role = "viewer"}, owner);
+  const auto mixed = keyText(first.key.prefix, Secret(std::string(parseKeyText(second.text.reveal())->secret)));
+  EXPECT_FALSE(opens(mixed));
+  EXPECT_NE(mustBe(keys->verify(first.text.reveal()))->id, mustBe(keys->verify(second.text.reveal()))->id);
+}
+
+TEST_F(Keys, AreRefusedFromTheMomentTheyExpire) {
+  const MintedKey minted = mint({.name = "ci", .role = "viewer", .expiresAt = clock.now() + seconds(10)}, owner);
+  clock.advance(std::chrono::milliseconds(9'999));
+  EXPECT_TRUE(opens(minted.text));
+  clock.advance(std::chrono::milliseconds(1));
+  EXPECT_FALSE(opens(minted.text));
+}
+
+TEST_F(Keys, AreRefusedAsSoonAsTheyAreRevoked) {
+  const MintedKey minted = mint({.name = "ci", .role = "viewer"}, owner);
+  ASSERT_TRUE(keys->revoke(minted.key.id, owner, kSoon));
+  EXPECT_FALSE(opens(minted.text));
+  EXPECT_TRUE(keys->revoke(minted.key.id, owner, kSoon));
+  EXPECT_EQ(keys->rotate(minted.key.id, hours(1), owner, kSoon).error().code, ErrorCode::failedPrecondition);
+  EXPECT_EQ(mustBe(keys->get(minted.key.id, owner, kSoon)).revokedAt, clock.now());
+  keys = load();
+  EXPECT_FALSE(opens(minted.text));
+}
+
+TEST_F(Keys, KeepTheOldSecretForTheGraceAfterRotation) {
+  const MintedKey old = mint({.name = "ci", .role = "viewer"}, owner);
+  const MintedKey fresh = mustBe(keys->rotate(old.key.id, seconds(60), owner, kSoon));
+  EXPECT_EQ(fresh.key.id, old.key.id);
+  EXPECT_TRUE(opens(fresh.text));
+  EXPECT_TRUE(opens(old.text));
+  keys = load();
+  clock.advance(seconds(59));
+  EXPECT_TRUE(opens(old.text));
+  clock.advance(seconds(1));
+  EXPECT_FALSE(opens(old.text));
+  EXPECT_TRUE(opens(fresh.text));
+}
+
+TEST_F(Keys, RotatedWithoutGraceLoseTheOldSecretAtOnce) {
+  const MintedKey old = mint({.name = "ci", .role = "viewer"}, owner);
+  mustBe(keys->rotate(old.key.id, seconds(0), owner, kSoon));
+  EXPECT_FALSE(opens(old.text));
+  EXPECT_EQ(keys->rotate(old.key.id, hours(24 * 8), owner, kSoon).error().code, ErrorCode::invalidArgument);
+  EXPECT_EQ(keys->rotate(old.key.id, seconds(-1), owner, kSoon).error().code, ErrorCode::invalidArgument);
+}
+
+TEST_F(Keys, RememberTheirLastUseInBatches) {
+  const MintedKey minted = mint({.name = "ci", .role = "viewer"}, owner);
+  EXPECT_EQ(mustBe(keys->get(minted.key.id, owner, kSoon)).lastUsedAt, std::nullopt);
+  clock.advance(seconds(5));
+  EXPECT_TRUE(opens(minted.text));
+  const Timestamp used = clock.now();
+  ASSERT_TRUE(keys->saveLastUse(kSoon));
+  const auto before = database->stats().unitsCommitted;
+  ASSERT_TRUE(keys->saveLastUse(kSoon));
+  EXPECT_EQ(database->stats().unitsCommitted, before);
+  keys = load();
+  EXPECT_EQ(mustBe(keys->get(minted.key.id, owner, kSoon)).lastUsedAt, used);
+}
+
+TEST_F(Keys, AreListedInTheirOrderPageByPage) {
+  std::vector<std::string> made;
+  for (const char* name : {"a", "b", "c"}) made.push_back(mint({.name = name, .role = "viewer"}, owner).key.id);
+  const auto first = mustBe(keys->list(owner, "", 2, kSoon));
+  ASSERT_EQ(first.size(), 2u);
+  const auto rest = mustBe(keys->list(owner, first.back().id, 2, kSoon));
+  ASSERT_EQ(rest.size(), 1u);
+  EXPECT_EQ((std::vector{first[0].id, first[1].id, rest[0].id}), made);
+  EXPECT_EQ(first[0].role, "viewer");
+}
+
+TEST_F(Keys, OfAnotherTenantDoNotExist) {
+  addTenant("acme");
+  const MintedKey minted = mint({.name = "ci", .role = "viewer"}, owner);
+  const Caller stranger = caller("acme", "owner");
+  EXPECT_EQ(keys->get(minted.key.id, stranger, kSoon).error().code, ErrorCode::notFound);
+  EXPECT_EQ(keys->rotate(minted.key.id, hours(1), stranger, kSoon).error().code, ErrorCode::notFound);
+  EXPECT_EQ(keys->revoke(minted.key.id, stranger, kSoon).error().code, ErrorCode::notFound);
+  EXPECT_TRUE(mustBe(keys->list(stranger, "", 50, kSoon)).empty());
+  EXPECT_TRUE(opens(minted.text));
+}
+
+TEST_F(Keys, NeedANameAndEitherARoleOrPermissions) {
+  const auto pointerOf = [&](const NewApiKey& key) {
+    return keys->create(key, owner, kSoon).error().fields.at(0).pointer;
+  };
+  EXPECT_EQ(pointerOf({.name = "", .role = "viewer"}), "/name");
+  EXPECT_EQ(pointerOf({.name = "a\nb", .role = "viewer"}), "/name");
+  EXPECT_EQ(pointerOf({.name = "a"}), "/role");
+  EXPECT_EQ(pointerOf({.name = "a", .role = "viewer", .permissions = {Permission::modelsRead}}), "/role");
+  EXPECT_EQ(pointerOf({.name = "a", .role = "root"}), "/role");
+  EXPECT_EQ(pointerOf({.name = "a", .role = "viewer", .limits = {.rowsPerMinute = 0}}), "/rowsPerMinute");
+  EXPECT_EQ(pointerOf({.name = "a", .role = "viewer", .expiresAt = clock.now()}), "/expiresAt");
+}
+
+TEST_F(Keys, AreVerifiedByManyThreadsWhileTheyChange) {
+  const MintedKey stable = mint({.name = "stable", .role = "viewer"}, owner);
+  const MintedKey changing = mint({.name = "changing", .role = "viewer"}, owner);
+  std::atomic<bool> stop = false;
+  std::atomic<int> refused = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 3; ++i) {
+      threads.emplace_back([&] {
+        while (!stop) {
+          if (!opens(stable.text)) ++refused;
+          opens(changing.text);
+        }
+      });
+    }
+    for (int i = 0; i < 20; ++i) mustBe(keys->rotate(changing.key.id, seconds(0), owner, kSoon));
+    stop = true;
+  }
+  EXPECT_EQ(refused, 0);
+}
+
+TEST_F(Delegation, NeverGivesPermissionsThatTheMakerLacks) {
+  const Caller developer = caller("default", "developer");
+  for (const NewApiKey& key :
+       {NewApiKey{.name = "x", .role = "admin"}, NewApiKey{.name = "x", .role = "owner"},
+        NewApiKey{.name = "x", .permissions = {Permission::modelsRead, Permission::keysWrite}}}) {
+    EXPECT_EQ(keys->create(key, developer, kSoon).error().code, ErrorCode::permissionDenied);
+  }
+  EXPECT_TRUE(keys->create({.name = "x", .role = "viewer"}, developer, kSoon));
+}
+
+TEST_F(Delegation, NamesWhatIsTooMuch) {
+  const auto refused =
+      keys->create({.name = "x", .permissions = {Permission::keysWrite}}, caller("default", "viewer"), kSoon);
+  EXPECT_EQ(refused.error().message, "/permissions: has keys:write, which you do not have");
+}
+
+TEST_F(Delegation, DoesNotLetAKeyWidenItsLimitsOrItsLife) {
+  const MintedKey parent = mint(
+      {.name = "parent", .role = "admin", .limits = {.requestsPerMinute = 100}, .expiresAt = clock.now() + hours(1)},
+      owner);
+  const PrincipalRef principal = mustBe(keys->verify(parent.text.reveal()));
+  const Actor by{*principal, principal->memberships.front()};
+  EXPECT_EQ(keys->create({.name = "x", .role = "viewer", .limits = {.requestsPerMinute = 101}}, by, kSoon).error().code,
+            ErrorCode::permissionDenied);
+  EXPECT_EQ(keys->create({.name = "x", .role = "viewer", .expiresAt = clock.now() + hours(2)}, by, kSoon).error().code,
+            ErrorCode::permissionDenied);
+  const MintedKey child = mint({.name = "x", .role = "viewer"}, by);
+  EXPECT_EQ(child.key.limits.requestsPerMinute, 100u);
+  EXPECT_EQ(child.key.expiresAt, parent.key.expiresAt);
+}
+
+TEST_F(Delegation, DoesNotLetTheWeakTakeOverTheKeysOfTheStrong) {
+  const MintedKey strong = mint({.name = "strong", .role = "owner"}, owner);
+  const Caller admin = caller("default", "admin");
+  EXPECT_EQ(keys->rotate(strong.key.id, hours(1), admin, kSoon).error().code, ErrorCode::permissionDenied);
+  EXPECT_EQ(keys->revoke(strong.key.id, admin, kSoon).error().code, ErrorCode::permissionDenied);
+  EXPECT_TRUE(opens(strong.text));
+}
+
+TEST_F(Delegation, CopiesACustomRoleSoThatItCannotGrowLater) {
+  ASSERT_TRUE(directory->saveRole({.name = "analyst", .permissions = {Permission::modelsRead}}, owner, kSoon));
+  const MintedKey minted = mint({.name = "x", .role = "analyst"}, owner);
+  ASSERT_TRUE(directory->saveRole({.name = "analyst", .permissions = PermissionSet::all()}, owner, kSoon));
+  keys = load();
+  EXPECT_EQ(mustBe(keys->verify(minted.text.reveal()))->memberships.front().permissions,
+            PermissionSet{Permission::modelsRead});
+}
+
+TEST_F(FirstKey, IsAnOwnersKeyThatIsAlsoInAPrivateFile) {
+  const auto first = mustBe(keys->ensureFirstKey(keyFile(), kSoon));
+  ASSERT_TRUE(first.has_value());
+  EXPECT_EQ(mustBe(keys->verify(first->text.reveal()))->memberships.front().permissions, PermissionSet::all());
+  std::ifstream stream(keyFile());
+  std::string line;
+  std::getline(stream, line);
+  EXPECT_EQ(line, first->text.reveal());
+  struct stat status{};
+  ASSERT_EQ(stat(keyFile().c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+}
+
+TEST_F(FirstKey, IsMadeOnce) {
+  ASSERT_TRUE(mustBe(keys->ensureFirstKey(keyFile(), kSoon)).has_value());
+  EXPECT_FALSE(mustBe(keys->ensureFirstKey(keyFile(), kSoon)).has_value());
+  keys = load();
+  EXPECT_FALSE(mustBe(keys->ensureFirstKey(keyFile(), kSoon)).has_value());
+}
+
+TEST_F(FirstKey, IsNotMadeAgainAfterItWasRevoked) {
+  const auto first = mustBe(keys->ensureFirstKey(keyFile(), kSoon));
+  ASSERT_TRUE(keys->revoke(first->key.id, owner, kSoon));
+  EXPECT_FALSE(mustBe(keys->ensureFirstKey(keyFile(), kSoon)).has_value());
+}
+
+TEST_F(FirstKey, IsNotMadeWhenItsFileCannotBeWritten) {
+  const auto refused = keys->ensureFirstKey((folder.path() / "missing" / "admin-key").string(), kSoon);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_NE(refused.error().message.find("admin-key"), std::string::npos);
+  EXPECT_TRUE(mustBe(keys->ensureFirstKey(keyFile(), kSoon)).has_value());
+}
+
+TEST_F(FirstKey, ReplacesALinkInsteadOfFollowingIt) {
+  const auto target = folder.path() / "elsewhere";
+  std::filesystem::create_symlink(target, keyFile());
+  std::filesystem::create_symlink(target, keyFile() + ".new");
+  ASSERT_TRUE(mustBe(keys->ensureFirstKey(keyFile(), kSoon)).has_value());
+  EXPECT_FALSE(std::filesystem::exists(target));
+  EXPECT_FALSE(std::filesystem::is_symlink(keyFile()));
+}
+
+}  // namespace
+}  // namespace corbel::identity

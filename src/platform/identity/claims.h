@@ -1,0 +1,26 @@
+// What a token says about its bearer. Only of tokens whose signature was found good.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "identity/jwt.h"
+#include "strict_json.h"
+
+namespace corbel::identity {
+
+struct Claims {
+  std::string user = {};
+  std::string name = {};
+  std::optional<std::vector<std::string>> roles = {};
+  std::optional<std::vector<std::string>> tenants = {};
+  Timestamp expiresAt = {};
+};
+
+// unauthenticated: times that are missing, no whole numbers, or say that the token is not valid now; a foreign issuer or
+// audience; a missing required claim; claims of the wrong type.
+Result<Claims> readClaims(const StrictJson& json, const IssuerConfig& issuer, Timestamp now);
+
+}  // namespace corbel::identity

@@ -1,0 +1,144 @@
+#include "net/fetch.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <thread>
+
+namespace corbel::net {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// Answers every connection with the same bytes.
+class Server {
+ public:
+  explicit Server(std::string answer) : answer_(std::move(answer)) {
+    sockaddr_in address{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+    socklen_t length = sizeof(address);
+    auto* const generic = reinterpret_cast<sockaddr*>(&address);
+    if (bind(listener_, generic, length) != 0 || listen(listener_, 8) != 0 ||
+        getsockname(listener_, generic, &length) != 0) {
+      ADD_FAILURE() << "cannot listen";
+    }
+    port_ = ntohs(address.sin_port);
+    thread_ = std::jthread([this] { serve(); });
+  }
+  ~Server() {
+    shutdown(listener_, SHUT_RDWR);
+    thread_.join();
+    close(listener_);
+  }
+  std::string url(std::string_view host = "127.0.0.1") const { return fmt::format("http://{}:{}/keys", host, port_); }
+  int connections() const { return connections_; }
+
+ private:
+  void serve() {
+    for (int peer = accept(listener_, nullptr, nullptr); peer >= 0; peer = accept(listener_, nullptr, nullptr)) {
+      ++connections_;
+      std::string request(4096, '\0');
+      if (recv(peer, request.data(), request.size(), 0) > 0) send(peer, answer_.data(), answer_.size(), MSG_NOSIGNAL);
+      // An empty answer is a server that never speaks: it waits until the client has gone.
+      if (answer_.empty()) recv(peer, request.data(), request.size(), 0);
+      shutdown(peer, SHUT_WR);
+      while (recv(peer, request.data(), request.size(), 0) > 0) {
+      }
+      close(peer);
+    }
+  }
+
+  const std::string answer_;
+  const int listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  std::uint16_t port_ = 0;
+  std::atomic<int> connections_ = 0;
+  std::jthread thread_;
+};
+
+std::string ok(std::string_view body) {
+  return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", body.size(), body);
+}
+
+Result<std::string> get(const std::string& url, FetchOptions options = {.plainHttpToLoopback = true}) {
+  const SystemClock clock;
+  return fetch(url, options, Deadline::after(clock, seconds(5)), clock);
+}
+
+TEST(Fetch, AnswersWithTheBody) {
+  const Server server(ok("{\"keys\":[]}"));
+  EXPECT_EQ(get(server.url()), "{\"keys\":[]}");
+}
+
+TEST(Fetch, FollowsNoRedirect) {
+  const Server target(ok("secret"));
+  const Server server(fmt::format("HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n", target.url()));
+  EXPECT_EQ(get(server.url()).error().code, ErrorCode::unavailable);
+  EXPECT_EQ(target.connections(), 0);
+}
+
+TEST(Fetch, AcceptsNothingButStatus200) {
+  for (const std::string_view status :
+       {"201 Created", "204 No Content", "404 Not Found", "500 Internal Server Error"}) {
+    const Server server(fmt::format("HTTP/1.1 {}\r\nContent-Length: 0\r\n\r\n", status));
+    EXPECT_EQ(get(server.url()).error().code, ErrorCode::unavailable) << status;
+  }
+}
+
+TEST(Fetch, TakesNoMoreThanTheBound) {
+  const Server announced(ok(std::string(101, 'x')));
+  EXPECT_EQ(get(announced.url(), {.maxBytes = 100, .plainHttpToLoopback = true}).error().code, ErrorCode::unavailable);
+  const Server endless("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + std::string(1'000'000, 'x'));
+  EXPECT_EQ(get(endless.url(), {.maxBytes = 100, .plainHttpToLoopback = true}).error().code, ErrorCode::unavailable);
+  const Server fits(ok(std::string(100, 'x')));
+  EXPECT_EQ(get(fits.url(), {.maxBytes = 100, .plainHttpToLoopback = true})->size(), 100u);
+}
+
+TEST(Fetch, EndsAtTheDeadline) {
+  const Server silent("");
+  const SystemClock clock;
+  const SteadyTime begin = clock.steady();
+  const auto fetched =
+      fetch(silent.url(), {.plainHttpToLoopback = true}, Deadline::after(clock, milliseconds(100)), clock);
+  EXPECT_EQ(fetched.error().code, ErrorCode::deadlineExceeded);
+  EXPECT_LT(clock.steady() - begin, seconds(3));
+  EXPECT_EQ(fetch(silent.url(), {.plainHttpToLoopback = true}, Deadline::at(begin), clock).error().code,
+            ErrorCode::deadlineExceeded);
+}
+
+TEST(Fetch, SpeaksPlainHttpOnlyWhereAllowedAndOnlyToThisMachine) {
+  const Server server(ok("keys"));
+  EXPECT_EQ(get(server.url(), {}).error().code, ErrorCode::invalidArgument);
+  EXPECT_EQ(server.connections(), 0);
+  EXPECT_EQ(get("http://192.0.2.1/keys").error().code, ErrorCode::unavailable);
+  EXPECT_EQ(get("HTTP://192.0.2.1/keys").error().code, ErrorCode::unavailable);
+  EXPECT_EQ(get("hTTp://192.0.2.1/keys").error().code, ErrorCode::unavailable);
+}
+
+TEST(Fetch, RefusesOtherSchemesAndCredentialsInTheUrl) {
+  for (const char* url :
+       {"file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://127.0.0.1/x", "dict://127.0.0.1/x", "", "keys", "https://",
+        "https://user:secret@127.0.0.1/keys", "https://user@127.0.0.1/keys", "http://user@127.0.0.1/keys"}) {
+    EXPECT_EQ(get(url).error().code, ErrorCode::invalidArgument) << url;
+  }
+}
+
+TEST(Fetch, FailsWhereNobodyListensOrNobodySpeaksTls) {
+  std::string url;
+  {
+    const Server gone(ok(""));
+    url = gone.url();
+  }
+  EXPECT_EQ(get(url).error().code, ErrorCode::unavailable);
+  const Server plain(ok("keys"));
+  EXPECT_EQ(get("https" + plain.url().substr(4)).error().code, ErrorCode::unavailable);
+}
+
+}  // namespace
+}  // namespace corbel::net

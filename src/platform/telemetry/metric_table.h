@@ -1,0 +1,62 @@
+// Every metric of the program, one line each. Names without "corbel_" are those that existing
+// dashboards and alert rules read. Labels that users choose (models, tenants) stand last: they
+// become "other" first when there are too many.
+#pragma once
+#include <limits>
+
+#include "telemetry/metrics.h"
+
+namespace corbel::metrics {
+
+inline constexpr double kNone = std::numeric_limits<double>::infinity();
+// Half a millisecond to ten seconds, dense where the targets are (1 ms, 3 s).
+inline constexpr Bounds kDurationMs{0.1, 0.25, 0.5, 1,   2.5,  5,    10,   25,
+                                    50,  100,  250, 500, 1000, 3000, 5000, 10'000};
+inline constexpr Bounds kDurationSeconds{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                         0.05,   0.1,     0.25,   0.5,   1,      3,     5,    10};
+// One microsecond to ten seconds.
+inline constexpr Bounds kWaitSeconds{0.000001, 0.00001, 0.0001, 0.001, 0.01,  0.1,   1,     10,
+                                     kNone,    kNone,   kNone,  kNone, kNone, kNone, kNone, kNone};
+
+// clang-format off
+// HTTP
+inline constexpr CounterSpec kRequests{"ai_service_requests_total", "Requests answered.", "method", "status", "route", "tenant"};
+inline constexpr HistogramSpec kRequestDuration{"ai_service_request_duration_ms", Unit::milliseconds, kDurationMs, "Time from a request's header to the end of its response.", "method", "route"};
+inline constexpr GaugeSpec kConnections{"corbel_http_connections", "Connections open now."};
+inline constexpr CounterSpec kConnectionsRefused{"corbel_http_connections_refused_total", "Connections refused because too many were open."};
+
+// Inference
+inline constexpr CounterSpec kPredictions{"ai_service_model_predictions_total", "Predictions by outcome.", "status", "model"};
+inline constexpr HistogramSpec kInferenceDuration{"ai_service_inference_duration_ms", Unit::milliseconds, kDurationMs, "Time a model took.", "model"};
+inline constexpr HistogramSpec kInferenceTime{"ai_inference_time_seconds", Unit::seconds, kDurationSeconds, "Time a model took.", "model"};
+inline constexpr CounterSpec kModelCacheHits{"ai_service_model_cache_hits_total", "Predictions whose model was loaded already."};
+inline constexpr CounterSpec kModelCacheMisses{"ai_service_model_cache_misses_total", "Predictions whose model had to be loaded."};
+inline constexpr GaugeSpec kCacheHitRatio{"ai_cache_hit_ratio", "Share of lookups that a cache answered, since the start.", "cache"};
+inline constexpr CounterSpec kFallbacks{"ai_fallback_count_total", "Answers that were not the model's own.", "reason"};
+inline constexpr GaugeSpec kMemoryUsage{"ai_memory_usage_bytes", "Memory this process holds."};
+
+// Pools
+inline constexpr HistogramSpec kPoolWait{"corbel_pool_wait_seconds", Unit::seconds, kWaitSeconds, "Time work waited in a pool's queue.", "pool"};
+inline constexpr GaugeSpec kPoolQueued{"corbel_pool_queued", "Work waiting in a pool's queue now.", "pool"};
+inline constexpr CounterSpec kPoolRefused{"corbel_pool_refused_total", "Work refused because a pool's queue was full.", "pool"};
+
+// Store
+inline constexpr CounterSpec kStoreUnits{"corbel_store_units_total", "Units of work by result.", "result"};
+inline constexpr CounterSpec kStoreCommits{"corbel_store_commits_total", "Commits; one serves many units of work."};
+inline constexpr CounterSpec kStoreReads{"corbel_store_reads_total", "Reads."};
+inline constexpr CounterSpec kStoreReadWait{"corbel_store_read_wait_seconds_total", "Time reads waited for a connection."};
+inline constexpr GaugeSpec kStoreQueued{"corbel_store_queued", "Units of work waiting for the writer now."};
+
+// The process
+inline constexpr CounterSpec kLogDropped{"corbel_log_dropped_total", "Log lines dropped because the log was read too slowly."};
+inline constexpr GaugeSpec kBuildInfo{"corbel_build_info", "1, with the version as label.", "version"};
+inline constexpr CounterSpec kProcessCpu{"process_cpu_seconds_total", "CPU time used by user and system."};
+inline constexpr GaugeSpec kProcessResident{"process_resident_memory_bytes", "Memory resident."};
+inline constexpr GaugeSpec kProcessVirtual{"process_virtual_memory_bytes", "Address space in use."};
+inline constexpr GaugeSpec kProcessFiles{"process_open_fds", "Descriptors open."};
+inline constexpr GaugeSpec kProcessFilesMax{"process_max_fds", "Descriptors allowed."};
+inline constexpr GaugeSpec kProcessStart{"process_start_time_seconds", "Start, in seconds since 1970."};
+inline constexpr GaugeSpec kProcessThreads{"process_threads", "Threads."};
+// clang-format on
+
+}  // namespace corbel::metrics

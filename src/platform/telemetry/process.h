@@ -1,0 +1,14 @@
+// What the kernel knows about this process, as metrics.
+#pragma once
+#include <vector>
+
+#include "base/clock.h"
+#include "telemetry/metrics.h"
+
+namespace corbel::metrics {
+
+// The process_* metrics and ai_memory_usage_bytes, read from /proc/self at every scrape, as long as
+// the result lives.
+[[nodiscard]] std::vector<Observation> observeProcess(Metrics& metrics, const Clock& clock);
+
+}  // namespace corbel::metrics

@@ -1,0 +1,89 @@
+# shellcheck shell=bash
+# ./dev test: the steps, in order. One step is one function test_<name>, dashes as underscores.
+
+# tier  step        what it checks
+STEPS='
+base    build       development build of everything
+base    lint        format, house rules, static analysis of what changed
+base    unit        unit tests
+base    floors      what every file really includes
+base    golden      the API, as text
+base    service     the program as a black box, with real clients
+base    asan        modules that parse, with address and undefined-behaviour sanitizers
+base    tsan        modules that share state between threads, with the thread sanitizer
+full    lint-all    static analysis of every file
+full    asan-all    all modules with address and undefined-behaviour sanitizers
+full    tsan-all    all modules with the thread sanitizer
+'
+ASAN_MODULES=(base config crypto exec http inference json telemetry)
+TSAN_MODULES=(base exec http identity limits store telemetry)
+
+test_build() { build dev; }
+test_lint() { lint; }
+test_unit() { unit_tests dev; }
+test_floors() { "$VENV/python" tools/floors_test.py build/dev; }
+test_golden() { needs tests/api/run.py build/dev/corbel && "$VENV/python" tests/api/run.py; }
+test_service() { needs tests/service/run.py build/dev/corbel && "$VENV/python" tests/service/run.py; }
+test_asan() { build asan "${ASAN_MODULES[@]/%/_test}" && unit_tests asan; }
+test_tsan() { build tsan "${TSAN_MODULES[@]/%/_test}" && unit_tests tsan; }
+test_lint_all() { lint all; }
+test_asan_all() { build asan && unit_tests asan; }
+test_tsan_all() { build tsan && unit_tests tsan; }
+
+step_names() { awk 'NF { printf " %s", $2 }' <<<"$STEPS"; }
+
+# Programs that were not built because their module was not chosen are no tests; one that was chosen and does not build
+# has failed before.
+unit_tests() { ctest --preset "$1" --exclude-regex '_NOT_BUILT$'; }
+
+# A step whose files are not in the tree is skipped while developing; with CI=true that is a failure.
+readonly SKIPPED=77
+needs() {
+  local file
+  for file; do
+    [[ -e $file ]] || { say "$file is missing"; return $SKIPPED; }
+  done
+}
+
+show_log() {
+  tail -n 60 "build/test/$1.log" | sed 's/^/    | /'
+  say "    all of it: build/test/$1.log"
+}
+
+# tests [base | full | STEP...]
+tests() {
+  local wanted=${*:-base} tier name text passed=0 failed=0 skipped=0 table='' start=$EPOCHREALTIME
+  local logs=$ROOT/build/test broken='' result code begin
+  mkdir -p "$logs"
+  setup
+  while read -r tier name text; do
+    [[ $name ]] || continue
+    [[ " $wanted " == *" $name "* || $wanted == full || $wanted == "$tier" ]] || continue
+    begin=$EPOCHREALTIME
+    printf '%-9s %s\n' "$name" "$text"
+    if [[ $broken ]]; then
+      code=1
+      say "not run: the build failed" >"$logs/$name.log"
+    else
+      set +e   # inside a condition set -e would be off in the step, too
+      (set -e; "test_${name//-/_}") >"$logs/$name.log" 2>&1 </dev/null
+      code=$?
+      set -e
+    fi
+    case $code in
+      0) result=passed && passed=$((passed + 1)) ;;
+      "$SKIPPED") result=skipped && skipped=$((skipped + 1)) ;;
+      *) result=failed && failed=$((failed + 1)) && [[ $name == build ]] && broken=yes ;;
+    esac
+    [[ $result == passed ]] || show_log "$name"
+    table+=$(printf '%-9s %-8s %8s s' "$name" "$result" "$(elapsed "$begin")")$'\n'
+  done <<<"$STEPS"
+  [[ $table ]] || { warn "dev: no test \"$wanted\"; there are: base full$(step_names)"; return 64; }
+  printf '\n%s%-18s %8s s\n\n' "$table" total "$(elapsed "$start")"
+  if ((skipped > 0)) && [[ ${CI:-} == true ]]; then
+    say "skipped tests count as failed here"
+    failed=$((failed + skipped)) skipped=0
+  fi
+  printf '%d passed, %d failed%s\n' "$passed" "$failed" "$( ((skipped == 0)) || printf ', %d skipped' "$skipped")"
+  ((failed == 0))
+}
