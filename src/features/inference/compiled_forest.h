@@ -28,9 +28,10 @@ class CompiledForest {
   // the others exist for tests and measurements.
   enum class Kernel : std::uint8_t {
     best,
-    walk,    // any forest, any machine: from node to node, eight walks at a time
-    masks,   // trees of up to 9 levels: all tests of a tree's first 6 levels at once, row by row
-    slices,  // trees of up to 256 leaves: one test for 64 rows at once
+    walk,       // any forest, any machine: from node to node, eight walks at a time
+    masks,      // trees of up to 9 levels: all tests of a tree's first 6 levels at once, row by row
+    masksAvx2,  // the same without AVX-512
+    slices,     // trees of up to 256 leaves: one test for 64 rows at once
   };
 
   // `forest` may be dropped afterwards. unprocessable: what validate() says, or there are more

@@ -15,7 +15,8 @@ namespace {
 
 using Kernel = CompiledForest::Kernel;
 
-constexpr Kernel kKernels[] = {Kernel::best, Kernel::walk, Kernel::masks, Kernel::slices};
+constexpr Kernel kKernels[] = {Kernel::best, Kernel::walk, Kernel::masks, Kernel::masksAvx2,
+                               Kernel::slices};
 
 template <class T>
 auto bits(T value) {

@@ -16,7 +16,10 @@ Result<std::shared_ptr<const Model>> loadTabular(Result<TabularModel> read, std:
 Result<std::shared_ptr<const Model>> loadOnnx(std::span<const std::byte> file, const LoadOptions& options) {
   CORBEL_TRY(auto reading, readOnnx(file));
   if (reading.model) return makeTabularEngine(*std::move(reading.model), "onnx");
-  if (options.onnxRuntime) return loadOnnxModel(file, options.onnxRuntime);
+  if (options.onnxRuntime) {
+    CORBEL_TRY(auto runtime, options.onnxRuntime());
+    return loadOnnxModel(file, std::move(runtime));
+  }
   return fail(ErrorCode::unprocessable, "model file: this ONNX graph needs ONNX Runtime (" + reading.otherwise +
                                             "), which this server does not have; set inference.onnxRuntimeLibrary");
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -65,7 +66,8 @@ class Model {
 class OnnxRuntime;
 
 struct LoadOptions {
-  std::shared_ptr<OnnxRuntime> onnxRuntime;  // null: ONNX graphs beyond trees and linear models are refused
+  // Asked for when a graph needs it. Empty: ONNX graphs beyond trees and linear models are refused.
+  std::function<Result<std::shared_ptr<OnnxRuntime>>()> onnxRuntime;
 };
 
 // Loads the file's bytes. The engine is chosen by content, never by name.

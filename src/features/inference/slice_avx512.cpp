@@ -12,6 +12,8 @@
     apply_to = function)
 
 #include "avx512.h"
+// Behind the processor's functions.
+#include "rank_row.h"
 
 namespace corbel::inference {
 namespace {

@@ -8,9 +8,11 @@
 #include <variant>
 #include <vector>
 
+#include "base/mutex.h"
 #include "inference/compiled_forest.h"
 #include "inference/link.h"
 #include "inference/transforms.h"
+#include "inference/tree_shap.h"
 
 namespace corbel::inference {
 namespace {
@@ -123,6 +125,8 @@ class TabularEngine final : public Model {
   std::vector<Number> predict(const Number* rows, std::size_t count) const;
   void finish(const Number* raw, Number* out) const;
   Tensors scoreAndLabel(std::vector<Number> scores, std::int64_t rows) const;
+  Result<const TreeShap*> treeShap() const;
+  std::vector<double> explainRow(const TreeShap& shap, const std::vector<Number>& row) const;
   void explainLinear(const LinearModel& linear, std::span<const Number> row, Explanation& explanation) const;
   std::size_t rawOutputs() const;
   std::size_t width() const { return features(model_); }
@@ -130,6 +134,8 @@ class TabularEngine final : public Model {
   TabularModel model_;
   AnyPredictor predictor_;
   Signature signature_;
+  mutable Mutex shapMutex_;
+  mutable std::optional<TreeShap> shap_ CORBEL_GUARDED_BY(shapMutex_);
 };
 
 template <class Number>
@@ -282,7 +288,32 @@ Result<Explanation> TabularEngine<Number>::explain(const Tensors& inputs, Deadli
     explainLinear(*linear, row, explanation);
     return explanation;
   }
-  return fail(ErrorCode::unprocessable, "the forest cannot be explained exactly");
+  CORBEL_TRY(const auto* shap, treeShap());
+  const auto contributions = explainRow(*shap, row);
+  for (std::size_t o = 0; o < rawOutputs(); ++o) {
+    const auto* from = &contributions[o * (columns + 1)];
+    std::copy(from, from + columns, &explanation.contributions[o * columns]);
+    explanation.base[o] = from[columns];
+  }
+  return explanation;
+}
+
+// Prepared when first asked for: most models are never explained.
+template <class Number>
+Result<const TreeShap*> TabularEngine<Number>::treeShap() const {
+  const MutexLock lock(shapMutex_);
+  if (!shap_) {
+    CORBEL_TRY(auto prepared, TreeShap::prepare(std::get<Forest>(model_.predictor)));
+    shap_.emplace(std::move(prepared));
+  }
+  return &*shap_;
+}
+
+template <class Number>
+std::vector<double> TabularEngine<Number>::explainRow(const TreeShap& shap, const std::vector<Number>& row) const {
+  if (precisionOf(model_) == Precision::float64) return shap.explain(std::vector<double>(row.begin(), row.end()).data());
+  const std::vector<float> floats(row.begin(), row.end());
+  return shap.explain(floats.data());
 }
 
 template <class Number>

@@ -188,13 +188,23 @@ struct RouteSpec {
   // `api` must outlive the route.
   template <class Api>
   Route mount(Api& api) const {
-    const bool hasBody = method == Method::post || method == Method::put || method == Method::patch;
-    return mountReading(api, hasBody ? Input::json : Input::query);
+    return mountReading(api, hasBody() ? Input::json : Input::query);
   }
 
   // `input` says where the handler's argument is read from, if it takes one.
   template <class Api>
   Route mountReading(Api& api, Input input) const {
+    Route route = describeReading(input);
+    route.handler = [&api, input = route.input](Call call) {
+      detail::invoke<Handler>(api, std::move(call), input);
+    };
+    return route;
+  }
+
+  // Everything but the handler.
+  Route describe() const { return describeReading(hasBody() ? Input::json : Input::query); }
+  bool hasBody() const { return method == Method::post || method == Method::put || method == Method::patch; }
+  Route describeReading(Input input) const {
     using Traits = detail::HandlerTraits<Handler>;
     using Answer = detail::AnswerTraits<typename Traits::Answer>;
     Route route;
@@ -215,9 +225,6 @@ struct RouteSpec {
     } else {
       route.response = options.answer;
     }
-    route.handler = [&api, input = route.input](Call call) {
-      detail::invoke<Handler>(api, std::move(call), input);
-    };
     return route;
   }
 };
@@ -237,6 +244,9 @@ struct UploadSpec {
     Route route = RouteSpec<Finish>{method, path, access, summary, options}.mountReading(api, Input::upload);
     route.openUpload = [&api](Call& call) { return (api.*Open)(call); };
     return route;
+  }
+  Route describe() const {
+    return RouteSpec<Finish>{method, path, access, summary, options}.describeReading(Input::upload);
   }
 };
 
@@ -270,6 +280,15 @@ template <class Api>
 std::vector<Route> mount(Api& api, std::string_view tag) {
   std::vector<Route> routes;
   std::apply([&](const auto&... specs) { (routes.push_back(specs.mount(api)), ...); }, Api::routes());
+  for (Route& route : routes) route.tag = tag;
+  return routes;
+}
+
+// The same without handlers: what the document needs of a program that does not serve.
+template <class Api>
+std::vector<Route> describe(std::string_view tag) {
+  std::vector<Route> routes;
+  std::apply([&](const auto&... specs) { (routes.push_back(specs.describe()), ...); }, Api::routes());
   for (Route& route : routes) route.tag = tag;
   return routes;
 }

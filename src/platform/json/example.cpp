@@ -1,7 +1,10 @@
+#include <string>
 #include <utility>
 
 #include "json/encode.h"
+#include "json/rule.h"
 #include "json/schema.h"
+#include "json/type.h"
 #include "json/wording.h"
 
 namespace corbel::json {

@@ -1,11 +1,17 @@
 #include "json/schema.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "json/component_name.h"
 #include "json/encode.h"
 #include "json/number_access.h"
+#include "json/rule.h"
+#include "json/type.h"
 #include "json/wording.h"
 
 namespace corbel::json {

@@ -2,10 +2,16 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "json/component_name.h"
 #include "json/decode.h"
+#include "json/rule.h"
 #include "json/test_types.h"
+#include "json/values.h"
 
 namespace corbel::json {
 namespace elsewhere {
@@ -18,7 +24,6 @@ BOOST_DESCRIBE_STRUCT(Person, (), (number))
 namespace {
 
 using namespace test;
-using testing::ElementsAre;
 using testing::HasSubstr;
 
 template <class T>

@@ -1,0 +1,223 @@
+#include "app/app.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <filesystem>
+#include <span>
+#include <utility>
+
+#include "app/authentication.h"
+#include "app/inspection.h"
+#include "exec/cpus.h"
+#include "telemetry/log.h"
+#include "telemetry/metric_table.h"
+#include "telemetry/process.h"
+
+namespace corbel::app {
+namespace {
+
+constexpr std::chrono::seconds kHousekeepingEvery{1};
+constexpr int kRoundsBetweenSaves = 60;
+
+std::unique_ptr<exec::Pool> makePool(std::string name, unsigned threads, std::size_t queueBound,
+                                     metrics::Metrics& metrics, const Clock& clock) {
+  auto& waits = metrics.of(metrics::kPoolWait).with(name);
+  return std::make_unique<exec::Pool>(
+      exec::PoolOptions{.name = std::move(name),
+                        .threads = threads,
+                        .queueBound = queueBound,
+                        .onWait = [&waits](std::chrono::nanoseconds wait) { waits.observe(wait); }},
+      clock);
+}
+
+void append(std::vector<http::Route>& all, std::vector<http::Route> more) {
+  std::ranges::move(more, std::back_inserter(all));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<App>> App::start(const config::Settings& settings) {
+  std::unique_ptr<App> app(new App(settings));
+  CORBEL_CHECK(app->openState());
+  CORBEL_CHECK(app->buildFeatures());
+  app->buildApi();
+  app->observeParts();
+  CORBEL_CHECK(app->listen());
+  app->housekeeper_ = std::jthread([raw = app.get()](const std::stop_token& stop) { raw->keepHouse(stop); });
+  return app;
+}
+
+App::~App() { drain(Deadline::at(std::chrono::steady_clock::now())); }
+
+Result<void> App::openState() {
+  CORBEL_TRY(installation_, openInstallation(settings_));
+  CORBEL_TRY(tokens_, makeJwtVerifier(settings_.auth, *installation_->directory, installation_->clock));
+  CORBEL_CHECK(checkAuthentication());
+  const auto keyFile = std::filesystem::path(settings_.data.folder) / "admin-key";
+  CORBEL_TRY(firstKey_, installation_->keys->ensureFirstKey(keyFile.string(), startDeadline(installation_->clock)));
+  limiter_ = std::make_unique<limits::RateLimiter>(installation_->clock, installation_->random);
+  CORBEL_TRY(objects_, objects::openLocalObjects(settings_.data.folder, installation_->clock));
+  return {};
+}
+
+// A server that the network can reach must not be one whose only key lies in a file that nobody has read yet.
+Result<void> App::checkAuthentication() {
+  const bool hasIssuers = !settings_.auth.issuers.empty() || !settings_.auth.jwtSecret.reveal().empty();
+  if (isLoopback(settings_.server.host) || hasIssuers) return {};
+  const auto by = identity::operatorOf(std::string(identity::kDefaultTenant));
+  CORBEL_TRY(const auto keys, installation_->keys->list({by, by.memberships.front()}, "", 1,
+                                                        startDeadline(installation_->clock)));
+  if (!keys.empty()) return {};
+  return fail(ErrorCode::failedPrecondition,
+              "setting server.host: " + settings_.server.host +
+                  " can be reached from outside, and no authentication is configured. Make a key with `corbel key "
+                  "create`, set auth.jwtSecret or auth.issuers, or use 127.0.0.1.");
+}
+
+Result<void> App::buildFeatures() {
+  const Clock& clock = installation_->clock;
+  auto& database = *installation_->database;
+  registry_ = std::make_unique<models::Registry>(database, installation_->ids, clock);
+  intake_ = std::make_unique<models::ArtifactIntake>(
+      *registry_, *objects_, [this](const objects::ObjectFile& file, Deadline deadline) {
+        return inspectInChild(file, settings_.inference.onnxRuntimeLibrary, deadline, installation_->clock);
+      });
+  serving_ = std::make_unique<models::Serving>(
+      *registry_, [this](const models::Version& version) { return loadModel(version); },
+      models::ServingOptions{settings_.inference.modelCacheSize, settings_.inference.modelCacheBytes.count}, clock);
+  registry_->onChange([this](const std::string& tenant, const std::string& modelId) { serving_->forget(tenant, modelId); });
+  predictionCache_ = std::make_unique<models::PredictionCache>(
+      database, installation_->ids, clock, static_cast<std::int64_t>(settings_.predictionCache.maxBytes.count));
+  const unsigned cpus = settings_.inference.threads > 0 ? settings_.inference.threads : exec::availableCpus();
+  apiPool_ = makePool("api", 4, 1'000, metrics_, clock);
+  cpuPool_ = makePool("cpu", cpus, 1'000, metrics_, clock);
+  return {};
+}
+
+void App::buildApi() {
+  const Clock& clock = installation_->clock;
+  auto& keys = *installation_->keys;
+  auto& directory = *installation_->directory;
+  modelsApi_ = std::make_unique<native::ModelsApi>(*registry_, directory);
+  versionsApi_ = std::make_unique<native::VersionsApi>(
+      native::VersionsApi::Parts{*registry_, *intake_, *serving_, *objects_, directory, *apiPool_});
+  predictionsApi_ = std::make_unique<native::PredictionsApi>(native::PredictionsApi::Parts{
+      *serving_, *predictionCache_, *cpuPool_, metrics_, installation_->ids, clock});
+  keysApi_ = std::make_unique<native::KeysApi>(keys);
+  accessApi_ = std::make_unique<native::AccessApi>(directory);
+  router_ = std::make_unique<http::Router>(mountAll());
+  const gates::Quotas quotas{settings_.limits.inferencePerMinute, settings_.limits.requestsPerMinute,
+                             settings_.limits.keyInferencePerMinute, settings_.limits.keyRequestsPerMinute};
+  gates_ = std::make_unique<gates::Gates>(
+      gates::Gates::Parts{keys, directory, *tokens_, *limiter_}, quotas,
+      settings_.auth.enabled ? gates::Gates::Authentication::required : gates::Gates::Authentication::off);
+  accounting_ = std::make_unique<gates::Accounting>(metrics_);
+  dispatcher_ = std::make_unique<http::Dispatcher>(
+      http::Dispatcher::Parts{*router_, *gates_, *accounting_, *apiPool_, clock, installation_->ids},
+      http::DispatcherOptions{.cors = {settings_.cors.allowedOrigins},
+                              .allowedHosts = settings_.server.allowedHosts,
+                              .inferenceDeadline = settings_.inference.timeout});
+}
+
+std::vector<http::Route> App::mountAll() {
+  std::vector<http::Route> all;
+  append(all, http::mount(*modelsApi_, "Models"));
+  append(all, http::mount(*versionsApi_, "Versions"));
+  append(all, http::mount(*predictionsApi_, "Predictions"));
+  append(all, http::mount(*keysApi_, "Keys"));
+  append(all, http::mount(*accessApi_, "Access"));
+  return all;
+}
+
+Result<void> App::listen() {
+  const http::ServerOptions options{.host = settings_.server.host,
+                                    .port = settings_.server.port,
+                                    .threads = settings_.server.threads > 0 ? settings_.server.threads
+                                                                            : exec::availableCpus(),
+                                    .maxConnections = settings_.server.maxConnections,
+                                    .headerDeadline = settings_.server.headerDeadline,
+                                    .idleTimeout = settings_.server.idleTimeout};
+  CORBEL_TRY(server_, http::Server::start(options, *dispatcher_, installation_->clock));
+  return {};
+}
+
+Result<std::shared_ptr<inference::OnnxRuntime>> App::onnxRuntime() {
+  const MutexLock lock(onnxMutex_);
+  if (!onnx_) {
+    CORBEL_TRY(onnx_, inference::openOnnxRuntime({.library = settings_.inference.onnxRuntimeLibrary, .threads = 1},
+                                                 installation_->clock));
+  }
+  return onnx_;
+}
+
+Result<std::shared_ptr<const inference::Model>> App::loadModel(const models::Version& version) {
+  CORBEL_TRY(const auto digest, objects::Digest::parse(version.artifactSha256));
+  CORBEL_TRY(const auto file, objects_->open(digest, startDeadline(installation_->clock)));
+  CORBEL_TRY(const auto content, models::readAll(file, static_cast<std::int64_t>(settings_.memory.limit.count)));
+  inference::LoadOptions options;
+  if (!settings_.inference.onnxRuntimeLibrary.empty()) options.onnxRuntime = [this] { return onnxRuntime(); };
+  return inference::load(std::as_bytes(std::span(content)), options);
+}
+
+void App::observeParts() {
+  metrics_.of(metrics::kBuildInfo).with(CORBEL_VERSION).set(1);
+  std::ranges::move(observeProcess(metrics_, installation_->clock), std::back_inserter(observations_));
+  const auto gauge = [this](const auto& spec, const auto& labels, auto value) {
+    observations_.push_back(metrics_.observe(spec, labels, std::move(value)));
+  };
+  using One = std::array<std::string_view, 1>;
+  using None = std::array<std::string_view, 0>;
+  for (const exec::Pool* pool : {apiPool_.get(), cpuPool_.get()}) {
+    gauge(metrics::kPoolQueued, One{pool->name()}, [pool] { return static_cast<double>(pool->stats().queued); });
+    gauge(metrics::kPoolRefused, One{pool->name()}, [pool] { return static_cast<double>(pool->stats().refused); });
+  }
+  const auto* database = installation_->database.get();
+  gauge(metrics::kStoreUnits, One{"committed"}, [database] { return static_cast<double>(database->stats().unitsCommitted); });
+  gauge(metrics::kStoreUnits, One{"failed"}, [database] { return static_cast<double>(database->stats().unitsFailed); });
+  gauge(metrics::kStoreUnits, One{"refused"}, [database] { return static_cast<double>(database->stats().unitsRefused); });
+  gauge(metrics::kStoreCommits, None{}, [database] { return static_cast<double>(database->stats().groups); });
+  gauge(metrics::kStoreReads, None{}, [database] { return static_cast<double>(database->stats().reads); });
+  gauge(metrics::kStoreReadWait, None{}, [database] { return static_cast<double>(database->stats().readWaitUs) / 1e6; });
+  gauge(metrics::kStoreQueued, None{}, [database] { return static_cast<double>(database->stats().queueDepth); });
+  gauge(metrics::kCacheHitRatio, One{"predictions"}, [cache = predictionCache_.get()] {
+    const auto stats = cache->stats();
+    const auto all = stats.hits + stats.misses;
+    return all == 0 ? 0.0 : static_cast<double>(stats.hits) / static_cast<double>(all);
+  });
+}
+
+void App::keepHouse(const std::stop_token& stop) {
+  Mutex mutex;
+  std::condition_variable wake;
+  const std::stop_callback onStop(stop, [&] {
+    const MutexLock lock(mutex);
+    wake.notify_all();
+  });
+  for (int round = 1; !stop.stop_requested(); ++round) {
+    {
+      MutexLock lock(mutex);
+      if (!stop.stop_requested()) lock.waitUntil(wake, std::chrono::steady_clock::now() + kHousekeepingEvery);
+    }
+    if (round % kRoundsBetweenSaves != 0 || stop.stop_requested()) continue;
+    const Deadline deadline = startDeadline(installation_->clock);
+    for (const auto& outcome : {installation_->keys->saveLastUse(deadline), predictionCache_->removeExpired(deadline)}) {
+      if (!outcome) log::warn("app", "housekeeping failed", {{"detail", outcome.error().detail}});
+    }
+  }
+}
+
+void App::drain(Deadline deadline) {
+  if (gates_) gates_->drain();
+  if (server_) server_->drain(deadline);
+  if (housekeeper_.joinable()) {
+    housekeeper_.request_stop();
+    housekeeper_.join();
+  }
+  if (apiPool_) apiPool_->stop(deadline);
+  if (cpuPool_) cpuPool_->stop(deadline);
+  if (installation_ && installation_->keys) {
+    static_cast<void>(installation_->keys->saveLastUse(Deadline::after(installation_->clock, std::chrono::seconds(2))));
+  }
+}
+
+}  // namespace corbel::app

@@ -1,0 +1,91 @@
+// The composition root: constructs every part in order, passes references, destroys in reverse.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "app/database.h"
+#include "base/result.h"
+#include "config/settings.h"
+#include "exec/pool.h"
+#include "gates/accounting.h"
+#include "gates/gates.h"
+#include "http/dispatcher.h"
+#include "http/router.h"
+#include "http/server.h"
+#include "identity/jwt.h"
+#include "inference/onnx_runtime.h"
+#include "limits/rate_limiter.h"
+#include "models/intake.h"
+#include "models/prediction_cache.h"
+#include "models/registry.h"
+#include "models/serving.h"
+#include "native/access_api.h"
+#include "native/keys_api.h"
+#include "native/models_api.h"
+#include "native/predictions_api.h"
+#include "native/versions_api.h"
+#include "objects/objects.h"
+#include "telemetry/metrics.h"
+
+namespace corbel::app {
+
+// One serving process.
+class App {
+ public:
+  // Everything is constructed and the address is bound. Errors say which setting or file is wrong.
+  static Result<std::unique_ptr<App>> start(const config::Settings& settings);
+  ~App();
+
+  std::uint16_t port() const { return server_->port(); }
+  // The first key, if this start made it.
+  const std::optional<identity::MintedKey>& firstKey() const { return firstKey_; }
+  // False once the store has stopped: the process must end and start anew.
+  bool healthy() const { return installation_->database->healthy(); }
+  // Refuses new work, lets running work finish. Blocks until done or the deadline.
+  void drain(Deadline deadline);
+
+ private:
+  explicit App(const config::Settings& settings) : settings_(settings) {}
+  Result<void> openState();
+  Result<void> buildFeatures();
+  void buildApi();
+  Result<void> listen();
+  Result<void> checkAuthentication();
+  Result<std::shared_ptr<inference::OnnxRuntime>> onnxRuntime();
+  Result<std::shared_ptr<const inference::Model>> loadModel(const models::Version& version);
+  void observeParts();
+  void keepHouse(const std::stop_token& stop);
+  std::vector<http::Route> mountAll();
+
+  config::Settings settings_;
+  std::unique_ptr<Installation> installation_;
+  std::optional<identity::MintedKey> firstKey_;
+  metrics::Metrics metrics_;
+  std::vector<metrics::Observation> observations_;
+  std::unique_ptr<identity::JwtVerifier> tokens_;
+  std::unique_ptr<limits::RateLimiter> limiter_;
+  std::unique_ptr<objects::ObjectStore> objects_;
+  Mutex onnxMutex_;
+  std::shared_ptr<inference::OnnxRuntime> onnx_ CORBEL_GUARDED_BY(onnxMutex_);
+  std::unique_ptr<models::Registry> registry_;
+  std::unique_ptr<models::ArtifactIntake> intake_;
+  std::unique_ptr<models::Serving> serving_;
+  std::unique_ptr<models::PredictionCache> predictionCache_;
+  std::unique_ptr<exec::Pool> apiPool_;
+  std::unique_ptr<exec::Pool> cpuPool_;
+  std::unique_ptr<gates::Gates> gates_;
+  std::unique_ptr<gates::Accounting> accounting_;
+  std::unique_ptr<native::ModelsApi> modelsApi_;
+  std::unique_ptr<native::VersionsApi> versionsApi_;
+  std::unique_ptr<native::PredictionsApi> predictionsApi_;
+  std::unique_ptr<native::KeysApi> keysApi_;
+  std::unique_ptr<native::AccessApi> accessApi_;
+  std::unique_ptr<http::Router> router_;
+  std::unique_ptr<http::Dispatcher> dispatcher_;
+  std::unique_ptr<http::Server> server_;
+  std::jthread housekeeper_;
+};
+
+}  // namespace corbel::app

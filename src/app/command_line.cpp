@@ -1,0 +1,126 @@
+#include "app/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <map>
+
+#include "app/version.h"
+
+namespace corbel::app {
+namespace {
+
+struct Flags {
+  CommonOptions common;
+  std::string config;
+  std::vector<std::string> assignments;
+  std::string output = "text";
+  Migrate migrate;
+  int downTo = -1;
+  MakeKey make;
+  ListKeys list;
+  RevokeKey revoke;
+};
+
+void addCommon(CLI::App& command, Flags& flags) {
+  command.add_option("--config", flags.config, "TOML file with settings")->envname("CORBEL_CONFIG");
+  command.add_option("--set", flags.assignments, "A setting, e.g. --set server.port=8080 (also --server.port=8080)");
+  command.add_option("--output", flags.output, "text, json, or for config also markdown")
+      ->check(CLI::IsMember({"text", "json", "markdown"}));
+  command.allow_extras();
+}
+
+CLI::App* addCommand(CLI::App& parent, Flags& flags, const std::string& name, const std::string& doc,
+                     const std::string& examples) {
+  CLI::App* command = parent.add_subcommand(name, doc);
+  addCommon(*command, flags);
+  command->footer("Examples:\n" + examples);
+  return command;
+}
+
+Output outputOf(const std::string& word) {
+  if (word == "json") return Output::json;
+  return word == "markdown" ? Output::markdown : Output::text;
+}
+
+// "name=value" into its parts. False: there is no '='.
+bool addAssignment(CommonOptions& common, std::string_view text) {
+  const auto equals = text.find('=');
+  if (equals == std::string_view::npos || equals == 0) return false;
+  common.settings.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+  return true;
+}
+
+// Flags that no option claimed are settings: --server.port=8080.
+std::optional<std::string> addSettings(const CLI::App& root, Flags& flags) {
+  for (const std::string& assignment : flags.assignments) {
+    if (!addAssignment(flags.common, assignment)) return "--set " + assignment + ": must be name=value";
+  }
+  for (const std::string& extra : root.remaining(true)) {
+    const bool isSetting = extra.starts_with("--") && addAssignment(flags.common, std::string_view(extra).substr(2));
+    if (!isSetting) return extra + ": is no option of this command; settings are given as --name=value";
+  }
+  if (!flags.config.empty()) flags.common.configFile = flags.config;
+  flags.common.output = outputOf(flags.output);
+  return std::nullopt;
+}
+
+}  // namespace
+
+Parsed parseCommandLine(int argc, const char* const* argv) {
+  Flags flags;
+  CLI::App root("Corbel: the AI backend that stands beside an application.");
+  root.footer("Exit codes: 0 ok, 64 usage, 70 internal, 78 configuration.\n`corbel COMMAND --help` shows examples.");
+  root.require_subcommand(1);
+  root.set_version_flag("--version", std::string(kVersion));
+
+  const auto* serve = addCommand(root, flags, "serve", "Serve the API",
+                                 "  corbel serve\n  corbel serve --server.port=8080 --data.folder=/var/lib/corbel");
+  auto* migrate = addCommand(root, flags, "migrate", "Bring the database to this program's version, or back",
+                             "  corbel migrate\n  corbel migrate --down-to 10");
+  migrate->add_option("--down-to", flags.downTo, "Take back every migration above this number")->check(CLI::NonNegativeNumber);
+  const auto* config = addCommand(root, flags, "config", "Print the effective settings and where each came from",
+                                  "  corbel config\n  corbel config --output json\n  CORBEL_SERVER_PORT=8080 corbel config");
+
+  auto* key = root.add_subcommand("key", "Make, list and revoke API keys (while the server is stopped)");
+  key->require_subcommand(1);
+  auto* make = addCommand(*key, flags, "create", "Make a key and print it once",
+                          "  corbel key create --name \"checkout service\" --role service");
+  make->add_option("--name", flags.make.name, "For people")->required();
+  make->add_option("--role", flags.make.role, "owner, admin, developer, viewer, service, or a role of the tenant");
+  make->add_option("--tenant", flags.make.tenant, "Tenant of the key");
+  auto* list = addCommand(*key, flags, "list", "List keys", "  corbel key list --output json");
+  list->add_option("--tenant", flags.list.tenant, "Tenant of the keys");
+  auto* revoke = addCommand(*key, flags, "revoke", "Revoke a key", "  corbel key revoke 019b…");
+  revoke->add_option("id", flags.revoke.id, "Id of the key")->required();
+  revoke->add_option("--tenant", flags.revoke.tenant, "Tenant of the key");
+
+  const auto* openApi = addCommand(root, flags, "openapi", "Print the OpenAPI document", "  corbel openapi > openapi.json");
+  const auto* version = addCommand(root, flags, "version", "Print the version", "  corbel version --output json");
+
+  try {
+    root.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return root.exit(success);
+  } catch (const CLI::ParseError& error) {
+    root.exit(error);
+    return kUsage;
+  }
+  if (const auto problem = addSettings(root, flags)) {
+    std::fprintf(stderr, "%s\n", problem->c_str());
+    return kUsage;
+  }
+  if (flags.downTo >= 0) flags.migrate.downTo = flags.downTo;
+  const auto chosen = [&]() -> Command {
+    if (*serve) return Serve{};
+    if (*migrate) return flags.migrate;
+    if (*config) return ShowConfig{};
+    if (*make) return flags.make;
+    if (*list) return flags.list;
+    if (*revoke) return flags.revoke;
+    if (*openApi) return ShowOpenApi{};
+    static_cast<void>(version);
+    return ShowVersion{};
+  }();
+  return Invocation{chosen, std::move(flags.common)};
+}
+
+}  // namespace corbel::app

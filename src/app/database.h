@@ -1,0 +1,39 @@
+// Opening the installation's state: database, migrations, tenants and keys.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "config/settings.h"
+#include "identity/api_keys.h"
+#include "identity/directory.h"
+#include "store/migration.h"
+#include "store/store.h"
+
+namespace corbel::app {
+
+// Every table of the program, ascending.
+std::vector<store::Migration> allMigrations();
+
+Result<std::unique_ptr<store::Database>> openDatabase(const config::Settings& settings, const Clock& clock);
+
+// What commands that change keys need; members are destroyed in reverse order.
+struct Installation {
+  SystemClock clock;
+  SystemRandom random;
+  IdSource ids{clock, random};
+  std::unique_ptr<store::Database> database;
+  std::unique_ptr<identity::Directory> directory;
+  std::unique_ptr<identity::ApiKeys> keys;
+};
+
+// Opens the database, brings it up to date and loads who may use it.
+Result<std::unique_ptr<Installation>> openInstallation(const config::Settings& settings);
+
+// For work at start, which nobody waits for with a stopwatch.
+Deadline startDeadline(const Clock& clock);
+
+}  // namespace corbel::app
