@@ -2,12 +2,14 @@
 
 #include <pthread.h>
 #include <sys/epoll.h>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
+
 #include "base/result.h"
 #include "connection.h"
 #include "descriptor.h"
