@@ -65,7 +65,8 @@ Result<std::shared_ptr<OnnxRuntime>> openOnnxRuntime(const OnnxRuntimeOptions& o
     threading.SetGlobalIntraOpNumThreads(static_cast<int>(options.threads));
     threading.SetGlobalInterOpNumThreads(1);
     threading.SetGlobalSpinControl(0);
-    return std::make_shared<OnnxRuntime>(Ort::Env(threading, ORT_LOGGING_LEVEL_ERROR, "corbel"), clock);
+    // Errors come back as exceptions; the library would print them past the log.
+    return std::make_shared<OnnxRuntime>(Ort::Env(threading, ORT_LOGGING_LEVEL_FATAL, "corbel"), clock);
   } catch (const Ort::Exception& exception) {
     return fail(ErrorCode::failedPrecondition, "ONNX Runtime does not start", exception.what());
   }
