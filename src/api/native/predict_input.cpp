@@ -1,6 +1,8 @@
 #include "native/predict_input.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -8,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/json_text.h"
 #include "base/limits.h"
 #include "crypto/encoding.h"
 #include "json/cursor.h"
@@ -22,20 +25,6 @@ using inference::Tensor;
 using inference::Tensors;
 
 constexpr std::string_view kInput = "/input";
-
-std::string escaped(std::string_view key) {
-  std::string text;
-  for (const char c : key) {
-    if (c == '~') {
-      text += "~0";
-    } else if (c == '/') {
-      text += "~1";
-    } else {
-      text += c;
-    }
-  }
-  return text;
-}
 
 // Collects what is wrong, so that a caller can mend everything at once.
 class Problems {
@@ -61,7 +50,7 @@ class Problems {
   void add(std::string_view name, std::string message) {
     ++count_;
     if (fields_.size() < limits::kFieldErrors) {
-      fields_.push_back({std::string(kInput) + "/" + escaped(name), std::move(message)});
+      fields_.push_back({std::string(kInput) + pointerPart(name), std::move(message)});
     }
   }
   std::vector<FieldError> fields_;
@@ -189,6 +178,28 @@ Result<models::PredictionInput> readImage(json::Cursor& cursor, const InputPlan&
   return *std::move(image);
 }
 
+// The value under the cursor, if an element of that type holds it exactly (floats: within its range).
+template <class Element>
+std::optional<Element> elementOf(json::Cursor& cursor) {
+  if constexpr (std::is_same_v<Element, std::string>) {
+    const auto text = cursor.text();
+    return text ? std::optional(std::string(*text)) : std::nullopt;
+  } else if constexpr (std::is_same_v<Element, inference::Flag>) {
+    const auto flag = cursor.boolean();
+    return flag ? std::optional(*flag ? inference::Flag::on : inference::Flag::off) : std::nullopt;
+  } else {
+    const auto number = cursor.number();
+    if (!number) return std::nullopt;
+    if constexpr (std::is_integral_v<Element>) {
+      if (!number->isInteger || !std::in_range<Element>(number->integer)) return std::nullopt;
+      return static_cast<Element>(number->integer);
+    } else {
+      if (std::abs(number->value) > static_cast<double>(std::numeric_limits<Element>::max())) return std::nullopt;
+      return static_cast<Element>(number->value);
+    }
+  }
+}
+
 // Nested lists of one tensor. The shape is that of the first element at each depth; all others must agree.
 class TensorReader {
  public:
@@ -200,7 +211,7 @@ class TensorReader {
     CORBEL_CHECK(readDepth(0));
     for (std::size_t d = 0; d < shape_.size(); ++d) {
       const bool fixed = d > 0 && spec_.shape[d] >= 0;
-      if (fixed && shape_[d] != spec_.shape[d]) return wrongShape();
+      if (shape_[d] < 1 || (fixed && shape_[d] != spec_.shape[d])) return wrongShape();
     }
     tensor_.shape = shape_;
     return std::move(tensor_);
@@ -230,28 +241,13 @@ class TensorReader {
   Result<void> readElement() {
     return std::visit(
         [&]<class Element>(std::vector<Element>& values) -> Result<void> {
-          if constexpr (std::is_same_v<Element, std::string>) {
-            const auto text = cursor_.text();
-            if (!text) return wrongShape();
-            values.emplace_back(*text);
-          } else if constexpr (std::is_same_v<Element, inference::Flag>) {
-            const auto flag = cursor_.boolean();
-            if (!flag) return wrongShape();
-            values.push_back(*flag ? inference::Flag::on : inference::Flag::off);
-          } else {
-            const auto number = cursor_.number();
-            if (!number || (std::is_integral_v<Element> && !(number->isInteger && std::in_range<Whole<Element>>(number->integer)))) {
-              return wrongShape();
-            }
-            values.push_back(static_cast<Element>(number->value));
-          }
+          auto element = elementOf<Element>(cursor_);
+          if (!element) return wrongShape();
+          values.push_back(*std::move(element));
           return {};
         },
         tensor_.values);
   }
-
-  template <class Element>
-  using Whole = std::conditional_t<std::is_integral_v<Element>, Element, std::int64_t>;
 
   json::Cursor& cursor_;
   const inference::TensorSpec& spec_;
@@ -270,7 +266,7 @@ Result<models::PredictionInput> readTensors(json::Cursor& cursor, const inferenc
     cursor.enterObject();
     while (cursor.nextField()) {
       const auto spec = std::ranges::find(inputs, cursor.key(), &inference::TensorSpec::name);
-      const std::string pointer = std::string(kInput) + "/" + escaped(cursor.key());
+      const std::string pointer = std::string(kInput) + pointerPart(cursor.key());
       if (spec == inputs.end()) return failField(pointer, "is not an input of this model");
       auto& target = read[static_cast<std::size_t>(spec - inputs.begin())];
       if (target) return failField(pointer, "stands there twice");
@@ -280,7 +276,7 @@ Result<models::PredictionInput> readTensors(json::Cursor& cursor, const inferenc
   if (!cursor.finish()) return malformed(cursor);
   Tensors tensors;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (!read[i]) return failField(std::string(kInput) + "/" + escaped(inputs[i].name), "is required");
+    if (!read[i]) return failField(std::string(kInput) + pointerPart(inputs[i].name), "is required");
     tensors.push_back(*std::move(read[i]));
   }
   return tensors;
