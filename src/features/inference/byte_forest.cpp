@@ -160,7 +160,7 @@ template <class T>
 std::size_t ByteColumns<T>::memoryBytes() const {
   std::size_t bytes =
       scales_.size() * sizeof(Scale) + lines_.size() * sizeof(RankLine<T>) + flags_.size() * sizeof(Flag);
-  for (const CategorySet& set : sets_) bytes += sizeof(set) + set.size() * sizeof(set[0]);
+  for (const CategorySet& set : sets_) bytes += sizeof(CategorySet) + set.size() * sizeof(std::uint32_t);
   return bytes;
 }
 

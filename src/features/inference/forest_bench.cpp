@@ -19,6 +19,7 @@
 #include <iostream>
 #include <iterator>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -32,10 +33,7 @@ namespace {
 constexpr double kTolerance = 1e-5;
 constexpr std::chrono::milliseconds kSlice{20};  // time of one engine in one round
 
-[[noreturn]] void stop(const std::string& message) {
-  std::cerr << "forest_bench: " << message << '\n';
-  std::exit(1);
-}
+[[noreturn]] void stop(const std::string& message) { throw std::runtime_error(message); }
 
 std::vector<char> readFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -45,7 +43,7 @@ std::vector<char> readFile(const std::string& path) {
 
 void* openLibrary(const std::string& path) {
   void* const library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) stop(dlerror());
+  if (library == nullptr) stop("cannot open " + path);
   return library;
 }
 
@@ -252,6 +250,11 @@ void run(std::span<char*> arguments) {
 }  // namespace corbel::inference
 
 int main(int count, char** arguments) {
-  corbel::inference::run(std::span(arguments, static_cast<std::size_t>(count)));
-  return 0;
+  try {
+    corbel::inference::run(std::span(arguments, static_cast<std::size_t>(count)));
+    return 0;
+  } catch (const std::exception& error) {
+    std::cerr << "forest_bench: " << error.what() << '\n';
+    return 1;
+  }
 }

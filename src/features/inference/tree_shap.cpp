@@ -233,7 +233,7 @@ template <class T>
 std::size_t ShapTrees<T>::memoryBytes() const {
   std::size_t bytes = columns_.size() * sizeof(Column<T>) + leafValues_.size() * sizeof(double);
   for (const SplitTree& tree : trees_) bytes += sizeof(tree) + tree.nodes.size() * sizeof(Split);
-  for (const CategorySet& set : sets_) bytes += sizeof(set) + set.size() * sizeof(set[0]);
+  for (const CategorySet& set : sets_) bytes += sizeof(CategorySet) + set.size() * sizeof(std::uint32_t);
   return bytes;
 }
 

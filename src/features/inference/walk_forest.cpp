@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/limits.h"
 #include "leaf_index.h"
 #include "scratch.h"
 
@@ -11,7 +12,7 @@ namespace {
 
 // Columns of a block of rows should stay in the first-level cache while every tree passes over
 // them.
-constexpr std::size_t kBlockBytes = 16 * 1024;
+constexpr std::size_t kBlockBytes = 16 * limits::kKiB;
 constexpr std::size_t kBlockRowsMax = 128;
 
 // The first column of a row is the one that leaves test.
@@ -155,7 +156,7 @@ template <class T>
 std::size_t WalkForest<T>::memoryBytes() const {
   std::size_t bytes = columns_.size() * sizeof(Column<T>) + steps_.size() * sizeof(Step) +
                       roots_.size() * sizeof(Root) + vectorLeaves_.size() * sizeof(T);
-  for (const CategorySet& set : sets_) bytes += sizeof(set) + set.size() * sizeof(set[0]);
+  for (const CategorySet& set : sets_) bytes += sizeof(CategorySet) + set.size() * sizeof(std::uint32_t);
   return bytes;
 }
 
