@@ -100,7 +100,8 @@ def functions(path: str, lines: list[str]) -> Iterator[Offence]:
             begin = 0
         elif not begin and line.endswith(" {") and not line.endswith("= {"):
             first = lines[statement - 1]
-            if not re.match(r" *(namespace|class|struct|enum|union|extern|template <.*> (class|struct))\b", first):
+            head = " ".join(part.strip() for part in lines[statement - 1 : number])
+            if not re.match(r"(namespace|class|struct|enum|union|extern|template <.*> (class|struct))\b", head):
                 begin, indent = statement, first[: len(first) - len(first.lstrip())]
         if re.search(r"[;{}:]$|^\s*(#.*)?$", re.sub(r"\s*//.*", "", line)):
             statement = number + 1
