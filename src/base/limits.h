@@ -27,7 +27,7 @@ inline constexpr int kPageMax = 200;
 
 // JSON
 inline constexpr int kJsonDepth = 64;
-inline constexpr std::size_t kFieldErrors = 100;             // more are counted, not listed
+inline constexpr std::size_t kFieldErrors = 100;             // of one request; then reading stops
 
 // Inference
 inline constexpr std::chrono::milliseconds kInferenceDeadline{3000};

@@ -1,5 +1,5 @@
-"""Trains models of every kind that Corbel's own evaluator reads and writes, for each, the model file, rows, and what the
-framework itself answers.
+"""Trains models of every kind that Corbel's own evaluator reads and writes, for each, the model file, rows, and what
+the framework itself answers.
 
 usage: make_models.py OUTPUT_DIR
 
@@ -16,7 +16,7 @@ import lightgbm
 import numpy as np
 import onnxruntime
 import xgboost
-from onnx import ModelProto, NodeProto, TensorProto
+from onnx import ModelProto, NodeProto, TensorProto, helper
 from onnxmltools import convert_lightgbm, convert_xgboost
 from onnxmltools.convert.common.data_types import FloatTensorType
 from skl2onnx import to_onnx
@@ -44,9 +44,7 @@ class Cases:
         (self.folder / file).write_bytes(content)
         return file
 
-    def add(
-        self, name: str, file: str, rows: Array, outputs: Array, bar: float, labels: Array | None = None
-    ) -> None:
+    def add(self, name: str, file: str, rows: Array, outputs: Array, bar: float, labels: Array | None = None) -> None:
         rows = np.ascontiguousarray(rows, "<f8")
         outputs = np.ascontiguousarray(np.asarray(outputs, "<f8").reshape(len(rows), -1))
         head = np.array([len(rows), rows.shape[1], outputs.shape[1], int(labels is not None)], "<i8")
@@ -105,9 +103,7 @@ def xgboost_cases(cases: Cases) -> None:
     many = {"objective": "multi:softprob", "num_class": 3}
     binary = {"objective": "binary:logistic"}
 
-    def case(
-        name: str, params: dict, x: Array, y: Array, rounds: int = 12, **data: object
-    ) -> None:
+    def case(name: str, params: dict, x: Array, y: Array, rounds: int = 12, **data: object) -> None:
         x = x.astype("f4")
         train = xgboost.DMatrix(x, y, **data)
         booster = xgboost.train({"seed": 1, "max_depth": 5, "nthread": 2, **params}, train, rounds)
@@ -116,10 +112,7 @@ def xgboost_cases(cases: Cases) -> None:
         options = {k: data[k] for k in ("feature_types", "enable_categorical") if k in data}
         in_place = not options and "booster" not in params
         asked = on_edges(x.astype("f8"), in_place).astype("f4")
-        if not in_place:
-            answers = booster.predict(xgboost.DMatrix(asked, **options))
-        else:
-            answers = booster.inplace_predict(asked)
+        answers = booster.inplace_predict(asked) if in_place else booster.predict(xgboost.DMatrix(asked, **options))
         if params.get("objective") == "binary:logistic" and answers.ndim == 1:
             answers = both(answers)
         for kind in ("json", "ubj"):
@@ -235,7 +228,7 @@ def narrow_tree_outputs(model: ModelProto) -> None:
 
 
 def allow_booleans() -> None:
-    """skl2onnx passes the missing-value directions of HistGradientBoosting as booleans, which newer protobuf refuses."""
+    """skl2onnx passes missing-value directions of HistGradientBoosting as booleans, which newer protobuf refuses."""
     original = container.make_node
 
     def make_node(*names: object, **attributes: object) -> NodeProto:
@@ -340,6 +333,7 @@ def onnx_cases(cases: Cases) -> None:
     case("standard-forest", scaled(scale(), forest), wine.data, wine.target, own=False)
     case("imputer-boosting", scaled(SimpleImputer(), boosting(n_estimators=10)), wine.data, wine.target, gaps=True)
     converted_cases(cases, write)
+    tree_ensemble_case(cases)
     named_inputs_case(cases)
 
 
@@ -364,7 +358,54 @@ def converted_cases(cases: Cases, write: Callable) -> None:
     case("xgb-classifier-binary", convert_xgboost, xgboost.XGBClassifier(**size), cancer.data, cancer.target)
     case("lgbm-regressor", convert_lightgbm, lightgbm.LGBMRegressor(**size, **quiet), rows, target)
     case("lgbm-classifier", convert_lightgbm, lightgbm.LGBMClassifier(**size, **quiet), wine.data, wine.target)
-    case("lgbm-classifier-binary", convert_lightgbm, lightgbm.LGBMClassifier(**size, **quiet), cancer.data, cancer.target)
+    case(
+        "lgbm-classifier-binary", convert_lightgbm, lightgbm.LGBMClassifier(**size, **quiet), cancer.data, cancer.target
+    )
+
+
+def tree_ensemble_case(cases: Cases) -> None:
+    """TreeEnsemble of ai.onnx.ml 5, which no exporter writes yet: a decision tree written by hand."""
+    rows, target = load_diabetes(return_X_y=True)
+    rows = rows.astype("f4")
+    fitted = tree.DecisionTreeRegressor(max_depth=6).fit(rows, target).tree_
+    splits = [i for i in range(fitted.node_count) if fitted.children_left[i] >= 0]
+    leaves = [i for i in range(fitted.node_count) if fitted.children_left[i] < 0]
+    place = {one: at for group in (splits, leaves) for at, one in enumerate(group)}
+
+    def floats(name: str, values: list[float]) -> TensorProto:
+        return helper.make_tensor(name, TensorProto.FLOAT, [len(values)], np.asarray(values, "f4"))
+
+    def children(side: Array) -> tuple[list[int], list[int]]:
+        chosen = [int(side[i]) for i in splits]
+        return [place[one] for one in chosen], [int(one in leaves) for one in chosen]
+
+    true_ids, true_leafs = children(fitted.children_left)
+    false_ids, false_leafs = children(fitted.children_right)
+    node = helper.make_node(
+        "TreeEnsemble",
+        ["X"],
+        ["y"],
+        domain="ai.onnx.ml",
+        n_targets=1,
+        tree_roots=[0],
+        nodes_featureids=[int(fitted.feature[i]) for i in splits],
+        nodes_splits=floats("splits", [fitted.threshold[i] for i in splits]),
+        nodes_modes=helper.make_tensor("modes", TensorProto.UINT8, [len(splits)], [0] * len(splits)),
+        nodes_truenodeids=true_ids,
+        nodes_trueleafs=true_leafs,
+        nodes_falsenodeids=false_ids,
+        nodes_falseleafs=false_leafs,
+        leaf_targetids=[0] * len(leaves),
+        leaf_weights=floats("weights", [fitted.value[i].item() for i in leaves]),
+    )
+    x = helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, rows.shape[1]])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 1])
+    versions = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 5)]
+    model = helper.make_model(helper.make_graph([node], "trees", [x], [y]), opset_imports=versions, ir_version=9)
+    content = model.SerializeToString()
+    asked = on_edges(rows.astype("f8"))
+    _, outputs = run_onnx(content, {"X": asked.astype("f4")}, [])
+    cases.add("onnx-tree-ensemble", cases.model("onnx-tree-ensemble", content), asked, outputs, FLOAT)
 
 
 def named_inputs_case(cases: Cases) -> None:

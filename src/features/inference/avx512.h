@@ -3,6 +3,7 @@
 #include <immintrin.h>
 
 #include "byte_forest.h"
+#include "mask_forest.h"
 
 namespace corbel::inference {
 namespace {
@@ -43,22 +44,31 @@ inline bool hasNan(const double* row, std::size_t count) {
   return found != 0;
 }
 
-// bytes[slot * kSlotStride] becomes the row's byte of the slot.
-template <std::size_t kSlotStride, class T>
-inline void rankRow(const ByteColumns<T>& columns, const T* row, std::size_t features,
-                    std::uint8_t* bytes) {
-  const RankLine<T>* const lines = columns.lines();
-  for (const Scale& scale : columns.scales()) {
-    const T x = row[scale.feature];
-    const RankLine<T>* const head = lines + scale.firstLine;
-    const unsigned line = countBelow(*head, x);
-    const auto rank = static_cast<std::uint8_t>(line * kRankWidth + countBelow(head[1 + line], x));
-    bytes[scale.lowSlot * kSlotStride] = rank;
-    bytes[scale.highSlot * kSlotStride] = rank;
+// The highest bit of each byte.
+inline std::uint64_t highBits(std::uint64_t bits) { return _pext_u64(bits, 0x8080'8080'8080'8080); }
+
+// The bytes of one row, ready to be looked up by 64 tests at once.
+template <bool kWide>
+class Registers512 {
+ public:
+  explicit Registers512(const std::uint8_t* bytes)
+      : low_(_mm512_load_si512(bytes)), high_(kWide ? _mm512_load_si512(bytes + 64) : low_) {}
+
+  std::uint64_t testsThatGoRight(const MaskTop& top) const {
+    return _mm512_cmpgt_epu8_mask(at(_mm512_load_si512(top.slots)), _mm512_load_si512(top.ranks));
   }
-  if (columns.finishesEveryRow() || hasNan(row, features))
-    columns.finishRow(row, bytes, kSlotStride);
-}
+
+ private:
+  __m512i at(__m512i slots) const {
+    if constexpr (kWide)
+      return _mm512_permutex2var_epi8(low_, slots, high_);
+    else
+      return _mm512_permutexvar_epi8(slots, low_);
+  }
+
+  __m512i low_;
+  __m512i high_;
+};
 
 }  // namespace
 }  // namespace corbel::inference

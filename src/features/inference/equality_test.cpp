@@ -111,10 +111,8 @@ struct Outcome {
 
 std::string kindOf(const TabularModel& model) {
   const bool isForest = std::holds_alternative<Forest>(model.predictor);
-  const Precision precision =
-      std::visit([](const auto& predictor) { return predictor.precision; }, model.predictor);
-  return fmt::format("{} {}", isForest ? "forest" : "linear",
-                     precision == Precision::float32 ? "float" : "double");
+  const Precision precision = std::visit([](const auto& predictor) { return predictor.precision; }, model.predictor);
+  return fmt::format("{} {}", isForest ? "forest" : "linear", precision == Precision::float32 ? "float" : "double");
 }
 
 Outcome compare(const TabularModel& model, const Data& data, double bar) {
@@ -143,8 +141,8 @@ void check(const Case& one) {
   ASSERT_EQ(features(*model), data.features) << one.name;
   ASSERT_EQ(outputs(*model), data.outputs) << one.name;
   const Outcome outcome = compare(*model, data, one.bar);
-  fmt::print("{:<42} {:<14} {:>6} {:>8} {:>10.2e} {:>8.0e} {:>6}\n", one.name, outcome.kind,
-             data.rows, outcome.identical, outcome.worst, one.bar, outcome.wrongLabels);
+  fmt::print("{:<42} {:<14} {:>6} {:>8} {:>10.2e} {:>8.0e} {:>6}\n", one.name, outcome.kind, data.rows,
+             outcome.identical, outcome.worst, one.bar, outcome.wrongLabels);
   EXPECT_LE(outcome.worst, one.bar) << one.name;
   EXPECT_EQ(outcome.wrongLabels, 0) << one.name;
 }
@@ -154,8 +152,8 @@ TEST(Equality, HoldsForEveryModelOfTheFrameworks) {
   if (folder == nullptr) GTEST_SKIP() << "CORBEL_EQUALITY_DIR is not set";
   const std::vector<Case> cases = casesOf(folder);
   ASSERT_FALSE(cases.empty()) << folder << "/cases.txt is missing or empty";
-  fmt::print("{:<42} {:<14} {:>6} {:>8} {:>10} {:>8} {:>6}\n", "model", "kind", "rows", "bit-equal",
-             "max error", "bar", "labels");
+  fmt::print("{:<42} {:<14} {:>6} {:>8} {:>10} {:>8} {:>6}\n", "model", "kind", "rows", "bit-equal", "max error", "bar",
+             "labels");
   for (const Case& one : cases) check(one);
 }
 

@@ -6,8 +6,7 @@
 #include <vector>
 
 #include "inference/compiled_forest.h"
-#include "mask_forest.h"
-#include "slice_forest.h"
+#include "kernels.h"
 #include "walk_forest.h"
 
 namespace corbel::inference {
@@ -31,6 +30,7 @@ class ForestPlan {
   std::optional<WalkForest<T>> walk_;
   std::optional<ByteColumns<T>> columns_;  // of all below
   std::optional<MaskForest<T>> masks_;
+  AddMasks<T>* addMasks_ = nullptr;
   std::optional<SliceForest<T>> slices_;
   std::size_t sliceRowsMin_ = 0;  // slices pay from so many rows on
   std::vector<T> baseScores_;

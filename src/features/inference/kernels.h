@@ -7,27 +7,24 @@
 
 namespace corbel::inference {
 
-// AVX-512 with byte permutes (VBMI), as in AMD Zen 4 and Intel Ice Lake.
+bool hasAvx2();
+// With byte permutes (VBMI), as AMD Zen 4 and Intel Ice Lake have.
 bool hasAvx512();
 
-// Adds each tree's leaf values to `sums` [rows x outputs], tree after tree; rows begin `stride`
+// All add each tree's leaf values to `sums` [rows x outputs], tree after tree. Rows begin `stride`
 // numbers apart.
+template <class T>
+using AddMasks = void(const MaskForest<T>& forest, const ByteColumns<T>& columns, const T* rows,
+                      std::size_t rowCount, std::size_t stride, T* sums);
+
+template <class T>
+void addMasksAvx2(const MaskForest<T>& forest, const ByteColumns<T>& columns, const T* rows,
+                  std::size_t rowCount, std::size_t stride, T* sums);
 template <class T>
 void addMasksAvx512(const MaskForest<T>& forest, const ByteColumns<T>& columns, const T* rows,
                     std::size_t rowCount, std::size_t stride, T* sums);
-
-extern template void addMasksAvx512(const MaskForest<float>&, const ByteColumns<float>&,
-                                    const float*, std::size_t, std::size_t, float*);
-extern template void addMasksAvx512(const MaskForest<double>&, const ByteColumns<double>&,
-                                    const double*, std::size_t, std::size_t, double*);
-
 template <class T>
 void addSlicesAvx512(const SliceForest<T>& forest, const ByteColumns<T>& columns, const T* rows,
                      std::size_t rowCount, std::size_t stride, T* sums);
-
-extern template void addSlicesAvx512(const SliceForest<float>&, const ByteColumns<float>&,
-                                     const float*, std::size_t, std::size_t, float*);
-extern template void addSlicesAvx512(const SliceForest<double>&, const ByteColumns<double>&,
-                                     const double*, std::size_t, std::size_t, double*);
 
 }  // namespace corbel::inference

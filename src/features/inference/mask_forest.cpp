@@ -60,8 +60,8 @@ class TreePlacer {
 };
 
 template <class T>
-typename MaskForest<T>::Top makeTop(const TreePlacer<T>& tree) {
-  typename MaskForest<T>::Top top;
+MaskTop makeTop(const TreePlacer<T>& tree) {
+  MaskTop top;
   std::ranges::fill(top.slots, std::uint8_t{0});
   std::ranges::fill(top.ranks, std::uint8_t{255});
   for (int level = 0; level < MaskForest<T>::kTopDepth; ++level) {
@@ -126,7 +126,7 @@ std::optional<MaskForest<T>> MaskForest<T>::build(const LoweredForest<T>& forest
 
 template <class T>
 std::size_t MaskForest<T>::memoryBytes() const {
-  return tops.size() * sizeof(Top) + roots.size() * sizeof(Root) +
+  return tops.size() * sizeof(MaskTop) + roots.size() * sizeof(Root) +
          (leaves.size() + vectorLeaves.size()) * sizeof(T) + bottoms.size();
 }
 

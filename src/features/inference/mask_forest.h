@@ -11,6 +11,14 @@
 
 namespace corbel::inference {
 
+// The tests of a tree's first six levels, made complete. Byte j holds in bits 0 to 6 the tests of
+// the three-level subtree below the third level's j-th exit, in heap order; bits 7 of the bytes
+// hold those of the three levels above.
+struct alignas(64) MaskTop {
+  std::uint8_t slots[64];
+  std::uint8_t ranks[64];
+};
+
 template <class T>
 class MaskForest {
  public:
@@ -18,13 +26,6 @@ class MaskForest {
   static constexpr int kTopDepth = 6;
   static constexpr int kDepthMax = 9;
 
-  // The tests of the first six levels, a complete tree. Byte j holds in bits 0 to 6 the tests of
-  // the three-level subtree below the third level's j-th exit, in heap order; bits 7 of the bytes
-  // hold those of the three levels above.
-  struct alignas(64) Top {
-    std::uint8_t slots[64];
-    std::uint8_t ranks[64];
-  };
   struct Root {
     std::uint32_t output = 0;
     std::uint32_t bottomDepth = 0;  // levels below the top
@@ -45,7 +46,7 @@ class MaskForest {
   std::size_t memoryBytes() const;
 
   // What kernels read. A leaf is a value, or with vector leaves the index of its values.
-  std::vector<Top> tops;
+  std::vector<MaskTop> tops;
   std::vector<Root> roots;
   std::vector<T> leaves;
   std::vector<std::uint8_t> bottoms;

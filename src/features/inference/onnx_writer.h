@@ -50,12 +50,8 @@ inline std::string texts(std::string_view name, const std::vector<std::string_vi
   for (const std::string_view value : values) content += text(9, value);
   return attribute(name, content);
 }
-inline std::string word(std::string_view name, std::string_view value) {
-  return attribute(name, text(4, value));
-}
-inline std::string integer(std::string_view name, std::int64_t value) {
-  return attribute(name, number(3, value));
-}
+inline std::string word(std::string_view name, std::string_view value) { return attribute(name, text(4, value)); }
+inline std::string integer(std::string_view name, std::int64_t value) { return attribute(name, number(3, value)); }
 
 // TensorProto of floats, or of bytes (uint8), without its field number.
 inline std::string tensor(std::string_view name, const std::vector<std::int64_t>& dims,
@@ -66,8 +62,7 @@ inline std::string tensor(std::string_view name, const std::vector<std::int64_t>
   return content;
 }
 inline std::string byteTensor(const std::vector<std::uint8_t>& values) {
-  return number(2, 2) + number(1, std::int64_t(values.size())) +
-         text(9, std::string(values.begin(), values.end()));
+  return number(2, 2) + number(1, std::int64_t(values.size())) + text(9, std::string(values.begin(), values.end()));
 }
 inline std::string tensorAttribute(std::string_view name, std::string_view tensor) {
   return attribute(name, text(5, tensor));
@@ -83,8 +78,7 @@ inline std::string node(std::string_view type, const std::vector<std::string_vie
 }
 
 // An input or output of the graph: floats [N, columns]; columns 0: the type is not said.
-inline std::string value(std::uint32_t field, std::string_view name, std::int64_t columns = 0,
-                         std::int64_t type = 1) {
+inline std::string value(std::uint32_t field, std::string_view name, std::int64_t columns = 0, std::int64_t type = 1) {
   if (columns == 0) return text(field, text(1, name));
   const std::string shape = text(1, text(2, "N")) + text(1, number(1, columns));
   return text(field, text(1, name) + text(2, text(1, number(1, type) + text(2, shape))));

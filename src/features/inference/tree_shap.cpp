@@ -10,6 +10,22 @@
 #include "shap_path.h"
 
 namespace corbel::inference {
+namespace {
+
+double takenShare(const PathFeature* path, std::size_t length, double zeroFraction) {
+  const double size = static_cast<double>(length + 1);
+  const double step = zeroFraction * kReciprocals.of[length + 1];
+  double next = path[length].weight;
+  double sum = 0;
+  for (std::size_t i = length; i-- > 0;) {
+    const double weight = next * size * kReciprocals.of[i + 1];
+    sum += weight;
+    next = path[i].weight - weight * step * static_cast<double>(length - i);
+  }
+  return sum * (1 - zeroFraction);
+}
+
+}  // namespace
 
 template <class T>
 class ShapTrees {
@@ -43,7 +59,7 @@ class ShapTrees {
     std::size_t length = 0;
     std::uint32_t feature = 0;
     double zeroFraction = 1;
-    double oneFraction = 1;
+    bool taken = true;
   };
   struct Workspace {
     std::vector<T> columns;
@@ -57,7 +73,6 @@ class ShapTrees {
   void visitSplit(const Split& split, PathFeature* path, const Visit& visit, Workspace& work) const;
   void addLeaf(const SplitTree& tree, const Split& leaf, const PathFeature* path,
                std::size_t length, double* contributions) const;
-  // Of tree `tree`: the outputs that its leaves add to.
   std::size_t leafWidth() const { return vectorLeaves_ ? outputs_ : 1; }
 
   std::vector<Column<T>> columns_;
@@ -167,7 +182,7 @@ void ShapTrees<T>::explainTree(const SplitTree& tree, Workspace& work,
     const PathFeature* const parent = work.paths.data() + visit.parent;
     PathFeature* const path = work.paths.data() + visit.parent + visit.length;
     std::copy_n(parent, visit.length, path);
-    extend(path, visit.length, visit.feature, visit.zeroFraction, visit.oneFraction);
+    extend(path, visit.length, visit.feature, visit.zeroFraction, visit.taken);
     const Split& node = tree.nodes[static_cast<std::size_t>(visit.node)];
     if (node.isLeaf())
       addLeaf(tree, node, path, visit.length, contributions);
@@ -180,36 +195,42 @@ template <class T>
 void ShapTrees<T>::visitSplit(const Split& split, PathFeature* path, const Visit& visit,
                               Workspace& work) const {
   double zero = 1;
-  double one = 1;
+  bool taken = true;
   std::size_t length = visit.length;
   // A feature tested before is taken out, and comes in again with both tests.
   for (std::size_t place = 1; place <= length; ++place) {
     if (path[place].feature != split.feature) continue;
     zero = path[place].zeroFraction;
-    one = path[place].oneFraction;
+    taken = path[place].taken;
     unwind(path, length, place);
     --length;
     break;
   }
   const auto begin = static_cast<std::size_t>(path - work.paths.data());
   const bool goesRight = work.columns[split.column] > split.threshold;
-  const auto open = [&](std::int32_t child, double fraction, bool taken) {
-    const Visit next{child, begin, length + 1, split.feature, zero * fraction, taken ? one : 0.0};
-    // Nobody gets there, whatever is known: no subset has weight.
-    if (next.zeroFraction != 0 || next.oneFraction != 0) work.open.push_back(next);
+  const auto open = [&](std::int32_t child, double fraction, bool isNext) {
+    const Visit next{child, begin, length + 1, split.feature, zero * fraction, taken && isNext};
+    // Else nobody gets there, whatever is known: no subset has weight.
+    if (next.zeroFraction != 0 || next.taken) work.open.push_back(next);
   };
   open(split.left, split.leftFraction, !goesRight);
   open(split.right, split.rightFraction, goesRight);
 }
 
+// A feature's share is the sum of the weights that the others alone would have (unwind() without
+// writing), times one fraction minus zero fraction. Where the row does not take the feature's way,
+// that product is the same for all features.
 template <class T>
 void ShapTrees<T>::addLeaf(const SplitTree& tree, const Split& leaf, const PathFeature* path,
                            std::size_t length, double* contributions) const {
   const std::size_t width = features_ + 1;
+  const double size = static_cast<double>(length + 1);
+  double notTaken = 0;
+  for (std::size_t i = 0; i < length; ++i)
+    notTaken -= path[i].weight * size * kReciprocals.of[length - i];
   for (std::size_t place = 1; place <= length; ++place) {
     const PathFeature& element = path[place];
-    const double share =
-        unwoundSum(path, length, place) * (element.oneFraction - element.zeroFraction);
+    const double share = element.taken ? takenShare(path, length, element.zeroFraction) : notTaken;
     for (std::size_t i = 0; i < leafWidth(); ++i) {
       contributions[(tree.output + i) * width + element.feature] +=
           share * leafValues_[leaf.value + i];

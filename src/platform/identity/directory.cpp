@@ -11,6 +11,11 @@
 namespace corbel::identity {
 namespace {
 
+// What the counters can hold; JSON numbers are exact up to 2^53.
+constexpr std::int64_t kMaxModels = 1'000'000'000;
+constexpr std::int64_t kMaxStorageBytes = std::int64_t{1} << 53;
+constexpr std::int64_t kMaxRequestsPerMinute = 4'000'000'000;
+
 bool runsTheInstallation(const Actor& actor) {
   return actor.membership.tenant == kDefaultTenant && actor.membership.permissions.contains(Permission::tenantsWrite);
 }
@@ -20,13 +25,14 @@ bool seesAllTenants(const Actor& actor) {
 }
 
 Result<void> checkQuotas(const TenantQuotas& quotas) {
-  const auto check = [](std::string_view pointer, const std::optional<std::int64_t>& quota) -> Result<void> {
-    if (!quota || *quota >= 0) return {};
-    return failField(std::string(pointer), "must be 0 or more");
+  const auto check = [](std::string_view pointer, const std::optional<std::int64_t>& quota,
+                        std::int64_t max) -> Result<void> {
+    if (!quota || (*quota >= 0 && *quota <= max)) return {};
+    return failField(std::string(pointer), fmt::format("must be from 0 to {}", max));
   };
-  CORBEL_CHECK(check("/quotas/models", quotas.models));
-  CORBEL_CHECK(check("/quotas/storageBytes", quotas.storageBytes));
-  return check("/quotas/requestsPerMinute", quotas.requestsPerMinute);
+  CORBEL_CHECK(check("/quotas/models", quotas.models, kMaxModels));
+  CORBEL_CHECK(check("/quotas/storageBytes", quotas.storageBytes, kMaxStorageBytes));
+  return check("/quotas/requestsPerMinute", quotas.requestsPerMinute, kMaxRequestsPerMinute);
 }
 
 std::unexpected<Error> noSuchTenant(std::string_view id) {

@@ -71,10 +71,14 @@ TEST_F(Tenants, AreRenamedByTheirOwnersButGetQuotasFromTheInstallation) {
   EXPECT_EQ(directory->tenant("acme", caller("acme", "owner"))->name, "New");
 }
 
-TEST_F(Tenants, RefuseNegativeQuotas) {
-  const auto changed = directory->changeTenant("default", {.quotas = TenantQuotas{.storageBytes = -1}},
-                                               caller("default", "owner"), kSoon);
-  EXPECT_EQ(changed.error().fields.at(0).pointer, "/quotas/storageBytes");
+TEST_F(Tenants, RefuseQuotasThatNoCounterHolds) {
+  const auto pointerOf = [&](const TenantQuotas& quotas) {
+    const auto changed = directory->changeTenant("default", {.quotas = quotas}, caller("default", "owner"), kSoon);
+    return changed.error().fields.at(0).pointer;
+  };
+  EXPECT_EQ(pointerOf({.models = -1}), "/quotas/models");
+  EXPECT_EQ(pointerOf({.storageBytes = -1}), "/quotas/storageBytes");
+  EXPECT_EQ(pointerOf({.requestsPerMinute = std::int64_t{1} << 32}), "/quotas/requestsPerMinute");
 }
 
 TEST_F(Roles, OfATenantCountOnlyThere) {

@@ -3,13 +3,22 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <cstddef>
 #include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/limits.h"
+#include "base/result.h"
 #include "base/timestamp.h"
+#include "json/cursor.h"
 #include "json/number_access.h"
+#include "json/rule.h"
+#include "json/type.h"
 #include "json/wording.h"
 
 namespace corbel::json {

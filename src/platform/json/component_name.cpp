@@ -1,6 +1,8 @@
 #include "json/component_name.h"
 
-#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace corbel::json {

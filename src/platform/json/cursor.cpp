@@ -6,10 +6,16 @@
 #include <algorithm>
 #include <bit>
 #include <cassert>
+#include <cstdint>
 #include <cstring>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/limits.h"
+#include "base/result.h"
 #include "json/scan.h"
 
 namespace corbel::json {

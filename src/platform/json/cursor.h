@@ -9,9 +9,9 @@
 //   }
 //   if (!cursor.finish()) return cursor.error();
 //
-// The first pass over the text is simdjson's (Langdale, Lemire: "Parsing gigabytes of JSON per second", 2019): it checks
-// UTF-8 and finds where tokens begin, with the vector instructions this machine has. The cursor then looks at one
-// token at a time, as simdjson's On-Demand does, but reads nothing behind the text and leaves nothing unchecked.
+// The first pass over the text is simdjson's (Langdale, Lemire: "Parsing gigabytes of JSON per second", 2019): it
+// checks UTF-8 and finds where tokens begin, with the vector instructions this machine has. The cursor then looks at
+// one token at a time, as simdjson's On-Demand does, but reads nothing behind the text and leaves nothing unchecked.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -53,8 +53,8 @@ class Cursor {
   // Precondition: token() is object, or array. false: nested deeper than limits::kJsonDepth.
   bool enterObject();
   bool enterArray();
-  // To the next field, whose name is then key(), or item. false: there is none more; the cursor stands behind the container.
-  // The value stood on must have been consumed.
+  // To the next field, whose name is then key(), or item. The value stood on must have been consumed.
+  // false: there is none more; the cursor stands behind the container.
   bool nextField();
   bool nextItem();
   std::string_view key() const { return key_; }

@@ -1,13 +1,16 @@
 #include "json/cursor.h"
 
+#include <bits/basic_string.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/limits.h"
@@ -222,9 +225,13 @@ TEST(Cursor, AllowsNestingUpToTheLimit) {
 }
 
 TEST(Cursor, TracksObjectsAndListsOnAllLevels) {
-  std::string json = "1";
-  for (int level = 0; level < limits::kJsonDepth; ++level)
-    json = level % 3 == 0 ? "{\"a\":" + json + "}" : "[" + json + "]";
+  std::string opening;
+  std::string closing;
+  for (int level = 0; level < limits::kJsonDepth; ++level) {
+    opening += level % 3 == 0 ? "{\"a\":" : "[";
+    closing.insert(0, level % 3 == 0 ? "}" : "]");
+  }
+  std::string json = opening.append("1").append(closing);
   EXPECT_EQ(whyInvalid(json), "valid");
   json[json.size() - 2] = json[json.size() - 2] == '}' ? ']' : '}';
   EXPECT_FALSE(isValid(json));

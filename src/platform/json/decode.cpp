@@ -2,14 +2,22 @@
 
 #include <fmt/format.h>
 
-#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/limits.h"
+#include "base/result.h"
 #include "json/assign.h"
 #include "json/cursor.h"
 #include "json/repeated_name.h"
+#include "json/rule.h"
+#include "json/type.h"
+#include "json/values.h"
 #include "json/wording.h"
 
 namespace corbel::json::detail {

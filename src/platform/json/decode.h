@@ -49,10 +49,10 @@ constexpr bool reaches(const Type& type, Kind kind) {
 // A T from the one JSON value in `json`, which members of type Raw point into.
 //
 // invalid_argument, `fields` says what is wrong where:
-//   malformed text           one entry with the empty pointer, and the byte offset. Nesting beyond limits::kJsonDepth,
-//                            bytes that are not UTF-8, halves of surrogate pairs and text behind the value are malformed
-//   everything else          an entry for each field that is missing, unknown, given twice, of the wrong type, or against
-//                            its rule, up to limits::kFieldErrors; then reading stops
+//   malformed text    one entry with the empty pointer, and the byte offset. Nesting beyond limits::kJsonDepth, bytes
+//                     that are not UTF-8, halves of surrogate pairs and text behind the value are malformed
+//   everything else   an entry for each field that is missing, unknown, given twice, of the wrong type, or against its
+//                     rule, up to limits::kFieldErrors; then reading stops
 // null for a member that may be absent means absent; for a Patch it clears. Integers are written without fraction and
 // exponent (5, not 5.0 or 5e0). Numbers beyond double (1e400) are refused, NaN is not JSON.
 template <class T>
@@ -63,8 +63,8 @@ Result<T> decode(std::string_view json, Policy policy = Policy::strict) {
   return value;
 }
 
-// A T from a URL's query ("limit=50&status=ready", not yet decoded). The same rules and errors as for JSON, with pointers
-// as in "?limit". '+' is a space. A parameter given twice is refused.
+// A T from a URL's query ("limit=50&status=ready", not yet decoded). The same rules and errors as for JSON, with
+// pointers as in "?limit". '+' is a space. A parameter given twice is refused.
 // Members are scalars or optional scalars; internal: T has others.
 template <class T>
 Result<T> decodeQuery(std::string_view query) {

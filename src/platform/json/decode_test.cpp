@@ -3,11 +3,23 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "base/clock.h"
 #include "base/limits.h"
+#include "base/result.h"
 #include "json/encode.h"
+#include "json/rule.h"
 #include "json/test_types.h"
+#include "json/values.h"
 
 namespace corbel::json {
 namespace {

@@ -5,7 +5,7 @@
 //     std::optional<std::string> cursor;
 //     Order order = Order::newest;
 //     static constexpr auto rules() {
-//       return std::array{json::rule<&ListModels::limit>({.doc = "Models on a page.", .min = 1, .max = 200, .optional = true}),
+//       return std::array{json::rule<&ListModels::limit>({.doc = "Items on a page.", .max = 200, .optional = true}),
 //                         json::rule<&ListModels::order>({.doc = "Which come first.", .optional = true})};
 //     }
 //   };

@@ -3,11 +3,17 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
+#include <string>
+#include <string_view>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/json_text.h"
 #include "base/timestamp.h"
 #include "json/number_access.h"
+#include "json/rule.h"
+#include "json/type.h"
 
 namespace corbel::json {
 namespace {

@@ -2,10 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
+#include <cstdint>
 #include <limits>
+#include <string>
+#include <string_view>
+#include <vector>
 
+#include "base/clock.h"
 #include "json/test_types.h"
+#include "json/values.h"
 
 namespace corbel::json {
 namespace {

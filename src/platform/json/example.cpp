@@ -1,10 +1,13 @@
+#include <string>
 #include <utility>
 
 #include "json/encode.h"
+#include "json/rule.h"
 #include "json/schema.h"
+#include "json/type.h"
 #include "json/wording.h"
 
-namespace corbel::json::detail {
+namespace corbel::json {
 namespace {
 
 constexpr int kLevels = 8;  // types may contain themselves
@@ -93,4 +96,4 @@ std::string exampleOf(const Type& type) {
   return out;
 }
 
-}  // namespace corbel::json::detail
+}  // namespace corbel::json

@@ -1,13 +1,20 @@
 // Bodies that are made to cost much: each is refused quickly, on a flat stack.
+#include <bits/time.h>
 #include <gtest/gtest.h>
+#include <time.h>
 
 #include <ctime>
 
 #include <chrono>
+#include <map>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "base/result.h"
 #include "json/decode.h"
 #include "json/test_types.h"
+#include "json/values.h"
 
 namespace corbel::json {
 namespace {

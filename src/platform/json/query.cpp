@@ -1,17 +1,24 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <expected>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/limits.h"
 #include "base/percent.h"
+#include "base/result.h"
 #include "base/text.h"
 #include "json/assign.h"
 #include "json/decode.h"
+#include "json/rule.h"
 #include "json/scan.h"
+#include "json/type.h"
 #include "json/wording.h"
 
 namespace corbel::json::detail {

@@ -2,7 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "base/result.h"
 #include "json/decode.h"
 #include "json/test_types.h"
 

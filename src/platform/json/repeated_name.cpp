@@ -1,6 +1,9 @@
 #include "json/repeated_name.h"
 
 #include <algorithm>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "json/cursor.h"
@@ -10,7 +13,7 @@ namespace {
 
 struct Level {
   bool isObject = false;
-  std::vector<std::string> names = {};
+  std::vector<std::string> names;
 };
 
 std::optional<std::string> repeated(std::vector<std::string>& names) {
@@ -42,9 +45,9 @@ std::optional<std::string> repeatedName(std::string_view json) {
   do {
     const Token token = cursor.token();
     if (token == Token::object && cursor.enterObject()) {
-      levels.push_back({.isObject = true});
+      levels.emplace_back().isObject = true;
     } else if (token == Token::array && cursor.enterArray()) {
-      levels.push_back({.isObject = false});
+      levels.emplace_back();
     } else {
       cursor.skip();
     }

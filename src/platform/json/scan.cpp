@@ -2,10 +2,16 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
 
 #include "base/text.h"
+#include "json/cursor.h"
 
 namespace corbel::json {
 namespace {
@@ -106,10 +112,10 @@ double toDouble(const Decimal& decimal, std::string_view token) {
 }
 
 std::optional<std::uint32_t> hexUnit(std::string_view text) {
+  const std::string_view digits = text.substr(0, 4);
   std::uint32_t unit = 0;
-  if (text.size() < 4) return std::nullopt;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + 4, unit, 16);
-  if (error != std::errc() || end != text.data() + 4) return std::nullopt;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), unit, 16);
+  if (digits.size() < 4 || error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
   return unit;
 }
 

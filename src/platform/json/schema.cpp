@@ -1,11 +1,17 @@
 #include "json/schema.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "json/component_name.h"
 #include "json/encode.h"
 #include "json/number_access.h"
+#include "json/rule.h"
+#include "json/type.h"
 #include "json/wording.h"
 
 namespace corbel::json {
@@ -19,6 +25,15 @@ class SchemaWriter {
   std::string schema(const Type& type, const Rule& rule) {
     writer_.beginObject();
     body(type, rule, type.kind == Kind::patch || rule.nullable);
+    writer_.endObject();
+    return std::move(out_);
+  }
+
+  // Of a member that stands alone, with its default.
+  std::string member(const Type& owner, const Field& field) {
+    writer_.beginObject();
+    body(*field.type, field.rule, field.type->kind == Kind::patch || field.rule.nullable);
+    defaultOf(owner, field);
     writer_.endObject();
     return std::move(out_);
   }
@@ -182,11 +197,14 @@ class SchemaWriter {
       writer_.raw(field.rule.example);
       writer_.endArray();
     }
-    if (field.rule.optional && owner.defaults != nullptr) {
-      writer_.key("default");
-      writer_.write(*field.type, field.rule, field.member(const_cast<void*>(owner.defaults())));
-    }
+    defaultOf(owner, field);
     writer_.endObject();
+  }
+
+  void defaultOf(const Type& owner, const Field& field) {
+    if (!field.rule.optional || owner.defaults == nullptr) return;
+    writer_.key("default");
+    writer_.write(*field.type, field.rule, field.member(const_cast<void*>(owner.defaults())));
   }
 
   SchemaRegistry* registry_;
@@ -194,9 +212,7 @@ class SchemaWriter {
   Writer writer_{out_};
 };
 
-std::string SchemaRegistry::reference(const Type& type, const Rule& rule) {
-  return SchemaWriter(this).schema(type, rule);
-}
+std::string SchemaRegistry::add(const Type& type) { return SchemaWriter(this).schema(type, Rule{}); }
 
 std::string_view SchemaRegistry::component(const Type& type) {
   const auto known = std::ranges::find(components_, &type, [](const auto& entry) { return entry.second.type; });
@@ -221,19 +237,16 @@ std::string SchemaRegistry::components() const {
   return out;
 }
 
-namespace detail {
-
-std::vector<QueryParameter> queryParametersOf(const Type& type) {
+std::vector<QueryParameter> queryParameters(const Type& type) {
   std::vector<QueryParameter> parameters;
   for (const Field& field : type.fields) {
     parameters.push_back({.name = field.name,
                           .doc = field.rule.doc,
                           .required = field.required,
-                          .schema = SchemaWriter(nullptr).schema(*field.type, field.rule),
+                          .schema = SchemaWriter(nullptr).member(type, field),
                           .example = std::string(field.rule.example)});
   }
   return parameters;
 }
 
-}  // namespace detail
 }  // namespace corbel::json

@@ -17,8 +17,9 @@ class SchemaRegistry {
   // later one gets its namespace in front.
   template <class T>
   std::string add() {
-    return reference(kType<T>, Rule{});
+    return add(kType<T>);
   }
+  std::string add(const Type& type);
 
   // {"ModelView":{…},…}: every component added so far, by name.
   std::string components() const;
@@ -30,7 +31,6 @@ class SchemaRegistry {
     std::string schema;
   };
 
-  std::string reference(const Type& type, const Rule& rule);
   std::string_view component(const Type& type);
 
   std::map<std::string, Component> components_;
@@ -44,21 +44,18 @@ struct QueryParameter {
   std::string example;  // JSON
 };
 
-namespace detail {
-std::vector<QueryParameter> queryParametersOf(const Type& type);
-std::string exampleOf(const Type& type);
-}  // namespace detail
-
-// The parameters that decodeQuery<T> reads.
+// The parameters that decodeQuery reads for `type`, which is an object.
+std::vector<QueryParameter> queryParameters(const Type& type);
 template <class T>
 std::vector<QueryParameter> queryParameters() {
-  return detail::queryParametersOf(kType<T>);
+  return queryParameters(kType<T>);
 }
 
-// A T in JSON, made of the examples of its members; members that may be absent and have none are left out.
+// A value of `type` in JSON, made of the examples of its members; members that may be absent and have none are left out.
+std::string exampleOf(const Type& type);
 template <class T>
 std::string exampleOf() {
-  return detail::exampleOf(kType<T>);
+  return exampleOf(kType<T>);
 }
 
 }  // namespace corbel::json

@@ -2,10 +2,16 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "json/component_name.h"
 #include "json/decode.h"
+#include "json/rule.h"
 #include "json/test_types.h"
+#include "json/values.h"
 
 namespace corbel::json {
 namespace elsewhere {
@@ -18,7 +24,6 @@ BOOST_DESCRIBE_STRUCT(Person, (), (number))
 namespace {
 
 using namespace test;
-using testing::ElementsAre;
 using testing::HasSubstr;
 
 template <class T>
@@ -107,7 +112,7 @@ TEST(Schema, ListsTheParametersOfAQuery) {
   EXPECT_EQ(parameters[0].name, "limit");
   EXPECT_EQ(parameters[0].doc, "Items on a page.");
   EXPECT_FALSE(parameters[0].required);
-  EXPECT_EQ(parameters[0].schema, R"({"type":"integer","minimum":1,"maximum":200})");
+  EXPECT_EQ(parameters[0].schema, R"({"type":"integer","minimum":1,"maximum":200,"default":50})");
   EXPECT_EQ(parameters[2].schema, R"({"type":"string","enum":["ready","failed","delete"]})");
 }
 

@@ -3,16 +3,22 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
-#include <limits>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/id.h"
 #include "base/json_text.h"
 #include "base/text.h"
+#include "json/cursor.h"
 #include "json/number_access.h"
+#include "json/rule.h"
 #include "json/scan.h"
+#include "json/type.h"
 
 namespace corbel::json {
 namespace {
