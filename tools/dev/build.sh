@@ -87,12 +87,17 @@ bench() {
   fi
 }
 
-bench_names() { git ls-files 'bench/*.py' 'src/*_bench.cpp' | sed 's|.*/||; s|\.py$||; s|_bench\.cpp$||' | sort -u | paste -sd' '; }
+bench_names() {
+  git ls-files 'bench/*.py' 'src/*_bench.cpp' | sed 's|.*/||; s|\.py$||; s|_bench\.cpp$||' | sort -u | paste -sd' '
+}
 
 # fuzz NAME [SECONDS]: fuzz/NAME_fuzz.cpp with libFuzzer and sanitizers; what it learns stays in build/fuzz/corpus.
 fuzz() {
   local name=${1:-} seconds=${2:-60} corpus=build/fuzz/corpus/${1:-}
-  [[ $name && -e fuzz/${name}_fuzz.cpp ]] || { warn "dev: no fuzzer \"$name\"; there are: $(fuzz_names)" && return 64; }
+  if [[ ! $name || ! -e fuzz/${name}_fuzz.cpp ]]; then
+    warn "dev: no fuzzer \"$name\"; there are: $(fuzz_names)"
+    return 64
+  fi
   setup
   export CCACHE_DIR=$HOME/.cache/corbel-ccache CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=true   # as the presets have it
   quietly cmake --preset asan -B build/fuzz -DCORBEL_FUZZ=ON
