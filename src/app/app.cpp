@@ -8,6 +8,8 @@
 
 #include "app/authentication.h"
 #include "app/inspection.h"
+#include "app/version.h"
+#include "pages/api_document.h"
 #include "exec/cpus.h"
 #include "telemetry/log.h"
 #include "telemetry/metric_table.h"
@@ -105,6 +107,15 @@ void App::buildApi() {
       *serving_, *predictionCache_, *cpuPool_, metrics_, installation_->ids, clock});
   keysApi_ = std::make_unique<native::KeysApi>(keys);
   accessApi_ = std::make_unique<native::AccessApi>(directory);
+  healthApi_ = std::make_unique<native::HealthApi>(native::HealthApi::Parts{
+      std::string(kVersion), clock, [this] { return isReady(); }, healthChecks()});
+  metricsApi_ = std::make_unique<native::MetricsApi>(metrics_);
+  statusPage_ = std::make_unique<pages::StatusPage>(
+      kVersion, settings_.docs.enabled ? pages::StatusPage::Docs::open : pages::StatusPage::Docs::closed,
+      [this] { return isReady(); });
+  if (settings_.docs.enabled) {
+    docsApi_ = std::make_unique<pages::DocsApi>(pages::apiDocument(describeApi(), kVersion));
+  }
   router_ = std::make_unique<http::Router>(mountAll());
   const gates::Quotas quotas{settings_.limits.inferencePerMinute, settings_.limits.requestsPerMinute,
                              settings_.limits.keyInferencePerMinute, settings_.limits.keyRequestsPerMinute};
@@ -126,7 +137,50 @@ std::vector<http::Route> App::mountAll() {
   append(all, http::mount(*predictionsApi_, "Predictions"));
   append(all, http::mount(*keysApi_, "Keys"));
   append(all, http::mount(*accessApi_, "Access"));
+  append(all, http::mount(*healthApi_, "Health"));
+  append(all, http::mount(*metricsApi_, "Health"));
+  append(all, http::mount(*statusPage_, ""));
+  if (docsApi_) append(all, http::mount(*docsApi_, ""));
   return all;
+}
+
+std::vector<http::Route> describeApi() {
+  std::vector<http::Route> all;
+  append(all, http::describe<native::ModelsApi>("Models"));
+  append(all, http::describe<native::VersionsApi>("Versions"));
+  append(all, http::describe<native::PredictionsApi>("Predictions"));
+  append(all, http::describe<native::KeysApi>("Keys"));
+  append(all, http::describe<native::AccessApi>("Access"));
+  append(all, http::describe<native::HealthApi>("Health"));
+  append(all, http::describe<native::MetricsApi>("Health"));
+  return all;
+}
+
+std::vector<native::HealthCheck> App::healthChecks() {
+  using Figures = native::HealthCheck::Figures;
+  const auto store = [this](Deadline deadline) -> Result<Figures> {
+    CORBEL_CHECK(installation_->database->read(
+        [](store::Reader& reader) -> Result<void> {
+          CORBEL_CHECK(reader.query("SELECT 1").one([](const store::Row& row) { return row.integer(0); }));
+          return {};
+        },
+        deadline));
+    if (installation_->database->state() == store::StoreState::full) {
+      return fail(ErrorCode::insufficientStorage, "The disk is full; writes are refused until there is room.");
+    }
+    const auto stats = installation_->database->stats();
+    return Figures{{"waitingWrites", static_cast<double>(stats.queueDepth)},
+                   {"readers", static_cast<double>(stats.readersOpen)}};
+  };
+  const auto objects = [this](Deadline) -> Result<Figures> {
+    const auto usage = objects_->usage();
+    return Figures{{"objects", static_cast<double>(usage.objects)}, {"usedBytes", static_cast<double>(usage.bytes)}};
+  };
+  const auto models = [this](Deadline) -> Result<Figures> {
+    const auto stats = serving_->stats();
+    return Figures{{"loaded", static_cast<double>(stats.models)}, {"usedBytes", static_cast<double>(stats.bytes)}};
+  };
+  return {{"store", store}, {"objects", objects}, {"models", models}};
 }
 
 Result<void> App::listen() {
@@ -138,6 +192,11 @@ Result<void> App::listen() {
                                     .headerDeadline = settings_.server.headerDeadline,
                                     .idleTimeout = settings_.server.idleTimeout};
   CORBEL_TRY(server_, http::Server::start(options, *dispatcher_, installation_->clock));
+  if (settings_.metrics.port > 0) {
+    CORBEL_TRY(metricsListener_, MetricsListener::start(settings_.server.host, settings_.metrics.port, metrics_,
+                                                        installation_->clock));
+  }
+  listening_ = true;
   return {};
 }
 
@@ -160,7 +219,7 @@ Result<std::shared_ptr<const inference::Model>> App::loadModel(const models::Ver
 }
 
 void App::observeParts() {
-  metrics_.of(metrics::kBuildInfo).with(CORBEL_VERSION).set(1);
+  metrics_.of(metrics::kBuildInfo).with(kVersion).set(1);
   std::ranges::move(observeProcess(metrics_, installation_->clock), std::back_inserter(observations_));
   const auto gauge = [this](const auto& spec, const auto& labels, auto value) {
     observations_.push_back(metrics_.observe(spec, labels, std::move(value)));
@@ -209,6 +268,7 @@ void App::keepHouse(const std::stop_token& stop) {
 void App::drain(Deadline deadline) {
   if (gates_) gates_->drain();
   if (server_) server_->drain(deadline);
+  if (metricsListener_) metricsListener_->drain(deadline);
   if (housekeeper_.joinable()) {
     housekeeper_.request_stop();
     housekeeper_.join();

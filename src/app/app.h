@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "app/database.h"
+#include "app/metrics_listener.h"
 #include "base/result.h"
 #include "config/settings.h"
 #include "exec/pool.h"
@@ -22,14 +23,21 @@
 #include "models/registry.h"
 #include "models/serving.h"
 #include "native/access_api.h"
+#include "native/health_api.h"
 #include "native/keys_api.h"
+#include "native/metrics_api.h"
 #include "native/models_api.h"
 #include "native/predictions_api.h"
 #include "native/versions_api.h"
 #include "objects/objects.h"
+#include "pages/docs_api.h"
+#include "pages/status_page.h"
 #include "telemetry/metrics.h"
 
 namespace corbel::app {
+
+// The API of this program as data, without handlers: what its document is made of.
+std::vector<http::Route> describeApi();
 
 // One serving process.
 class App {
@@ -58,6 +66,8 @@ class App {
   void observeParts();
   void keepHouse(const std::stop_token& stop);
   std::vector<http::Route> mountAll();
+  std::vector<native::HealthCheck> healthChecks();
+  bool isReady() const { return listening_ && installation_->database->healthy() && !gates_->draining(); }
 
   config::Settings settings_;
   std::unique_ptr<Installation> installation_;
@@ -82,9 +92,15 @@ class App {
   std::unique_ptr<native::PredictionsApi> predictionsApi_;
   std::unique_ptr<native::KeysApi> keysApi_;
   std::unique_ptr<native::AccessApi> accessApi_;
+  std::unique_ptr<native::HealthApi> healthApi_;
+  std::unique_ptr<native::MetricsApi> metricsApi_;
+  std::unique_ptr<pages::StatusPage> statusPage_;
+  std::unique_ptr<pages::DocsApi> docsApi_;
   std::unique_ptr<http::Router> router_;
   std::unique_ptr<http::Dispatcher> dispatcher_;
   std::unique_ptr<http::Server> server_;
+  std::unique_ptr<MetricsListener> metricsListener_;  // null: metrics.port is 0
+  std::atomic<bool> listening_ = false;
   std::jthread housekeeper_;
 };
 

@@ -4,12 +4,14 @@
 #include <string>
 #include <utility>
 
+#include "app/app.h"
 #include "app/database.h"
 #include "app/serve.h"
 #include "app/version.h"
 #include "base/timestamp.h"
 #include "config/settings.h"
 #include "json/encode.h"
+#include "pages/api_document.h"
 
 namespace corbel::app {
 namespace {
@@ -144,7 +146,7 @@ struct Overloaded : Cases... {
 int run(const Invocation& invocation) {
   if (std::holds_alternative<ShowVersion>(invocation.command)) return showVersion(invocation.common.output);
   if (std::holds_alternative<ShowOpenApi>(invocation.command)) {
-    print("{}");
+    print(pages::apiDocument(describeApi(), kVersion));
     return kOk;
   }
   const auto configuration = config::load(

@@ -1,9 +1,11 @@
 #include "byte_forest.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <map>
+#include <span>
 #include <utility>
 
 namespace corbel::inference {
@@ -105,6 +107,25 @@ class ByteBuilder {
       const bool endsLine = i % kRankWidth == kRankWidth - 1;
       if (endsLine && begin + i + 1 < end)
         columns_.lines_[firstLine].thresholds[line] = values[begin + i];
+    }
+    addSearchTree(columns_.scales_.back(), std::span(values).subspan(begin, end - begin));
+  }
+
+  // In heap order the place of a node says which sorted threshold it holds: level by level, every
+  // other one is skipped.
+  void addSearchTree(Scale& scale, std::span<const T> thresholds) {
+    scale.searchDepth = static_cast<std::uint8_t>(std::bit_width(thresholds.size()));
+    const std::size_t size = std::size_t{1} << scale.searchDepth;
+    std::vector<T> tree(std::max(size, kRankWidth), std::numeric_limits<T>::infinity());
+    for (std::size_t place = 1; place < size; ++place) {
+      const std::size_t level = std::bit_width(place) - 1;
+      const std::size_t step = size >> level;
+      const std::size_t sorted = (place - (std::size_t{1} << level)) * step + step / 2 - 1;
+      if (sorted < thresholds.size()) tree[place] = thresholds[sorted];
+    }
+    scale.firstSearchLine = static_cast<std::uint32_t>(columns_.lines_.size());
+    for (std::size_t i = 0; i < tree.size(); i += kRankWidth) {
+      std::copy_n(&tree[i], kRankWidth, columns_.lines_.emplace_back().thresholds);
     }
   }
 

@@ -30,6 +30,10 @@ struct Scale {
   std::uint32_t lowSlot = 0;   // missing values are below every threshold
   std::uint32_t highSlot = 0;  // missing values are above
   bool zeroIsMissing = false;
+  // The same thresholds as a binary search tree of `searchDepth` complete levels in heap order from
+  // place 1 on, padded with +inf, in lines of their own: for many values at a time.
+  std::uint8_t searchDepth = 0;
+  std::uint32_t firstSearchLine = 0;
 };
 
 // Goes right when the row's byte in `slot` is above `rank`.

@@ -10,6 +10,7 @@
 // float64 (LightGBM).
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <variant>
 
@@ -24,14 +25,14 @@ class ForestPlan;
 // Immutable; any number of threads may predict at once.
 class CompiledForest {
  public:
-  // How trees are evaluated. `best` is chosen from the forest, the number of rows and the machine;
-  // the others exist for tests and measurements.
+  // How trees are evaluated. `best` takes masks for few rows and slices for many (from 32 on), as far as the forest and the
+  // processor allow, and walks otherwise. The others exist for tests and measurements; what is not possible is walked.
   enum class Kernel : std::uint8_t {
     best,
-    walk,       // any forest, any machine: from node to node, eight walks at a time
-    masks,      // trees of up to 9 levels: all tests of a tree's first 6 levels at once, row by row
+    walk,       // any forest, any processor: from node to node, eight walks at a time
+    masks,      // trees of up to 9 levels, few features; AVX2 or AVX-512: all tests of a tree's top at once
     masksAvx2,  // the same without AVX-512
-    slices,     // trees of up to 256 leaves: one test for 64 rows at once
+    slices,     // trees of up to 256 leaves, AVX-512: one test for 64 rows at once
   };
 
   // `forest` may be dropped afterwards. unprocessable: what validate() says, or there are more

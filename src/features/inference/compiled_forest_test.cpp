@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <span>
@@ -29,13 +31,12 @@ auto bits(T value) {
 // Every kernel against the plain evaluation at many batch sizes; rows lie one number further apart
 // than they are wide.
 template <class T>
-void expectEveryKernelEqual(ForestMaker& maker, const Forest& forest) {
-  constexpr std::size_t kRows = 200;
+void expectEveryKernelEqual(ForestMaker& maker, const Forest& forest, std::size_t rowCount) {
   const std::size_t stride = forest.features + 1;
-  const std::vector<T> dense = maker.rows<T>(forest, kRows);
-  std::vector<T> rows(kRows * stride, T{7});
+  const std::vector<T> dense = maker.rows<T>(forest, rowCount);
+  std::vector<T> rows(rowCount * stride, T{7});
   std::vector<T> expected;
-  for (std::size_t i = 0; i < kRows; ++i) {
+  for (std::size_t i = 0; i < rowCount; ++i) {
     std::copy_n(&dense[i * forest.features], forest.features, &rows[i * stride]);
     const auto sums =
         reference::margins<T>(forest, std::span(rows).subspan(i * stride, forest.features));
@@ -44,9 +45,10 @@ void expectEveryKernelEqual(ForestMaker& maker, const Forest& forest) {
   for (const Kernel kernel : kKernels) {
     const auto compiled = CompiledForest::compile(forest, kernel);
     ASSERT_TRUE(compiled) << compiled.error().message;
-    for (const std::size_t count :
-         {1, 2, 3, 7, 8, 9, 12, 16, 17, 33, 63, 64, 65, 100, 127, 128, 129, 200}) {
-      const std::size_t first = maker.below(kRows - count + 1);
+    const std::array<std::size_t, 5> counts{1, 2 + maker.below(10), 12 + maker.below(52),
+                                            64 + maker.below(66), rowCount};
+    for (const std::size_t count : counts) {
+      const std::size_t first = maker.below(rowCount - count + 1);
       std::vector<T> out(count * forest.outputs + 1, T{42});
       compiled->margins(&rows[first * stride], count, stride, out.data());
       for (std::size_t i = 0; i < count * forest.outputs; ++i) {
@@ -58,7 +60,7 @@ void expectEveryKernelEqual(ForestMaker& maker, const Forest& forest) {
   }
 }
 
-void expectEveryKernelEqual(std::uint64_t seed, ForestShape shape) {
+void expectEveryKernelEqual(std::uint64_t seed, ForestShape shape, std::size_t rowCount = 200) {
   ForestMaker maker(seed);
   for (const Precision precision : {Precision::float32, Precision::float64}) {
     shape.precision = precision;
@@ -66,9 +68,9 @@ void expectEveryKernelEqual(std::uint64_t seed, ForestShape shape) {
                  << "seed " << seed << ", precision " << static_cast<int>(precision));
     const Forest forest = maker.forest(shape);
     if (precision == Precision::float32)
-      expectEveryKernelEqual<float>(maker, forest);
+      expectEveryKernelEqual<float>(maker, forest, rowCount);
     else
-      expectEveryKernelEqual<double>(maker, forest);
+      expectEveryKernelEqual<double>(maker, forest, rowCount);
   }
 }
 
@@ -107,6 +109,10 @@ TEST(CompiledForest, EqualsThePlainEvaluationForSeveralOutputs) {
           301, {.depth = 9, .outputs = 17, .vectorLeaves = vectorLeaves, .average = average});
     }
   }
+}
+
+TEST(CompiledForest, EqualsThePlainEvaluationForMoreRowsThanABlock) {
+  expectEveryKernelEqual(350, {.trees = 5, .outputs = 2}, 1100);
 }
 
 TEST(CompiledForest, EqualsThePlainEvaluationWithoutTrees) {
@@ -154,7 +160,7 @@ TEST(CompiledForest, RefusesWhatValidationRefuses) {
   forest.trees.emplace_back();
   const auto compiled = CompiledForest::compile(forest);
   ASSERT_FALSE(compiled);
-  EXPECT_EQ(compiled.error().message, "tree 0 has no nodes");
+  EXPECT_EQ(compiled.error().message, "tree 0: has no nodes");
 }
 
 }  // namespace

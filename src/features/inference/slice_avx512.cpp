@@ -3,17 +3,20 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
+#include <limits>
 
 #include "kernels.h"
 #include "scratch.h"
 
-#pragma clang attribute push(                                                                            \
-    __attribute__((target("avx2,bmi,bmi2,popcnt,lzcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi"))), \
+#pragma clang attribute push(                                                                 \
+    __attribute__((                                                                           \
+        target("avx2,bmi,bmi2,popcnt,lzcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi"))), \
     apply_to = function)
 
 #include "avx512.h"
 // Behind the processor's functions.
-#include "rank_row.h"
+#include "rank_avx512.h"
 
 namespace corbel::inference {
 namespace {
@@ -21,6 +24,8 @@ namespace {
 constexpr std::size_t kWordRows = 64;
 constexpr std::size_t kWords = 8;
 constexpr std::size_t kBlockRows = kWords * kWordRows;
+
+constexpr std::size_t kFeaturesPerScale = 8;
 
 // A bit for each row of a block.
 struct alignas(64) RowMask {
@@ -33,39 +38,82 @@ struct Masks {
   RowMask at[SliceForest<T>::kMasksMax + 1];
 };
 
-// Results of so many tests are collected before they are combined: a register is loaded from eight stores, which the
-// processor does only after they have reached the cache.
-constexpr std::uint32_t kChunk = 16;
-
-template <class T>
-[[gnu::always_inline]] inline void runSteps(const typename SliceForest<T>::Step* steps, std::uint32_t count,
-                                            const std::uint8_t* bytes, std::size_t words, RowMask* at) {
-  RowMask results[kChunk];
-  for (std::uint32_t first = 0; first < count; first += kChunk) {
-    const std::uint32_t chunk = std::min(kChunk, count - first);
-    for (std::uint32_t i = 0; i < chunk; ++i) {
-      const auto& step = steps[first + i];
-      const __m512i rank = _mm512_set1_epi8(static_cast<char>(step.rank));
-      const std::uint8_t* const values = bytes + step.slot * kBlockRows;
-      for (std::size_t word = 0; word < words; ++word) {
-        results[i].words[word] = _mm512_cmpgt_epu8_mask(_mm512_load_si512(values + word * kWordRows), rank);
-      }
-    }
-    for (std::uint32_t i = 0; i < chunk; ++i) {
-      const auto& step = steps[first + i];
-      const __m512i here = _mm512_load_si512(&at[step.from]);
-      const __m512i right = _mm512_load_si512(&results[i]);
-      _mm512_store_si512(&at[step.left], _mm512_andnot_si512(right, here));
-      _mm512_store_si512(&at[step.right], _mm512_and_si512(right, here));
+// Rows whose byte is above the rank, for every test.
+void runTests(const std::vector<ByteTest>& tests, const std::uint8_t* bytes, std::size_t words,
+              RowMask* results) {
+  const ByteTest* const first = tests.data();
+  for (std::size_t i = 0; i < tests.size(); ++i) {
+    const __m512i rank = _mm512_set1_epi8(static_cast<char>(first[i].rank));
+    const std::uint8_t* const values = bytes + first[i].slot * kBlockRows;
+    for (std::size_t word = 0; word < words; ++word) {
+      results[i].words[word] =
+          _mm512_cmpgt_epu8_mask(_mm512_load_si512(values + word * kWordRows), rank);
     }
   }
 }
 
-inline void joinPlanes(const std::uint16_t* members, std::uint32_t planeCount, const RowMask* at, RowMask* planes) {
+// The subtree at `kPlace` of a complete tree of kLevels more levels, for the rows in `here`.
+template <int kLevels, std::size_t kPlace>
+[[gnu::always_inline]] inline void descend(const std::uint32_t* tests, const RowMask* results,
+                                           __m512i here, __m512i* planes) {
+  const __m512i result = _mm512_load_si512(&results[tests[kPlace]]);
+  const __m512i right = _mm512_and_si512(result, here);
+  planes[kLevels - 1] = _mm512_or_si512(planes[kLevels - 1], right);
+  if constexpr (kLevels > 1) {
+    descend<kLevels - 1, 2 * kPlace>(tests, results, _mm512_andnot_si512(result, here), planes);
+    descend<kLevels - 1, 2 * kPlace + 1>(tests, results, right, planes);
+  }
+}
+
+template <int kDepth>
+void runFullTree(const std::uint32_t* tests, const RowMask* results, RowMask* planes) {
+  __m512i joined[kDepth];
+  for (__m512i& plane : joined) plane = _mm512_setzero_si512();
+  descend<kDepth, 1>(tests, results, _mm512_set1_epi32(-1), joined);
+  for (int i = 0; i < kDepth; ++i) _mm512_store_si512(&planes[i], joined[i]);
+}
+
+void runFullTree(std::uint32_t depth, const std::uint32_t* tests, const RowMask* results,
+                 RowMask* planes) {
+  for (std::uint32_t i = depth; i < 5; ++i) planes[i] = RowMask{};
+  switch (depth) {
+    case 1:
+      return runFullTree<1>(tests, results, planes);
+    case 2:
+      return runFullTree<2>(tests, results, planes);
+    case 3:
+      return runFullTree<3>(tests, results, planes);
+    case 4:
+      return runFullTree<4>(tests, results, planes);
+    case 5:
+      return runFullTree<5>(tests, results, planes);
+    case 6:
+      return runFullTree<6>(tests, results, planes);
+    case 7:
+      return runFullTree<7>(tests, results, planes);
+    default:
+      return runFullTree<8>(tests, results, planes);
+  }
+}
+
+template <class Step>
+void runSteps(const Step* steps, std::uint32_t count, const RowMask* results, RowMask* at) {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const Step& step = steps[i];
+    const __m512i here = _mm512_load_si512(&at[step.from]);
+    const __m512i result = _mm512_load_si512(&results[step.test]);
+    _mm512_store_si512(&at[step.left], _mm512_andnot_si512(result, here));
+    _mm512_store_si512(&at[step.right], _mm512_and_si512(result, here));
+  }
+}
+
+inline void joinPlanes(const std::uint16_t* members, std::uint32_t planeCount, const RowMask* at,
+                       RowMask* planes) {
   for (std::uint32_t plane = 0; plane < planeCount; ++plane) {
     const std::uint16_t count = *members++;
     __m512i joined = _mm512_setzero_si512();
-    for (std::uint16_t i = 0; i < count; ++i) joined = _mm512_or_si512(joined, _mm512_load_si512(&at[*members++]));
+    for (std::uint16_t i = 0; i < count; ++i)
+      joined = _mm512_or_si512(joined, _mm512_load_si512(&at[*members++]));
     _mm512_store_si512(&planes[plane], joined);
   }
 }
@@ -99,8 +147,10 @@ template <std::uint32_t kPlanes>
   alignas(64) std::uint8_t bytes[kWordRows];
   _mm512_store_si512(bytes, numbers);
   for (std::size_t i = 0; i < kWordRows; i += 16) {
-    const __m512i wide = _mm512_cvtepu8_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(bytes + i)));
-    _mm512_store_ps(sums + i, _mm512_add_ps(_mm512_load_ps(sums + i), lookUp<kPlanes>(table, wide)));
+    const __m512i wide =
+        _mm512_cvtepu8_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(bytes + i)));
+    _mm512_store_ps(sums + i,
+                    _mm512_add_ps(_mm512_load_ps(sums + i), lookUp<kPlanes>(table, wide)));
   }
 }
 
@@ -109,38 +159,66 @@ template <std::uint32_t kPlanes>
   alignas(64) std::uint8_t bytes[kWordRows];
   _mm512_store_si512(bytes, numbers);
   for (std::size_t i = 0; i < kWordRows; i += 8) {
-    const __m256i wide = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes + i)));
+    const __m256i wide =
+        _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes + i)));
     const __m512d values = _mm512_i32gather_pd(wide, table, sizeof(double));
     _mm512_store_pd(sums + i, _mm512_add_pd(_mm512_load_pd(sums + i), values));
   }
 }
 
 template <class T, std::uint32_t kPlanes>
-void addTree(const SliceForest<T>& forest, const typename SliceForest<T>::Root& root, const RowMask* planes,
-             std::size_t words, T* sums) {
+void addTree(const SliceForest<T>& forest, const typename SliceForest<T>::Root& root,
+             const RowMask* planes, std::size_t words, T* sums) {
   const T* const table = forest.leaves.data() + root.firstLeaf;
   const std::size_t tables = forest.vectorLeaves ? forest.outputs : 1;
   for (std::size_t word = 0; word < words; ++word) {
     const __m512i numbers = leafNumbers<kPlanes>(planes, word);
     for (std::size_t i = 0; i < tables; ++i) {
-      addLeaves<kPlanes>(table + (i << kPlanes), numbers, sums + (root.output + i) * kBlockRows + word * kWordRows);
+      addLeaves<kPlanes>(table + (i << kPlanes), numbers,
+                         sums + (root.output + i) * kBlockRows + word * kWordRows);
     }
   }
 }
 
 template <class T>
-void addTrees(const SliceForest<T>& forest, const std::uint8_t* bytes, std::size_t words, T* sums) {
+void rankBlock(const ByteColumns<T>& columns, const T* rows, std::size_t count, std::size_t stride,
+               std::uint8_t* bytes) {
+  if constexpr (std::is_same_v<T, float>) {
+    // Else most of the features that were brought together would not be looked at.
+    if (columns.features() <= kFeaturesPerScale * columns.scales().size()) {
+      return rankRows<kBlockRows>(columns, rows, count, stride, bytes);
+    }
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    rankRow<kBlockRows>(columns, rows + i * stride, columns.features(), bytes + i);
+  }
+}
+
+template <class T>
+void addTrees(const SliceForest<T>& forest, const RowMask* results, std::size_t words, T* sums) {
   Masks<T> masks;
   RowMask planes[8];
   _mm512_store_si512(&masks.at[0], _mm512_set1_epi32(-1));
   for (const auto& root : forest.roots) {
-    runSteps<T>(forest.steps.data() + root.firstStep, root.stepCount, bytes, words, masks.at);
-    joinPlanes(forest.planeMembers.data() + root.firstMember, root.planeCount, masks.at, planes);
+    if (root.fullDepth > 0) {
+      runFullTree(root.fullDepth, forest.fullTests.data() + root.firstTest, results, planes);
+    } else {
+      runSteps(forest.steps.data() + root.firstStep, root.stepCount, results, masks.at);
+      joinPlanes(forest.planeMembers.data() + root.firstMember, root.planeCount, masks.at, planes);
+    }
     switch (root.planeCount) {
-      case 5: addTree<T, 5>(forest, root, planes, words, sums); break;
-      case 6: addTree<T, 6>(forest, root, planes, words, sums); break;
-      case 7: addTree<T, 7>(forest, root, planes, words, sums); break;
-      default: addTree<T, 8>(forest, root, planes, words, sums); break;
+      case 5:
+        addTree<T, 5>(forest, root, planes, words, sums);
+        break;
+      case 6:
+        addTree<T, 6>(forest, root, planes, words, sums);
+        break;
+      case 7:
+        addTree<T, 7>(forest, root, planes, words, sums);
+        break;
+      default:
+        addTree<T, 8>(forest, root, planes, words, sums);
+        break;
     }
   }
 }
@@ -148,31 +226,34 @@ void addTrees(const SliceForest<T>& forest, const std::uint8_t* bytes, std::size
 }  // namespace
 
 template <class T>
-void addSlicesAvx512(const SliceForest<T>& forest, const ByteColumns<T>& columns, const T* rows, std::size_t rowCount,
-                     std::size_t stride, T* sums) {
+void addSlicesAvx512(const SliceForest<T>& forest, const ByteColumns<T>& columns, const T* rows,
+                     std::size_t rowCount, std::size_t stride, T* sums) {
   const std::size_t outputs = forest.outputs;
   Scratch<std::uint8_t, 64 * kBlockRows> bytes((columns.slots() + 1) * kBlockRows);
   Scratch<T, 4 * kBlockRows> blockSums(outputs * kBlockRows);
+  Scratch<RowMask, 16> results(forest.tests.size());
   for (std::size_t first = 0; first < rowCount; first += kBlockRows) {
     const std::size_t count = std::min(kBlockRows, rowCount - first);
     const std::size_t words = (count + kWordRows - 1) / kWordRows;
     T* const rowSums = sums + first * outputs;
-    for (std::size_t i = 0; i < words * kWordRows; ++i) {
-      const std::size_t row = std::min(i, count - 1);  // the last row again, to fill its word
-      rankRow<kBlockRows>(columns, rows + (first + row) * stride, columns.features(), bytes.data() + i);
-      for (std::size_t j = 0; j < outputs; ++j) blockSums.data()[j * kBlockRows + i] = rowSums[row * outputs + j];
-    }
-    addTrees(forest, bytes.data(), words, blockSums.data());
+    rankBlock(columns, rows + first * stride, count, stride, bytes.data());
     for (std::size_t i = 0; i < count; ++i) {
-      for (std::size_t j = 0; j < outputs; ++j) rowSums[i * outputs + j] = blockSums.data()[j * kBlockRows + i];
+      for (std::size_t j = 0; j < outputs; ++j)
+        blockSums.data()[j * kBlockRows + i] = rowSums[i * outputs + j];
+    }
+    runTests(forest.tests, bytes.data(), words, results.data());
+    addTrees(forest, results.data(), words, blockSums.data());
+    for (std::size_t i = 0; i < count; ++i) {
+      for (std::size_t j = 0; j < outputs; ++j)
+        rowSums[i * outputs + j] = blockSums.data()[j * kBlockRows + i];
     }
   }
 }
 
-template void addSlicesAvx512(const SliceForest<float>&, const ByteColumns<float>&, const float*, std::size_t,
-                              std::size_t, float*);
-template void addSlicesAvx512(const SliceForest<double>&, const ByteColumns<double>&, const double*, std::size_t,
-                              std::size_t, double*);
+template void addSlicesAvx512(const SliceForest<float>&, const ByteColumns<float>&, const float*,
+                              std::size_t, std::size_t, float*);
+template void addSlicesAvx512(const SliceForest<double>&, const ByteColumns<double>&, const double*,
+                              std::size_t, std::size_t, double*);
 
 }  // namespace corbel::inference
 

@@ -11,12 +11,92 @@ namespace {
 // Tables of leaf values fill at least two vector registers of 16, so that look-ups have one form.
 constexpr std::uint32_t kPlanesMin = 5;
 
+// A full tree does fewer and cheaper operations a test than steps do, but it also does the tests
+// that are not there.
+constexpr std::size_t kFullTestsPerSplit = 3;
+
+// Numbers the different tests of a forest, those of a slot together: their rows' bytes are then
+// still at hand.
+class TestTable {
+ public:
+  template <class T>
+  TestTable(const LoweredForest<T>& forest, const ByteForest<T>& bytes) {
+    for (std::size_t tree = 0; tree < forest.trees.size(); ++tree) {
+      for (std::size_t i = 0; i < forest.trees[tree].nodes.size(); ++i) {
+        if (!forest.trees[tree].nodes[i].isLeaf()) keys_.push_back(keyOf(bytes.tests[tree][i]));
+      }
+    }
+    std::ranges::sort(keys_);
+    keys_.erase(std::ranges::unique(keys_).begin(), keys_.end());
+  }
+
+  std::size_t size() const { return keys_.size() + 1; }
+
+  std::uint32_t indexOf(const ByteTest& test) const {
+    return static_cast<std::uint32_t>(std::ranges::lower_bound(keys_, keyOf(test)) - keys_.begin() +
+                                      1);
+  }
+
+  std::vector<ByteTest> tests() const {
+    std::vector<ByteTest> tests{{0, 255}};  // no byte is above 255
+    for (const std::uint32_t key : keys_)
+      tests.push_back({key >> 8, static_cast<std::uint8_t>(key & 255)});
+    return tests;
+  }
+
+ private:
+  static std::uint32_t keyOf(const ByteTest& test) { return test.slot << 8 | test.rank; }
+
+  std::vector<std::uint32_t> keys_;
+};
+
+// Makes a tree complete: where a path ends early, tests that nothing passes and copies of its leaf
+// follow.
+template <class T>
+void appendFullTree(const LoweredForest<T>& forest, std::size_t index,
+                    const std::vector<ByteTest>& tests, const TestTable& table,
+                    SliceForest<T>& slices) {
+  const LoweredTree<T>& tree = forest.trees[index];
+  typename SliceForest<T>::Root root;
+  root.output = tree.output;
+  root.fullDepth = static_cast<std::uint32_t>(tree.depth);
+  root.planeCount = std::max(root.fullDepth, kPlanesMin);
+  root.firstTest = static_cast<std::uint32_t>(slices.fullTests.size());
+  root.firstLeaf = slices.leaves.size();
+  slices.fullTests.push_back(0);
+  std::vector<std::int32_t> places{0};
+  for (std::uint32_t level = 0; level < root.fullDepth; ++level) {
+    std::vector<std::int32_t> next;
+    for (const std::int32_t place : places) {
+      const LoweredNode<T>& node = tree.nodes[static_cast<std::size_t>(place)];
+      slices.fullTests.push_back(
+          node.isLeaf() ? 0 : table.indexOf(tests[static_cast<std::size_t>(place)]));
+      next.push_back(node.isLeaf() ? place : node.left);
+      next.push_back(node.isLeaf() ? place : node.right);
+    }
+    places = std::move(next);
+  }
+  for (std::size_t output = 0; output < forest.leafStride(); ++output) {
+    for (std::size_t i = 0; i < std::size_t{1} << root.planeCount; ++i) {
+      const std::int32_t place = i < places.size() ? places[i] : places[0];
+      slices.leaves.push_back(
+          forest.leafValues[tree.nodes[static_cast<std::size_t>(place)].value + output]);
+    }
+  }
+  slices.roots.push_back(root);
+}
+
 // Brings one tree into steps. A mask is named by the place of its node in breadth-first order.
 template <class T>
 class SliceBuilder {
  public:
-  SliceBuilder(const LoweredForest<T>& forest, std::size_t tree, const std::vector<ByteTest>& tests)
-      : forest_(forest), tree_(forest.trees[tree]), nodes_(tree_.nodes), tests_(tests) {
+  SliceBuilder(const LoweredForest<T>& forest, std::size_t tree, const std::vector<ByteTest>& tests,
+               const TestTable& table)
+      : forest_(forest),
+        tree_(forest.trees[tree]),
+        nodes_(tree_.nodes),
+        tests_(tests),
+        table_(table) {
     orderNodes();
     numberLeaves();
   }
@@ -24,7 +104,8 @@ class SliceBuilder {
   void appendTo(SliceForest<T>& slices) {
     typename SliceForest<T>::Root root;
     root.output = tree_.output;
-    root.planeCount = std::max(static_cast<std::uint32_t>(std::bit_width(leafCount_ - 1)), kPlanesMin);
+    root.planeCount =
+        std::max(static_cast<std::uint32_t>(std::bit_width(leafCount_ - 1)), kPlanesMin);
     root.firstMember = static_cast<std::uint32_t>(slices.planeMembers.size());
     appendPlanes(root.planeCount, slices.planeMembers);
     root.firstStep = static_cast<std::uint32_t>(slices.steps.size());
@@ -36,7 +117,9 @@ class SliceBuilder {
   }
 
  private:
-  const LoweredNode<T>& nodeAt(std::size_t place) const { return nodes_[static_cast<std::size_t>(order_[place])]; }
+  const LoweredNode<T>& nodeAt(std::size_t place) const {
+    return nodes_[static_cast<std::size_t>(order_[place])];
+  }
 
   void orderNodes() {
     order_.push_back(0);
@@ -53,7 +136,8 @@ class SliceBuilder {
   void numberLeaves() {
     leavesBelow_.assign(order_.size(), 1);
     for (std::size_t i = order_.size(); i-- > 0;) {
-      if (!nodeAt(i).isLeaf()) leavesBelow_[i] = leavesBelow_[firstChild_[i]] + leavesBelow_[firstChild_[i] + 1];
+      if (!nodeAt(i).isLeaf())
+        leavesBelow_[i] = leavesBelow_[firstChild_[i]] + leavesBelow_[firstChild_[i] + 1];
     }
     leafCount_ = leavesBelow_[0];
     firstLeaf_.assign(order_.size(), 0);
@@ -67,7 +151,8 @@ class SliceBuilder {
   // How many of the leaves below `place` have the bit of `plane` set: all, none or some.
   std::size_t leavesIn(std::uint32_t plane, std::size_t place) const {
     std::size_t count = 0;
-    for (std::size_t i = 0; i < leavesBelow_[place]; ++i) count += (firstLeaf_[place] + i) >> plane & 1;
+    for (std::size_t i = 0; i < leavesBelow_[place]; ++i)
+      count += (firstLeaf_[place] + i) >> plane & 1;
     return count;
   }
 
@@ -100,9 +185,9 @@ class SliceBuilder {
     };
     for (std::size_t i = 0; i < order_.size(); ++i) {
       if (nodeAt(i).isLeaf()) continue;
-      const ByteTest& test = tests_[static_cast<std::size_t>(order_[i])];
-      steps.push_back({static_cast<std::uint16_t>(test.slot), test.rank, static_cast<std::uint16_t>(i),
-                       target(firstChild_[i]), target(firstChild_[i] + 1)});
+      const std::uint32_t test = table_.indexOf(tests_[static_cast<std::size_t>(order_[i])]);
+      steps.push_back({test, static_cast<std::uint16_t>(i), target(firstChild_[i]),
+                       target(firstChild_[i] + 1)});
     }
   }
 
@@ -113,7 +198,8 @@ class SliceBuilder {
     for (std::size_t i = 0; i < order_.size(); ++i) {
       if (!nodeAt(i).isLeaf()) continue;
       for (std::size_t output = 0; output < forest_.leafStride(); ++output) {
-        leaves[first + output * size + firstLeaf_[i]] = forest_.leafValues[nodeAt(i).value + output];
+        leaves[first + output * size + firstLeaf_[i]] =
+            forest_.leafValues[nodeAt(i).value + output];
       }
     }
   }
@@ -122,6 +208,7 @@ class SliceBuilder {
   const LoweredTree<T>& tree_;
   const std::vector<LoweredNode<T>>& nodes_;
   const std::vector<ByteTest>& tests_;
+  const TestTable& table_;
   std::vector<std::int32_t> order_;
   std::vector<std::size_t> firstChild_;
   std::vector<std::size_t> leavesBelow_;
@@ -133,26 +220,40 @@ class SliceBuilder {
 }  // namespace
 
 template <class T>
-std::optional<SliceForest<T>> SliceForest<T>::build(const LoweredForest<T>& forest, const ByteForest<T>& bytes) {
+std::optional<SliceForest<T>> SliceForest<T>::build(const LoweredForest<T>& forest,
+                                                    const ByteForest<T>& bytes) {
   // A tree of n leaves has 2n - 1 nodes.
-  const auto tooLarge = [](const LoweredTree<T>& tree) { return tree.nodes.size() > 2 * kLeavesMax - 1; };
+  const auto tooLarge = [](const LoweredTree<T>& tree) {
+    return tree.nodes.size() > 2 * kLeavesMax - 1;
+  };
   if (bytes.columns.slots() > kSlotsMax || forest.outputs > kOutputsMax ||
       std::ranges::any_of(forest.trees, tooLarge)) {
     return std::nullopt;
   }
+  const TestTable table(forest, bytes);
+  if (table.size() > kTestsMax) return std::nullopt;
   SliceForest slices;
   slices.outputs = forest.outputs;
   slices.vectorLeaves = forest.vectorLeaves;
+  slices.tests = table.tests();
   for (std::size_t i = 0; i < forest.trees.size(); ++i) {
-    SliceBuilder<T>(forest, i, bytes.tests[i]).appendTo(slices);
+    const LoweredTree<T>& tree = forest.trees[i];
+    const std::size_t splits = tree.nodes.size() / 2;
+    if (splits > 0 && tree.depth <= kFullDepthMax &&
+        (std::size_t{1} << tree.depth) <= kFullTestsPerSplit * splits + 1) {
+      appendFullTree(forest, i, bytes.tests[i], table, slices);
+    } else {
+      SliceBuilder<T>(forest, i, bytes.tests[i], table).appendTo(slices);
+    }
   }
   return slices;
 }
 
 template <class T>
 std::size_t SliceForest<T>::memoryBytes() const {
-  return roots.size() * sizeof(Root) + steps.size() * sizeof(Step) + planeMembers.size() * sizeof(std::uint16_t) +
-         leaves.size() * sizeof(T);
+  return roots.size() * sizeof(Root) + tests.size() * sizeof(ByteTest) +
+         fullTests.size() * sizeof(std::uint32_t) + steps.size() * sizeof(Step) +
+         planeMembers.size() * sizeof(std::uint16_t) + leaves.size() * sizeof(T);
 }
 
 template class SliceForest<float>;

@@ -1,7 +1,15 @@
 #include "response_writer.h"
+#include <bits/chrono.h>
 
 #include <charconv>
+#include <chrono>
+#include <cstdint>
 #include <ctime>
+#include <string>
+#include <string_view>
+#include <variant>
+#include "base/clock.h"
+#include "http/message.h"
 
 namespace corbel::http {
 namespace {
