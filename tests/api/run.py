@@ -4,7 +4,8 @@
   run.py [--rewrite] [NAME ...]     NAME: part of a file name
 
 A file holds cases. A case is a title (`# …`), the request (line, headers, body), `---`, and the expected status line,
-headers and body; `* N` in front sends it N times and looks at the last answer.
+headers and body. In front, `* N` sends it N times and looks at the last answer, and `? N` sends it again until the
+answer is the expected one, at most N times.
 
 `{{name}}` is filled in: {{owner}} {{admin}} {{developer}} {{viewer}} {{service}} are keys of one tenant, {{foreign}} an
 owner of another; support/fixtures.py has the others. `{{1000*x}}` is x, a thousand times. A body `<FILE` is a file that
@@ -96,12 +97,12 @@ def pattern(text: str) -> Any:
 # ---- sending
 
 
-def repetitions(case: Case) -> int:
-    return int(case.request[0][2:]) if case.request[0].startswith("* ") else 1
+def times(case: Case, mark: str) -> int:
+    return int(case.request[0][2:]) if case.request[0].startswith(mark) else 1
 
 
 def send(corbel: Corbel, case: Case, names: dict[str, str], folder: Path) -> Answer:
-    lines = case.request[1:] if repetitions(case) > 1 else case.request
+    lines = case.request[1:] if case.request[0][0] in "*?" else case.request
     method, path = fill(lines[0], names).split(" ", 1)
     headers: list[tuple[str, str]] = []
     rest = lines[1:]
@@ -214,12 +215,16 @@ def forbidden(line: str, answer: Answer, names: dict[str, str]) -> str | None:
 def run_case(corbel: Corbel, case: Case, names: dict[str, str], folder: Path) -> tuple[str | None, Answer]:
     counters = [line.split()[1] for line in case.expected if line.startswith("!metric ")]
     before = {name: corbel.metric(name) for name in counters}
-    for _ in range(repetitions(case) - 1):
+    for _ in range(times(case, "*") - 1):
         send(corbel, case, names, folder)
-    cpu = corbel.cpu_seconds()
-    answer = send(corbel, case, names, folder)
-    cpu = corbel.cpu_seconds() - cpu
-    failure = check(case, answer, names)
+    for _ in range(times(case, "?")):
+        cpu = corbel.cpu_seconds()
+        answer = send(corbel, case, names, folder)
+        cpu = corbel.cpu_seconds() - cpu
+        failure = check(case, answer, names)
+        if not failure:
+            break
+        time.sleep(0.01 if case.request[0][0] == "?" else 0)
     if not failure and 400 <= answer.status < 500 and cpu > REFUSAL_CPU_SECONDS:
         failure = f"the refusal took {cpu * 1000:.0f} ms of processor time"
     for name, value in before.items():

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ class Corbel:
     environment: dict[str, str] = field(default_factory=dict)
     folder: Path | None = None
     pin: int | None = None
+    limit: Callable[[], None] | None = None  # called in the child before it becomes the program
 
     def __enter__(self) -> Corbel:
         self._temporary = tempfile.TemporaryDirectory(prefix="corbel-test-")
@@ -79,7 +81,11 @@ class Corbel:
         begin = time.monotonic()
         with self.greeting_path.open("wb") as greeting, self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                arguments, stdout=greeting, stderr=log, env=clean_environment() | self.environment
+                arguments,
+                stdout=greeting,
+                stderr=log,
+                env=clean_environment() | self.environment,
+                preexec_fn=self.limit,
             )
         self.port = self._await_port()
         self.ready_seconds = time.monotonic() - begin
