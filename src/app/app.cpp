@@ -37,6 +37,12 @@ void append(std::vector<http::Route>& all, std::vector<http::Route> more) {
   std::ranges::move(more, std::back_inserter(all));
 }
 
+std::vector<std::string> namesOf(const config::ServerSettings& server) {
+  auto names = server.allowedHosts;
+  names.push_back(server.host);
+  return names;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<App>> App::start(const config::Settings& settings) {
@@ -131,7 +137,7 @@ void App::buildApi() {
   dispatcher_ = std::make_unique<http::Dispatcher>(
       http::Dispatcher::Parts{*router_, *gates_, *accounting_, *apiPool_, clock, installation_->ids},
       http::DispatcherOptions{.cors = {settings_.cors.allowedOrigins},
-                              .allowedHosts = settings_.server.allowedHosts,
+                              .allowedHosts = namesOf(settings_.server),
                               .inferenceDeadline = settings_.inference.timeout});
 }
 

@@ -47,6 +47,15 @@ std::vector<Difference> differencesOf(const models::Version& base, const models:
   return differences;
 }
 
+// A new version's fields come in the query here.
+Error inQuery(Error error) {
+  for (FieldError& field : error.fields) {
+    if (field.pointer.starts_with('/')) field.pointer[0] = '?';
+  }
+  if (error.message.starts_with('/')) error.message[0] = '?';
+  return error;
+}
+
 }  // namespace
 
 VersionView view(const models::Version& version) {
@@ -83,8 +92,10 @@ Result<http::Created<VersionView>> VersionsApi::finishUpload(http::Call& call, c
   // The time that sending took is over; opening the file gets its own.
   models::Scope scope = scopeOf(call);
   scope.deadline = Deadline::at(std::chrono::steady_clock::now() + limits::kValidationDeadline);
-  CORBEL_TRY(const auto version, parts_.intake.finish(scope, call.parameter("model"), sink.writer(), std::move(fresh),
-                                                      quotaOf(parts_.directory, call)));
+  auto finished =
+      parts_.intake.finish(scope, call.parameter("model"), sink.writer(), std::move(fresh), quotaOf(parts_.directory, call));
+  if (!finished) return std::unexpected(inQuery(std::move(finished).error()));
+  const auto& version = *finished;
   return http::Created<VersionView>{
       "/api/v1/ai/models/" + version.modelId + "/versions/" + std::to_string(version.number), view(version)};
 }

@@ -39,7 +39,7 @@ struct CorsOptions {
 
 struct DispatcherOptions {
   CorsOptions cors;
-  std::vector<std::string> allowedHosts;  // without port; empty: any
+  std::vector<std::string> allowedHosts;  // names answered besides localhost and addresses; "*": all
   std::chrono::milliseconds deadline{30'000};
   std::chrono::milliseconds inferenceDeadline = limits::kInferenceDeadline;
 };
