@@ -12,6 +12,7 @@
 #include <memory>
 #include <system_error>
 #include <utility>
+
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "base/result.h"

@@ -1,4 +1,5 @@
 #include "http_exchange.h"
+
 #include <utility>
 
 #include "base/clock.h"
