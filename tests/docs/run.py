@@ -3,11 +3,11 @@
 
   run.py [NAME ...]     NAME: part of a file name under docs/
 
-A block of shell after a line `<!-- run -->` is run, all of one page in one shell, against a server of the page's own with
-an empty data folder. $CORBEL_URL and $CORBEL_KEY are set, the working folder looks like a checkout after `./dev run` (data/,
-examples/), `corbel` and `python3` are on the PATH. A block after `<!-- output -->` is compared with what the run block before
-it printed: `…` stands for anything, white space and line breaks count once, none counts beside punctuation of JSON.
-`<!-- settings NAME=VALUE ... -->` are settings of the page's server.
+A block of shell after a line `<!-- run -->` is run, all of one page in one shell, against a server of the page's own
+with an empty data folder. $CORBEL_URL and $CORBEL_KEY are set, the working folder looks like a checkout after
+`./dev run` (data/, examples/), `corbel` and `python3` are on the PATH. A block after `<!-- output -->` is compared with
+what the run block before it printed: `…` stands for anything, white space and line breaks count once, none counts
+beside punctuation of JSON. `<!-- settings NAME=VALUE ... -->` are settings of the page's server.
 """
 
 from __future__ import annotations
