@@ -257,6 +257,8 @@ def main() -> None:
     parser.add_argument("--peer-port", type=int, default=9472)
     options = parser.parse_args()
 
+    targets = ["corbel", "load", "http_bench"]
+    subprocess.run(["cmake", "--build", "--preset", "release", "--target", *targets], cwd=ROOT, check=True)
     folder = FOLDER / "predict"
     train(folder)
     rows = folder / "rows.txt"

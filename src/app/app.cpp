@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::chrono::seconds kHousekeepingEvery{1};
 constexpr int kRoundsBetweenSaves = 60;
+constexpr std::chrono::seconds kKeySetDeadline{3};
 
 std::unique_ptr<exec::Pool> makePool(std::string name, unsigned threads, std::size_t queueBound,
                                      metrics::Metrics& metrics, const Clock& clock) {
@@ -55,6 +56,10 @@ Result<void> App::openState() {
   CORBEL_TRY(installation_, openInstallation(settings_));
   CORBEL_TRY(tokens_, makeJwtVerifier(settings_.auth, *installation_->directory, installation_->clock));
   CORBEL_CHECK(checkAuthentication());
+  // An issuer that cannot be reached now may be later; until then its tokens get 503.
+  if (const auto fetched = tokens_->fetchKeys(Deadline::after(installation_->clock, kKeySetDeadline)); !fetched) {
+    log::warn("app", "an issuer's keys could not be fetched", {{"detail", fetched.error().message}});
+  }
   const auto keyFile = std::filesystem::path(settings_.data.folder) / "admin-key";
   CORBEL_TRY(firstKey_, installation_->keys->ensureFirstKey(keyFile.string(), startDeadline(installation_->clock)));
   limiter_ = std::make_unique<limits::RateLimiter>(installation_->clock, installation_->random);
@@ -105,7 +110,7 @@ void App::buildApi() {
       native::VersionsApi::Parts{*registry_, *intake_, *serving_, *objects_, directory, *apiPool_});
   predictionsApi_ = std::make_unique<native::PredictionsApi>(native::PredictionsApi::Parts{
       *serving_, *predictionCache_, *cpuPool_, metrics_, installation_->ids, clock});
-  keysApi_ = std::make_unique<native::KeysApi>(keys);
+  keysApi_ = std::make_unique<native::KeysApi>(keys, directory);
   accessApi_ = std::make_unique<native::AccessApi>(directory);
   healthApi_ = std::make_unique<native::HealthApi>(native::HealthApi::Parts{
       std::string(kVersion), clock, [this] { return isReady(); }, healthChecks()});

@@ -42,7 +42,8 @@ class HealthApi {
         .answer = &json::kType<HealthView>};
     constexpr http::RouteOptions kDetailed{
         .limit = http::LimitClass::none,
-        .description = "Each dependency is asked now. The answer is 200 even when one of them is down."};
+        .description = "Each dependency is asked now. The answer is 200 even when one of them is down. About the whole "
+                       "installation: for callers of the tenant `default`."};
     return std::tuple{
         http::get<&HealthApi::health>("/health", http::openToAll, "Is the server up?", kShort),
         http::get<&HealthApi::live>("/health/live", http::openToAll, "Is the process alive?",

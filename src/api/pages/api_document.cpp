@@ -10,7 +10,7 @@ namespace {
 constexpr std::string_view kDescription =
     "Predictions from trained models, beside your application.\n\n"
     "**Credentials.** Send an API key or a token as `Authorization: Bearer …`. The key made at the first start is in the "
-    "data folder, in the file `admin-key`. Each operation names the permission it needs as `x-permission`.\n\n"
+    "data folder, in the file `admin-key`. Each operation names the permission it needs.\n\n"
     "**Errors** are `application/problem+json`: `code` is for programs, `detail` for people, and `errors` names every "
     "field of the input that is wrong. `correlationId` finds the request in the server's log.\n\n"
     "**Lists** come in pages: pass `nextCursor` as `cursor` until it is null.\n\n"

@@ -2,7 +2,20 @@
 
 #include <sys/epoll.h>
 
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+
 #include "base/limits.h"
+#include "base/result.h"
+#include "descriptor.h"
+#include "http/exchange.h"
+#include "http/message.h"
+#include "http_exchange.h"
 #include "network_thread.h"
 #include "response_writer.h"
 
@@ -47,17 +60,14 @@ void Connection::advance() {
 
 // After an exception of the service, a sink or the allocator.
 void Connection::recover() {
+  if (!exchange_ || exchange_->completed()) return close();
   try {
-    if (exchange_ && !exchange_->completed()) {
-      failExchange({ErrorCode::internal, "the request could not be answered", {}, {}});
-      while (step()) {
-      }
-      return;
+    failExchange({ErrorCode::internal, "the request could not be answered", {}, {}});
+    while (step()) {
     }
   } catch (...) {
-    // Then not even that much can be said.
+    close();
   }
-  close();
 }
 
 bool Connection::step() {

@@ -85,6 +85,13 @@ bool appliesTo(const Refusal& refusal, const Route& route) {
   }
 }
 
+std::string descriptionOf(const Route& route) {
+  std::string text(route.options.description);
+  if (route.access.isOpen()) return text;
+  if (!text.empty()) text += "\n\n";
+  return text.append("Needs the permission `").append(identity::name(route.access.permission())).append("`.");
+}
+
 std::string_view word(LimitClass limit) {
   switch (limit) {
     case LimitClass::none: return {};
@@ -185,7 +192,7 @@ class DocumentWriter {
       writer_.key("tags");
       array([&] { writer_.value(route.tag); });
       writer_.field("summary", route.summary);
-      optionalText("description", route.options.description);
+      optionalText("description", descriptionOf(route));
       access(route);
       parameters(route);
       requestBody(route);
@@ -281,7 +288,10 @@ class DocumentWriter {
     if (route.successStatus == 201) object("headers", [&] { location(); });
     if (route.successStatus == 204) return;
     object("content", [&] {
-      object(route.options.contentType, [&] { raw("schema", responseSchema(route)); });
+      object(route.options.contentType, [&] {
+        raw("schema", responseSchema(route));
+        if (route.response != nullptr) raw("example", json::exampleOf(*route.response));
+      });
     });
   }
 
