@@ -57,17 +57,27 @@ Options parse(int count, char** arguments) {
   for (int i = 1; i + 1 < count; i += 2) {
     const std::string_view name = arguments[i];
     const std::string value = arguments[i + 1];
-    if (name == "--port") options.port = static_cast<std::uint16_t>(std::stoul(value));
-    else if (name == "--path") options.path = value;
-    else if (name == "--header") options.headers += value + "\r\n";
-    else if (name == "--bodies") options.bodies = value;
-    else if (name == "--connections") options.connections = std::stoul(value);
-    else if (name == "--seconds") options.seconds = std::stod(value);
-    else if (name == "--warmup") options.warmup = std::stod(value);
-    else if (name == "--rate") options.rate = std::stod(value);
-    else die("unknown option " + std::string(name));
+    if (name == "--port")
+      options.port = static_cast<std::uint16_t>(std::stoul(value));
+    else if (name == "--path")
+      options.path = value;
+    else if (name == "--header")
+      options.headers += value + "\r\n";
+    else if (name == "--bodies")
+      options.bodies = value;
+    else if (name == "--connections")
+      options.connections = std::stoul(value);
+    else if (name == "--seconds")
+      options.seconds = std::stod(value);
+    else if (name == "--warmup")
+      options.warmup = std::stod(value);
+    else if (name == "--rate")
+      options.rate = std::stod(value);
+    else
+      die("unknown option " + std::string(name));
   }
-  if (count % 2 == 0 || options.port == 0 || options.bodies.empty()) die("needs --port and --bodies; every option a value");
+  if (count % 2 == 0 || options.port == 0 || options.bodies.empty())
+    die("needs --port and --bodies; every option a value");
   return options;
 }
 
@@ -156,7 +166,8 @@ class Record {
  public:
   void add(Time due, Time now, bool good) {
     failed_ += good ? 0 : 1;
-    latencies_.push_back(static_cast<std::uint32_t>(std::min<std::int64_t>(nanoseconds(now - due).count(), UINT32_MAX)));
+    latencies_.push_back(
+        static_cast<std::uint32_t>(std::min<std::int64_t>(nanoseconds(now - due).count(), UINT32_MAX)));
   }
 
   void print(double seconds, std::size_t unanswered) {
@@ -232,7 +243,8 @@ class Load {
     for (int i = 0; i < count; ++i) {
       Connection& connection = *static_cast<Connection*>(events[static_cast<std::size_t>(i)].data.ptr);
       if (!connection.receive()) continue;
-      if (const Time now = Clock::now(); connection.due() >= measureFrom_) record_.add(connection.due(), now, connection.isGood());
+      if (const Time now = Clock::now(); connection.due() >= measureFrom_)
+        record_.add(connection.due(), now, connection.isGood());
       idle_.push_back(&connection);
     }
   }
