@@ -116,7 +116,12 @@ void Dispatcher::onSent(Exchange& exchange, const Sent& sent) {
   parts_.observer.onAnswered(exchange.head(), *exchange.context(), sent, parts_.clock.steady() - exchange.startedAt());
 }
 
-Response Dispatcher::onUnreadable(const Error& error, std::string_view remoteAddress) {
+Response Dispatcher::onUnreadable(const Error& error, std::string_view remoteAddress, Exchange* exchange) {
+  if (exchange != nullptr && exchange->context() != nullptr) {
+    Response response = errorResponse(exchange->context(), error);
+    response.headers = std::exchange(exchange->context()->responseHeaders, {});
+    return response;
+  }
   RequestHead head;
   head.remoteAddress = remoteAddress;
   CallContext context;
