@@ -34,19 +34,6 @@ std::unique_ptr<exec::Pool> makePool(std::string name, unsigned threads, std::si
       clock);
 }
 
-// Without port. The loopback names and the address listened on are always answered; empty: any host is.
-std::vector<std::string> hostsAnswered(const config::ServerSettings& settings) {
-  std::vector<std::string> hosts = settings.allowedHosts;
-  if (hosts.empty() || std::ranges::find(hosts, "*") != hosts.end()) return {};
-  for (std::string& host : hosts) {
-    const auto bracket = host.find(']');
-    host.resize(std::min(host.size(), host.find(':', bracket == std::string::npos ? 0 : bracket)));
-  }
-  for (const char* name : {"localhost", "127.0.0.1", "[::1]"}) hosts.emplace_back(name);
-  hosts.push_back(settings.host);
-  return hosts;
-}
-
 void append(std::vector<http::Route>& all, std::vector<http::Route> more) {
   std::ranges::move(more, std::back_inserter(all));
 }
