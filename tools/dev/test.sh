@@ -9,7 +9,7 @@ base    unit        unit tests
 base    floors      what every file really includes
 base    golden      the API, as text
 base    service     the program as a black box, with real clients
-base    docs        the guides' examples, and that generated pages are current
+base    docs        examples of the guides, and that generated pages are current
 base    asan        modules that parse, with address and undefined-behaviour sanitizers
 base    tsan        modules that share state between threads, with the thread sanitizer
 full    lint-all    static analysis of every file
