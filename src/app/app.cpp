@@ -8,6 +8,7 @@
 
 #include "app/authentication.h"
 #include "app/inspection.h"
+#include "app/onnx_library.h"
 #include "app/version.h"
 #include "pages/api_document.h"
 #include "exec/cpus.h"
@@ -20,6 +21,7 @@ namespace {
 
 constexpr std::chrono::seconds kHousekeepingEvery{1};
 constexpr int kRoundsBetweenSaves = 60;
+constexpr std::chrono::seconds kKeySetDeadline{3};
 
 std::unique_ptr<exec::Pool> makePool(std::string name, unsigned threads, std::size_t queueBound,
                                      metrics::Metrics& metrics, const Clock& clock) {
@@ -34,6 +36,12 @@ std::unique_ptr<exec::Pool> makePool(std::string name, unsigned threads, std::si
 
 void append(std::vector<http::Route>& all, std::vector<http::Route> more) {
   std::ranges::move(more, std::back_inserter(all));
+}
+
+std::vector<std::string> namesOf(const config::ServerSettings& server) {
+  auto names = server.allowedHosts;
+  names.push_back(server.host);
+  return names;
 }
 
 }  // namespace
@@ -55,6 +63,10 @@ Result<void> App::openState() {
   CORBEL_TRY(installation_, openInstallation(settings_));
   CORBEL_TRY(tokens_, makeJwtVerifier(settings_.auth, *installation_->directory, installation_->clock));
   CORBEL_CHECK(checkAuthentication());
+  // An issuer that cannot be reached now may be later; until then its tokens get 503.
+  if (const auto fetched = tokens_->fetchKeys(Deadline::after(installation_->clock, kKeySetDeadline)); !fetched) {
+    log::warn("app", "an issuer's keys could not be fetched", {{"detail", fetched.error().message}});
+  }
   const auto keyFile = std::filesystem::path(settings_.data.folder) / "admin-key";
   CORBEL_TRY(firstKey_, installation_->keys->ensureFirstKey(keyFile.string(), startDeadline(installation_->clock)));
   limiter_ = std::make_unique<limits::RateLimiter>(installation_->clock, installation_->random);
@@ -82,7 +94,7 @@ Result<void> App::buildFeatures() {
   registry_ = std::make_unique<models::Registry>(database, installation_->ids, clock);
   intake_ = std::make_unique<models::ArtifactIntake>(
       *registry_, *objects_, [this](const objects::ObjectFile& file, Deadline deadline) {
-        return inspectInChild(file, settings_.inference.onnxRuntimeLibrary, deadline, installation_->clock);
+        return inspectInChild(file, onnxRuntimeLibrary(settings_.inference), deadline, installation_->clock);
       });
   serving_ = std::make_unique<models::Serving>(
       *registry_, [this](const models::Version& version) { return loadModel(version); },
@@ -105,7 +117,7 @@ void App::buildApi() {
       native::VersionsApi::Parts{*registry_, *intake_, *serving_, *objects_, directory, *apiPool_});
   predictionsApi_ = std::make_unique<native::PredictionsApi>(native::PredictionsApi::Parts{
       *serving_, *predictionCache_, *cpuPool_, metrics_, installation_->ids, clock});
-  keysApi_ = std::make_unique<native::KeysApi>(keys);
+  keysApi_ = std::make_unique<native::KeysApi>(keys, directory);
   accessApi_ = std::make_unique<native::AccessApi>(directory);
   healthApi_ = std::make_unique<native::HealthApi>(native::HealthApi::Parts{
       std::string(kVersion), clock, [this] { return isReady(); }, healthChecks()});
@@ -126,7 +138,7 @@ void App::buildApi() {
   dispatcher_ = std::make_unique<http::Dispatcher>(
       http::Dispatcher::Parts{*router_, *gates_, *accounting_, *apiPool_, clock, installation_->ids},
       http::DispatcherOptions{.cors = {settings_.cors.allowedOrigins},
-                              .allowedHosts = settings_.server.allowedHosts,
+                              .allowedHosts = namesOf(settings_.server),
                               .inferenceDeadline = settings_.inference.timeout});
 }
 
@@ -203,7 +215,7 @@ Result<void> App::listen() {
 Result<std::shared_ptr<inference::OnnxRuntime>> App::onnxRuntime() {
   const MutexLock lock(onnxMutex_);
   if (!onnx_) {
-    CORBEL_TRY(onnx_, inference::openOnnxRuntime({.library = settings_.inference.onnxRuntimeLibrary, .threads = 1},
+    CORBEL_TRY(onnx_, inference::openOnnxRuntime({.library = onnxRuntimeLibrary(settings_.inference), .threads = 1},
                                                  installation_->clock));
   }
   return onnx_;
@@ -214,7 +226,7 @@ Result<std::shared_ptr<const inference::Model>> App::loadModel(const models::Ver
   CORBEL_TRY(const auto file, objects_->open(digest, startDeadline(installation_->clock)));
   CORBEL_TRY(const auto content, models::readAll(file, static_cast<std::int64_t>(settings_.memory.limit.count)));
   inference::LoadOptions options;
-  if (!settings_.inference.onnxRuntimeLibrary.empty()) options.onnxRuntime = [this] { return onnxRuntime(); };
+  options.onnxRuntime = [this] { return onnxRuntime(); };
   return inference::load(std::as_bytes(std::span(content)), options);
 }
 

@@ -27,7 +27,10 @@ Result<std::string> readFile(const std::string& setting, const std::string& path
 
 Result<identity::IssuerKeys> keysOf(const config::IssuerSettings& issuer, SignatureAlgorithm algorithm,
                                     const std::string& setting, const Clock& clock) {
-  if (!issuer.jwksFile.empty()) return identity::jwksFile(issuer.jwksFile);
+  if (!issuer.jwksFile.empty()) {
+    CORBEL_CHECK(readFile(setting + ".jwksFile", issuer.jwksFile));
+    return identity::jwksFile(issuer.jwksFile);
+  }
   if (!issuer.jwksUrl.empty()) {
     return identity::jwksUrl(issuer.jwksUrl, [&clock](const std::string& url, std::size_t maxBytes, Deadline deadline) {
       return net::fetch(url, {.maxBytes = maxBytes, .plainHttpToLoopback = true}, deadline, clock);

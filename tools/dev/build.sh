@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# ./dev build, run and bench.
+# ./dev build, run, bench and fuzz.
 
 # build [PRESET [TARGET...]]: everything it needs, then the program and its tests, or only the targets.
 build() {
@@ -31,30 +31,37 @@ configure() {
 }
 
 # Of ninja's progress every 20th line and the last, to the terminal; whatever else the tools print stays.
+# (Through cat: awk would open /dev/fd/3 anew and so truncate a file that stands behind it.)
 few_lines() {
   awk '/^\[[0-9]+\/[0-9]+ / {
          split(substr($1, 2), n, "/")
-         if (n[1] % 20 == 0 || n[1] == n[2]) { print "    " $0 > "/dev/fd/3"; fflush("/dev/fd/3") }
+         if (n[1] > 0 && (n[1] % 20 == 0 || n[1] == n[2])) { print "    " $0 | "cat >&3"; fflush("cat >&3") }
          next
        }
+       /^ninja: no work to do/ { next }
        { print; fflush() }'
 }
 
 # run [OPTION...]: the release build with demo models; options go to `corbel serve`.
 run() {
-  local data=${CORBEL_DATA_DIR:-data}
-  build release
+  local data=${CORBEL_DATA_DIR:-data} port=${CORBEL_SERVER_PORT:-3004} option
+  for option; do
+    [[ $option != *server.port=* ]] || port=${option##*=}
+  done
+  build release corbel
   [[ -e $data/demo/manifest.json ]] || "$VENV/python" examples/demo.py train "$data/demo"
-  [[ -e $data/demo/.registered ]] || register_demo "$data" &
-  unset CORBEL_CACHE CORBEL_DATA_DIR CORBEL_URL   # ours, not the program's
-  exec build/release/corbel serve --set "data.folder=$data" "$@"
+  [[ -e $data/demo/.registered ]] || register_demo "$data" "http://127.0.0.1:$port" &
+  unset CORBEL_CACHE CORBEL_DATA_DIR   # ours, not the program's
+  exec build/release/corbel serve --set "data.folder=$data" \
+    --set "inference.onnxRuntimeLibrary=$ROOT/build/deps/onnxruntime/lib/libonnxruntime.so.1" "$@"
 }
 
 # Registers the demo models through the public API once the server is ready.
 register_demo() {
-  local data=$1 url=${CORBEL_URL:-http://127.0.0.1:3004} i
+  local data=$1 url=$2 status i
   for ((i = 0; i < 300; i++)); do
-    if [[ -s $data/admin-key ]] && curl -fsS -o /dev/null "$url/health/ready" 2>/dev/null; then
+    status=$(curl -s -o /dev/null -w '%{http_code}' "$url/health/ready" || true)
+    if [[ -s $data/admin-key && $status != 000 && $status != 503 ]]; then
       "$VENV/python" examples/demo.py register "$data/demo" --url "$url" --key "$(cat "$data/admin-key")"
       touch "$data/demo/.registered"
       return
@@ -66,15 +73,14 @@ register_demo() {
 
 # bench NAME [OPTION...]: bench/NAME.py, or the program NAME_bench of a module.
 bench() {
-  local name=${1:?"./dev bench NAME"}
-  shift
+  local name=${1:-}
   mkdir -p build/bench
-  if [[ -e bench/$name.py ]]; then
+  if [[ $name && -e bench/$name.py ]]; then
     build release
-    "$VENV/python" "bench/$name.py" "$@"
-  elif compgen -G "src/*/$name/*_bench.cpp" >/dev/null || compgen -G "src/$name/*_bench.cpp" >/dev/null; then
+    "$VENV/python" "bench/$name.py" "${@:2}"
+  elif [[ " $(bench_names) " == *" $name "* ]]; then
     build release "${name}_bench"
-    "build/release/${name}_bench" "$@"
+    "build/release/${name}_bench" "${@:2}"
   else
     warn "dev: no bench \"$name\"; there are: $(bench_names)"
     return 64
@@ -82,6 +88,22 @@ bench() {
 }
 
 bench_names() {
-  { compgen -G 'bench/*.py' | sed 's|.*/||; s|\.py$||'
-    git ls-files 'src/*_bench.cpp' | xargs -r -n1 dirname | sed 's|.*/||'; } | sort -u | paste -sd' '
+  git ls-files 'bench/*.py' 'src/*_bench.cpp' | sed 's|.*/||; s|\.py$||; s|_bench\.cpp$||' | sort -u | paste -sd' '
 }
+
+# fuzz NAME [SECONDS]: fuzz/NAME_fuzz.cpp with libFuzzer and sanitizers; what it learns stays in build/fuzz/corpus.
+fuzz() {
+  local name=${1:-} seconds=${2:-60} corpus=build/fuzz/corpus/${1:-}
+  if [[ ! $name || ! -e fuzz/${name}_fuzz.cpp ]]; then
+    warn "dev: no fuzzer \"$name\"; there are: $(fuzz_names)"
+    return 64
+  fi
+  setup
+  export CCACHE_DIR=$HOME/.cache/corbel-ccache CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=true   # as the presets have it
+  quietly cmake --preset asan -B build/fuzz -DCORBEL_FUZZ=ON
+  cmake --build build/fuzz --target "${name}_fuzz" | few_lines
+  mkdir -p "$corpus"
+  "build/fuzz/${name}_fuzz" -max_total_time="$seconds" -print_final_stats=1 -artifact_prefix=build/fuzz/ "$corpus"
+}
+
+fuzz_names() { git ls-files 'fuzz/*_fuzz.cpp' | sed 's|.*/||; s|_fuzz\.cpp$||' | paste -sd' '; }

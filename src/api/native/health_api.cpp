@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "native/installation.h"
 
 namespace corbel::native {
 namespace {
@@ -65,6 +66,7 @@ DependencyView HealthApi::examine(const HealthCheck& check, Deadline deadline) {
 }
 
 Result<DetailedHealthView> HealthApi::detailed(http::Call& call) {
+  CORBEL_CHECK(requireInstallation(call));
   call.addHeader("Cache-Control", "no-store");
   DetailedHealthView view;
   view.version = parts_.version;

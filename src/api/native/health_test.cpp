@@ -24,6 +24,8 @@ class HealthTest : public ::testing::Test {
       auto exchange = std::make_shared<Asked>(accept);
       auto context = std::make_shared<http::CallContext>();
       context->route = &route;
+      membership_.tenant = tenant_;
+      context->membership = &membership_;
       exchange->setContext(context);
       route.handler(http::Call(exchange));
       return std::move(exchange->response);
@@ -35,6 +37,8 @@ class HealthTest : public ::testing::Test {
   }
 
   ManualClock clock_;
+  identity::Membership membership_;
+  std::string tenant_ = "default";
   bool ready_ = true;
   bool storeWorks_ = true;
   HealthApi api_{{.version = "1.2.3",
@@ -69,6 +73,13 @@ TEST_F(HealthTest, AsksEveryDependency) {
   const auto text = textOf("/health/detailed");
   EXPECT_TRUE(text.contains(R"("status":"healthy")")) << text;
   EXPECT_TRUE(text.contains(R"({"name":"store","state":"up","latencyMs":3,"figures":{"usedBytes":4096}})")) << text;
+}
+
+TEST_F(HealthTest, ShowsTheInstallationToThoseWhoRunItOnly) {
+  tenant_ = "acme";
+  EXPECT_EQ(ask("/health/detailed").status, 403);
+  EXPECT_EQ(ask("/api/ai/admin/health").status, 403);
+  EXPECT_EQ(ask("/health").status, 200);
 }
 
 TEST_F(HealthTest, RemembersWhyADependencyFailedAndKeepsTheDetailToItself) {

@@ -26,6 +26,15 @@ KeyView view(const identity::ApiKey& key) {
 
 MintedKeyView view(const identity::MintedKey& minted) { return {view(minted.key), std::string(minted.text.reveal())}; }
 
+Result<identity::NewApiKey> toNewKey(const NewKeyRequest& request) {
+  CORBEL_TRY(const auto permissions, identity::permissions(request.permissions));
+  return identity::NewApiKey{.name = request.name,
+                             .role = request.role.value_or(""),
+                             .permissions = permissions,
+                             .limits = {request.limits.requestsPerMinute, request.limits.rowsPerMinute},
+                             .expiresAt = request.expiresAt};
+}
+
 // Answers with a secret in them must not be kept by anybody on the way.
 void forbidStorage(http::Call& call) { call.addHeader("Cache-Control", "no-store"); }
 
@@ -44,13 +53,20 @@ Result<Page<KeyView>> KeysApi::list(http::Call& call, const ListKeys& request) {
   return page;
 }
 
+Result<http::Created<MintedKeyView>> KeysApi::createForTenant(http::Call& call, const NewKeyRequest& request) {
+  if (call.tenant() != identity::kDefaultTenant) {
+    return fail(ErrorCode::permissionDenied, "Only owners of the default tenant make keys for other tenants.");
+  }
+  CORBEL_TRY(const auto tenant, directory_.tenant(call.parameter("tenant"), call.actor()));
+  CORBEL_TRY(const auto fresh, toNewKey(request));
+  const auto by = identity::operatorOf(tenant.id);
+  CORBEL_TRY(const auto minted, keys_.create(fresh, {by, by.memberships.front()}, call.deadline()));
+  forbidStorage(call);
+  return http::Created<MintedKeyView>{"/api/v1/ai/keys/" + minted.key.id, view(minted)};
+}
+
 Result<http::Created<MintedKeyView>> KeysApi::create(http::Call& call, const NewKeyRequest& request) {
-  CORBEL_TRY(const auto permissions, identity::permissions(request.permissions));
-  const identity::NewApiKey fresh{.name = request.name,
-                                  .role = request.role.value_or(""),
-                                  .permissions = permissions,
-                                  .limits = {request.limits.requestsPerMinute, request.limits.rowsPerMinute},
-                                  .expiresAt = request.expiresAt};
+  CORBEL_TRY(const auto fresh, toNewKey(request));
   CORBEL_TRY(const auto minted, keys_.create(fresh, call.actor(), call.deadline()));
   forbidStorage(call);
   return http::Created<MintedKeyView>{"/api/v1/ai/keys/" + minted.key.id, view(minted)};

@@ -1,5 +1,6 @@
-// Numbers for Prometheus at /metrics. A scraper needs a key with system:read (the role `service` has it), because labels
-// name tenants and models. Where metrics.port is set, the operator's own listener serves them without a key.
+// Numbers for Prometheus at /metrics. Labels name models and tenants of the whole installation, so a scraper needs a key
+// with system:read of the default tenant (the role `service` has it). Where metrics.port is set, the operator's own
+// listener serves them without a key.
 #pragma once
 #include <tuple>
 
@@ -17,7 +18,8 @@ class MetricsApi {
     return std::tuple{http::get<&MetricsApi::expose>(
         "/metrics", http::Permission::systemRead, "Metrics",
         {.limit = http::LimitClass::none,
-         .description = "Prometheus text format 0.0.4.",
+         .description =
+             "Prometheus text format 0.0.4, about the whole installation: for callers of the tenant `default`.",
          .contentType = "text/plain"})};
   }
 

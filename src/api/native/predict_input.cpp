@@ -1,6 +1,7 @@
 #include "native/predict_input.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,6 +23,7 @@ using inference::Tensor;
 using inference::Tensors;
 
 constexpr std::string_view kInput = "/input";
+constexpr std::string_view kTooLarge = "must be a number from -1.7976931348623157e308 to 1.7976931348623157e308";
 
 std::string escaped(std::string_view key) {
   std::string text;
@@ -97,7 +99,11 @@ void readValue(json::Cursor& cursor, const InputPlan& plan, std::size_t index, I
   switch (cursor.token()) {
     case json::Token::number:
       if (takesText || field.kind == FieldKind::boolean) break;
-      return keep(plan.put(row, index, cursor.number()->value));
+      if (const auto number = cursor.number()) {
+        if (!std::isfinite(number->value)) return problems.addForm(name, std::string(kTooLarge));
+        keep(plan.put(row, index, number->value));
+      }
+      return;
     case json::Token::boolean:
       if (field.kind != FieldKind::boolean) break;
       return keep(plan.put(row, index, *cursor.boolean() ? 1.0 : 0.0));
@@ -240,6 +246,7 @@ class TensorReader {
             values.push_back(*flag ? inference::Flag::on : inference::Flag::off);
           } else {
             const auto number = cursor_.number();
+            if (number && !std::isfinite(number->value)) return failField(pointer_, std::string(kTooLarge));
             if (!number || (std::is_integral_v<Element> && !(number->isInteger && std::in_range<Whole<Element>>(number->integer)))) {
               return wrongShape();
             }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "inference/onnx_library.h"
+#include "tree_builder.h"
 
 namespace corbel::inference {
 namespace {
@@ -97,6 +98,14 @@ ZipMap unzip(const Ort::Value& sequence) {
   const auto classes = static_cast<std::int64_t>(result.labels.size());
   result.probabilities = Tensor{{static_cast<std::int64_t>(rows), classes}, std::move(all)};
   return result;
+}
+
+// The runtime's own words name its source files; of them only the operator that it does not know is for the client.
+std::string whyNotOpened(std::string_view text) {
+  const auto end = text.find(" is not a registered function/op");
+  if (end == std::string_view::npos) return "ONNX Runtime cannot open this graph";
+  const auto known = text.substr(0, end);
+  return "ONNX Runtime does not know the operator " + excerpt(known.substr(known.rfind(' ') + 1));
 }
 
 std::unexpected<Error> refused(std::string message) { return fail(ErrorCode::unprocessable, "ONNX graph: " + message); }
@@ -281,7 +290,7 @@ Result<std::shared_ptr<const Model>> loadOnnxModel(std::span<const std::byte> fi
     CORBEL_CHECK(model->inspect());
     return model;
   } catch (const Ort::Exception& exception) {
-    return fail(ErrorCode::unprocessable, "model file: ONNX Runtime cannot open this graph", exception.what());
+    return fail(ErrorCode::unprocessable, "model file: " + whyNotOpened(exception.what()), exception.what());
   }
 }
 

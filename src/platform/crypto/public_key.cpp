@@ -18,7 +18,7 @@ using detail::OpenSslKeyRef;
 using Number = std::unique_ptr<BIGNUM, decltype(&BN_free)>;
 
 constexpr int kMaxExponentBits = 32;
-constexpr std::size_t kMaxPemBytes = 16 * 1024;
+constexpr std::size_t kMaxPemBytes = std::size_t{16} * 1024;
 
 std::unexpected<Error> refuse(std::string message) {
   ERR_clear_error();  // OpenSSL keeps errors per thread: left there, they would be taken for those of a later TLS call

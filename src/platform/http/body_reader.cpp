@@ -1,8 +1,18 @@
 #include "body_reader.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <span>
+#include <string>
+#include <utility>
 
 #include "base/limits.h"
+#include "base/result.h"
+#include "http/message.h"
+#include "input_buffer.h"
+#include "request_parser.h"
 
 namespace corbel::http {
 namespace {

@@ -1,8 +1,21 @@
 // Bodies: in place, in memory, in chunks for a sink, wanted and not.
 #include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
 
+#include "base/limits.h"
+#include "base/result.h"
+#include "http/exchange.h"
+#include "http/message.h"
 #include "loopback.h"
 
 namespace corbel::http {

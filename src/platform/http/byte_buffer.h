@@ -29,10 +29,10 @@ class ByteBuffer {
   // Throws std::bad_alloc.
   void reserve(std::size_t capacity) {
     if (capacity <= capacity_) return;
-    void* grown = std::realloc(block_.get(), capacity + kPadding);
+    char* old = block_.release();
+    void* grown = std::realloc(old, capacity + kPadding);
+    block_.reset(grown == nullptr ? old : static_cast<char*>(grown));
     if (grown == nullptr) throw std::bad_alloc();
-    static_cast<void>(block_.release());
-    block_.reset(static_cast<char*>(grown));
     capacity_ = capacity;
   }
   // Needs the space.

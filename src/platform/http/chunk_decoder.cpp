@@ -1,7 +1,13 @@
 #include "chunk_decoder.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <string_view>
+#include <utility>
 
+#include "base/result.h"
 #include "base/text.h"
 #include "characters.h"
 

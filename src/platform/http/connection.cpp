@@ -2,7 +2,20 @@
 
 #include <sys/epoll.h>
 
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+
 #include "base/limits.h"
+#include "base/result.h"
+#include "descriptor.h"
+#include "http/exchange.h"
+#include "http/message.h"
+#include "http_exchange.h"
 #include "network_thread.h"
 #include "response_writer.h"
 
@@ -47,17 +60,14 @@ void Connection::advance() {
 
 // After an exception of the service, a sink or the allocator.
 void Connection::recover() {
+  if (!exchange_ || exchange_->completed()) return close();
   try {
-    if (exchange_ && !exchange_->completed()) {
-      failExchange({ErrorCode::internal, "the request could not be answered", {}, {}});
-      while (step()) {
-      }
-      return;
+    failExchange({ErrorCode::internal, "the request could not be answered", {}, {}});
+    while (step()) {
     }
   } catch (...) {
-    // Then not even that much can be said.
+    close();
   }
-  close();
 }
 
 bool Connection::step() {
@@ -189,17 +199,17 @@ void Connection::chunkDone(HttpExchange& exchange, Result<void> result) {
 
 void Connection::failExchange(const Error& error) {
   state_ = State::service;
-  exchange_->complete(unreadable(error));
+  exchange_->complete(unreadable(error, exchange_.get()));
 }
 
 // The client's pending input does not belong to a request any more.
-Response Connection::unreadable(const Error& error) {
+Response Connection::unreadable(const Error& error, Exchange* exchange) {
   unreadInput_ = true;
-  return thread_.service().onUnreadable(error, remoteAddress_);
+  return thread_.service().onUnreadable(error, remoteAddress_, exchange);
 }
 
 void Connection::refuse(const Error& error) {
-  Response response = unreadable(error);
+  Response response = unreadable(error, nullptr);
   appendHead(outgoing_.text(), response, AfterResponse::close, thread_.date());
   if (const auto* text = std::get_if<std::string>(&response.body)) outgoing_.text() += *text;
   state_ = State::closing;

@@ -1,12 +1,21 @@
 // The socket side of a connection: reading, writing, closing, time limits.
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
 
 #include "base/limits.h"
+#include "base/result.h"
 #include "connection.h"
+#include "http_exchange.h"
 #include "network_thread.h"
 
 namespace corbel::http {
@@ -125,8 +134,7 @@ void Connection::settle() {
 void Connection::report(HttpExchange& exchange) {
   try {
     thread_.service().onSent(exchange, exchange.sent);
-  } catch (...) {
-    // The response is out: there is nobody left to tell.
+  } catch (...) {  // NOLINT(bugprone-empty-catch): the response is out, there is nobody left to tell
   }
   exchange.response = {};
 }

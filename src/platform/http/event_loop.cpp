@@ -2,9 +2,21 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
+#include <array>
 #include <cerrno>
-#include <cstring>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/result.h"
+#include "descriptor.h"
 
 namespace corbel::http {
 namespace {
@@ -21,7 +33,7 @@ Result<std::shared_ptr<EventLoop>> EventLoop::create(const Clock& clock) {
   epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.ptr = nullptr}};
   if (!epoll || !wakeUp || ::epoll_ctl(epoll.number(), EPOLL_CTL_ADD, wakeUp.number(), &event) != 0) {
     return fail(ErrorCode::internal, "cannot start a network thread: raise the limit of open files (ulimit -n)",
-                std::strerror(errno));
+                std::generic_category().message(errno));
   }
   return std::shared_ptr<EventLoop>(new EventLoop(clock, std::move(epoll), std::move(wakeUp)));
 }

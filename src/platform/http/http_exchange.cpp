@@ -1,6 +1,11 @@
 #include "http_exchange.h"
 
+#include <utility>
+
+#include "base/clock.h"
+#include "base/result.h"
 #include "connection.h"
+#include "http/message.h"
 
 namespace corbel::http {
 

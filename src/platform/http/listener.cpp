@@ -7,12 +7,22 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
 
 #include "base/limits.h"
+#include "base/result.h"
+#include "descriptor.h"
+#include "network_thread.h"
 
 namespace corbel::http {
 namespace {
@@ -41,7 +51,7 @@ std::unexpected<Error> cannotListen(const std::string& host, std::uint16_t port,
       reason = "this machine does not have that address; use 127.0.0.1 or 0.0.0.0";
       break;
     default:
-      reason = std::strerror(error);
+      reason = std::generic_category().message(error);
   }
   return fail(ErrorCode::failedPrecondition, "cannot listen on " + shown(host, port) + ": " + reason);
 }

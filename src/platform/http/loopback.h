@@ -6,14 +6,27 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <cerrno>
+#include <chrono>
 #include <condition_variable>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/clock.h"
+#include "base/limits.h"
 #include "base/mutex.h"
+#include "base/result.h"
 #include "base/text.h"
 #include "descriptor.h"
+#include "http/exchange.h"
+#include "http/message.h"
 #include "http/server.h"
 
 namespace corbel::http {
@@ -123,7 +136,7 @@ class ScriptedService final : public Service {
     sent_.push_back(sent);
     changed_.notify_all();
   }
-  Response onUnreadable(const Error& error, std::string_view) override {
+  Response onUnreadable(const Error& error, std::string_view, Exchange*) override {
     static constexpr std::pair<ErrorCode, int> kStatus[] = {
         {ErrorCode::invalidArgument, 400},    {ErrorCode::methodNotAllowed, 405}, {ErrorCode::requestTimeout, 408},
         {ErrorCode::payloadTooLarge, 413},    {ErrorCode::headerTooLarge, 431},   {ErrorCode::unavailable, 503},

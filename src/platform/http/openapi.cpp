@@ -21,8 +21,9 @@ struct ProblemField {
   std::string pointer;
   std::string message;
   static constexpr auto rules() {
-    return std::array{json::rule<&ProblemField::pointer>({.doc = "JSON pointer into the request.", .example = R"("/input/age")"}),
-                      json::rule<&ProblemField::message>({.doc = "What is wrong, and what is allowed."})};
+    return std::array{
+        json::rule<&ProblemField::pointer>({.doc = "JSON pointer into the request.", .example = R"("/input/age")"}),
+        json::rule<&ProblemField::message>({.doc = "What is wrong, and what is allowed."})};
   }
 };
 BOOST_DESCRIBE_STRUCT(ProblemField, (), (pointer, message))
@@ -72,24 +73,42 @@ constexpr std::array kRefusals = {
 bool appliesTo(const Refusal& refusal, const Route& route) {
   const bool hasBody = route.input == Input::json || route.input == Input::upload;
   switch (refusal.status) {
-    case 400: return route.input != Input::none;
+    case 400:
+      return route.input != Input::none;
     case 401:
-    case 403: return !route.access.isOpen();
-    case 404: return route.path.contains('{');
-    case 409: return route.successStatus == 201;
-    case 412: return route.method == Method::patch;
+    case 403:
+      return !route.access.isOpen();
+    case 404:
+      return route.path.contains('{');
+    case 409:
+      return route.successStatus == 201;
+    case 412:
+      return route.method == Method::patch;
     case 413:
-    case 422: return hasBody;
-    case 415: return route.input == Input::json;
-    default: return !route.access.isOpen() && route.options.limit != LimitClass::none;
+    case 422:
+      return hasBody;
+    case 415:
+      return route.input == Input::json;
+    default:
+      return !route.access.isOpen() && route.options.limit != LimitClass::none;
   }
+}
+
+std::string descriptionOf(const Route& route) {
+  std::string text(route.options.description);
+  if (route.access.isOpen()) return text;
+  if (!text.empty()) text += "\n\n";
+  return text.append("Needs the permission `").append(identity::name(route.access.permission())).append("`.");
 }
 
 std::string_view word(LimitClass limit) {
   switch (limit) {
-    case LimitClass::none: return {};
-    case LimitClass::api: return "api";
-    case LimitClass::inference: return "inference";
+    case LimitClass::none:
+      return {};
+    case LimitClass::api:
+      return "api";
+    case LimitClass::inference:
+      return "inference";
   }
   std::unreachable();
 }
@@ -185,7 +204,7 @@ class DocumentWriter {
       writer_.key("tags");
       array([&] { writer_.value(route.tag); });
       writer_.field("summary", route.summary);
-      optionalText("description", route.options.description);
+      optionalText("description", descriptionOf(route));
       access(route);
       parameters(route);
       requestBody(route);
@@ -281,7 +300,10 @@ class DocumentWriter {
     if (route.successStatus == 201) object("headers", [&] { location(); });
     if (route.successStatus == 204) return;
     object("content", [&] {
-      object(route.options.contentType, [&] { raw("schema", responseSchema(route)); });
+      object(route.options.contentType, [&] {
+        raw("schema", responseSchema(route));
+        if (route.response != nullptr) raw("example", json::exampleOf(*route.response));
+      });
     });
   }
 

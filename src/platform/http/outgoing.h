@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/limits.h"
 #include "http/message.h"
 
 namespace corbel::http {
@@ -36,7 +37,7 @@ class Outgoing {
   Flush flush(int socket);
 
  private:
-  static constexpr std::size_t kFullAt = 64 * 1024;
+  static constexpr std::size_t kFullAt = 64 * limits::kKiB;
 
   Flush writeText(int socket);
   Flush writeFile(int socket);

@@ -1,5 +1,7 @@
 // What the parser must refuse, because another program in the chain could read it differently.
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "loopback.h"
@@ -143,7 +145,7 @@ const std::vector<Case> kRefused = {
     {"chunk extension too long", chunked("1;" + std::string(9'000, 'a') + "\r\na\r\n0\r\n\r\n")},
     {"trailers too long", chunked("0\r\nA: " + std::string(9'000, 'a') + "\r\n\r\n")},
     {"a trailer that is continued", chunked("0\r\nA: b\r\n c\r\n\r\n")},
-    {"a trailer with NUL", chunked(std::string_view("0\r\nA: \0\r\n\r\n", 12))},
+    {"a trailer with NUL", chunked(std::string_view("0\r\nA: \0\r\n\r\n", 11))},
     {"a trailer with a bare CR", chunked("0\r\nA: b\rc\r\n\r\n")},
     {"chunk extension with a control character", chunked("1;\x01\r\na\r\n0\r\n\r\n")},
     {"a trailer without a colon", chunked("0\r\nnonsense\r\n\r\n")},

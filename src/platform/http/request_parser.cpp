@@ -1,11 +1,19 @@
 #include "request_parser.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include "base/limits.h"
+#include "base/result.h"
 #include "base/text.h"
 #include "characters.h"
+#include "http/message.h"
 
 namespace corbel::http {
 namespace {

@@ -1,10 +1,20 @@
 #include "http/server.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <exception>
+#include <memory>
 #include <thread>
+#include <utility>
+#include <vector>
 
+#include "base/clock.h"
+#include "base/deadline.h"
 #include "base/mutex.h"
+#include "base/result.h"
+#include "event_loop.h"
+#include "http/exchange.h"
 #include "listener.h"
 #include "network_thread.h"
 

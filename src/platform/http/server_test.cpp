@@ -1,11 +1,30 @@
 #include "http/server.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <functional>
+#include <map>
+#include <memory>
 #include <numeric>
+#include <stdexcept>
+#include <string>
+#include <string_view>
 #include <thread>
+#include <utility>
+#include <vector>
 
+#include "base/clock.h"
+#include "base/deadline.h"
+#include "base/limits.h"
+#include "base/mutex.h"
+#include "base/result.h"
+#include "http/exchange.h"
+#include "http/message.h"
 #include "loopback.h"
 
 namespace corbel::http {
@@ -339,6 +358,7 @@ TEST_F(ServerTest, DrainUnderLoadLosesNoRequestThatWasStarted) {
   std::atomic<int> answered = 0;
   std::atomic<int> lost = 0;
   std::vector<std::jthread> clients;
+  clients.reserve(8);
   for (int i = 0; i < 8; ++i) {
     clients.emplace_back([&, client = connect()]() mutable {
       while (true) {

@@ -1,16 +1,18 @@
 // What is too slow is cut. The clock stands still but for advance(); the server looks every 100 ms
 // of real time.
 #include <algorithm>
+#include <chrono>
+#include <memory>
 #include <string>
-#include <thread>
 
+#include "base/limits.h"
+#include "http/exchange.h"
 #include "loopback.h"
 
 namespace corbel::http {
 namespace {
 
 using TimeoutTest = TimedServerTest;
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 const std::string kGet = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";

@@ -22,7 +22,7 @@
 namespace corbel::identity {
 
 // Longer tokens are refused unread.
-inline constexpr std::size_t kMaxTokenBytes = 8 * 1024;
+inline constexpr std::size_t kMaxTokenBytes = std::size_t{8} * 1024;
 
 // Where a token says who its bearer is: the name of a claim, or a JSON pointer (RFC 6901) such as "/realm_access/roles".
 struct ClaimMap {
@@ -49,7 +49,7 @@ struct IssuerConfig {
 
 struct JwtOptions {
   std::chrono::seconds cacheFor{60};  // and never longer than the token is valid
-  std::size_t cacheBytes = 8 * 1024 * 1024;
+  std::size_t cacheBytes = std::size_t{8} * 1024 * 1024;
 };
 
 struct Token;

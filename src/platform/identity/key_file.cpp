@@ -7,9 +7,10 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
+#include <string>
 #include <string_view>
+#include <system_error>
 
 namespace corbel::identity {
 namespace {
@@ -18,7 +19,8 @@ std::unexpected<Error> failure(const std::string& file, int error) {
   const ErrorCode code = error == EACCES || error == EPERM || error == EROFS ? ErrorCode::permissionDenied
                          : error == ENOSPC || error == EDQUOT                ? ErrorCode::insufficientStorage
                                                                              : ErrorCode::internal;
-  return fail(code, fmt::format("The key file {} cannot be written: {}.", file, strerror(error)));
+  return fail(code,
+              fmt::format("The key file {} cannot be written: {}.", file, std::generic_category().message(error)));
 }
 
 bool writeAll(int descriptor, std::string_view text) {

@@ -13,7 +13,7 @@ namespace corbel::identity {
 // Immutable.
 class KeySet {
  public:
-  static constexpr std::size_t kMaxBytes = 64 * 1024;
+  static constexpr std::size_t kMaxBytes = std::size_t{64} * 1024;
   static constexpr std::size_t kMaxKeys = 64;
 
   // Leaves out keys for encryption and keys of another algorithm or type: sets hold keys for many purposes.

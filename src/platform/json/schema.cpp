@@ -29,6 +29,15 @@ class SchemaWriter {
     return std::move(out_);
   }
 
+  // Of a member that stands alone, with its default.
+  std::string member(const Type& owner, const Field& field) {
+    writer_.beginObject();
+    body(*field.type, field.rule, field.type->kind == Kind::patch || field.rule.nullable);
+    defaultOf(owner, field);
+    writer_.endObject();
+    return std::move(out_);
+  }
+
   // Of an object or enumeration in full, where schema() would refer to it.
   std::string definition(const Type& type) {
     writer_.beginObject();
@@ -188,11 +197,14 @@ class SchemaWriter {
       writer_.raw(field.rule.example);
       writer_.endArray();
     }
-    if (field.rule.optional && owner.defaults != nullptr) {
-      writer_.key("default");
-      writer_.write(*field.type, field.rule, field.member(const_cast<void*>(owner.defaults())));
-    }
+    defaultOf(owner, field);
     writer_.endObject();
+  }
+
+  void defaultOf(const Type& owner, const Field& field) {
+    if (!field.rule.optional || owner.defaults == nullptr) return;
+    writer_.key("default");
+    writer_.write(*field.type, field.rule, field.member(const_cast<void*>(owner.defaults())));
   }
 
   SchemaRegistry* registry_;
@@ -231,7 +243,7 @@ std::vector<QueryParameter> queryParameters(const Type& type) {
     parameters.push_back({.name = field.name,
                           .doc = field.rule.doc,
                           .required = field.required,
-                          .schema = SchemaWriter(nullptr).schema(*field.type, field.rule),
+                          .schema = SchemaWriter(nullptr).member(type, field),
                           .example = std::string(field.rule.example)});
   }
   return parameters;

@@ -112,7 +112,7 @@ TEST(Schema, ListsTheParametersOfAQuery) {
   EXPECT_EQ(parameters[0].name, "limit");
   EXPECT_EQ(parameters[0].doc, "Items on a page.");
   EXPECT_FALSE(parameters[0].required);
-  EXPECT_EQ(parameters[0].schema, R"({"type":"integer","minimum":1,"maximum":200})");
+  EXPECT_EQ(parameters[0].schema, R"({"type":"integer","minimum":1,"maximum":200,"default":50})");
   EXPECT_EQ(parameters[2].schema, R"({"type":"string","enum":["ready","failed","delete"]})");
 }
 

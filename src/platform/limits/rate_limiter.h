@@ -48,7 +48,7 @@ struct Decision {
 };
 
 struct RateLimiterOptions {
-  std::size_t maxBytes = 64 * 1024 * 1024;
+  std::size_t maxBytes = std::size_t{64} * 1024 * 1024;
   std::size_t shards = 64;  // locks; a bucket lives in one
 };
 

@@ -10,7 +10,7 @@
 namespace corbel::net {
 
 struct FetchOptions {
-  std::size_t maxBytes = 64 * 1024;
+  std::size_t maxBytes = std::size_t{64} * 1024;
   bool plainHttpToLoopback = false;  // for development: http:// where the connected address is this machine
   std::string caFile = {};           // PEM; empty: the system's authorities
 };
