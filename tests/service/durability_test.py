@@ -136,8 +136,9 @@ class Stopped(unittest.TestCase):
     def test_a_request_that_has_begun_is_answered_and_the_exit_code_is_0(self) -> None:
         with Corbel() as corbel:
             make_model(corbel)
-            body = MODEL_FILE.read_bytes()
+            body, before = MODEL_FILE.read_bytes(), files_of(corbel)
             uploads = [begin_upload(corbel, body[:50], claimed=len(body)) for _ in range(8)]
+            wait_for("uploads under way", lambda: len(files_of(corbel) - before) == len(uploads))
             corbel.process.send_signal(signal.SIGTERM)
             wait_for("the listener being closed", lambda: refuses(corbel))
             for upload in uploads:

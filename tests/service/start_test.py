@@ -39,7 +39,7 @@ class Start(unittest.TestCase):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             result = self.serve(f"--server.port={port}")
-        self.assert_refused(result, f"127.0.0.1:{port}", "in use", "server.port")
+        self.assert_refused(result, f"127.0.0.1:{port}", "another program listens there")
 
     def test_an_unknown_setting_is_answered_with_the_one_that_was_meant(self) -> None:
         self.assert_refused(self.serve("--server.prot=1"), "server.prot", "server.port")
