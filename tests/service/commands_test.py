@@ -34,7 +34,15 @@ class Commands(unittest.TestCase):
 
     def test_help_shows_examples_and_exit_codes(self) -> None:
         self.assertIn("Exit codes: 0 ok, 64 usage, 70 internal, 78 configuration", run("--help").stdout)
-        for command in (["serve"], ["migrate"], ["config"], ["key", "create"], ["key", "list"], ["openapi"], ["version"]):
+        for command in (
+            ["serve"],
+            ["migrate"],
+            ["config"],
+            ["key", "create"],
+            ["key", "list"],
+            ["openapi"],
+            ["version"],
+        ):
             result = run(*command, "--help")
             self.assertEqual(result.returncode, OK)
             self.assertIn("Examples:", result.stdout)
@@ -83,7 +91,9 @@ class Commands(unittest.TestCase):
         result = self.run_here("config", CORBEL_AUTH_JWT_SECRET_FILE=str(file))
         self.assertEqual(result.returncode, OK, result.stderr)
         self.assertNotIn(secret, result.stdout)
-        self.assertEqual(self.run_here("config", CORBEL_AUTH_JWT_SECRET_FILE="/nowhere/at/all").returncode, CONFIGURATION)
+        self.assertEqual(
+            self.run_here("config", CORBEL_AUTH_JWT_SECRET_FILE="/nowhere/at/all").returncode, CONFIGURATION
+        )
 
     def test_a_later_source_wins(self) -> None:
         file = self.folder.parent / "corbel.toml"
@@ -106,7 +116,10 @@ class Commands(unittest.TestCase):
         made = self.json_of("key", "create", "--name", "checkout", "--role", "service")
         self.assertRegex(made["key"], r"^crb_\w+_\w+$")
         listed = self.json_of("key", "list")
-        self.assertEqual([(k["id"], k["name"], k["role"], k["revoked"]) for k in listed], [(made["id"], "checkout", "service", False)])
+        self.assertEqual(
+            [(k["id"], k["name"], k["role"], k["revoked"]) for k in listed],
+            [(made["id"], "checkout", "service", False)],
+        )
         self.assertNotIn(made["key"], json.dumps(listed))
         self.assertEqual(self.run_here("key", "revoke", made["id"]).returncode, OK)
         self.assertTrue(self.json_of("key", "list")[0]["revoked"])

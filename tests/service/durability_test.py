@@ -121,7 +121,9 @@ class FullDisk(unittest.TestCase):
                     make_model(corbel)
                     (Path(place) / "ballast").write_bytes(b"x" * shutil.disk_usage(place).free)
                     card = {"name": "large", "framework": "onnx", "card": "x" * 90_000}
-                    statuses = [corbel.call("POST", "/api/v1/ai/models", card | {"name": f"m{i}"}).status for i in range(40)]
+                    statuses = [
+                        corbel.call("POST", "/api/v1/ai/models", card | {"name": f"m{i}"}).status for i in range(40)
+                    ]
                     self.assertEqual(statuses[-1], 507)
                     self.assertLessEqual(set(statuses), {201, 507})
                     kept = corbel.call("GET", "/api/v1/ai/models?limit=200").expect(200).json()["items"]
@@ -203,7 +205,9 @@ class Client(threading.Thread):
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
         while True:
             try:
-                connection.request("POST", "/api/v1/ai/models/houses/predict", '{"input": {"size": 1, "age": 2}}', headers)
+                connection.request(
+                    "POST", "/api/v1/ai/models/houses/predict", '{"input": {"size": 1, "age": 2}}', headers
+                )
                 answer = connection.getresponse()
             except OSError:  # refused, or closed before it was read: not answered, and known not to be
                 return

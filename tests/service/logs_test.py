@@ -68,7 +68,10 @@ class Logs(unittest.TestCase):
             secrets = [canary, corbel.admin_key, fixtures.token(canary), fixtures.token("another" + canary)]
             secrets.append(fixtures.make_key(corbel, "developer")["key"])
             made = fixtures.make_key(corbel, "viewer")
-            secrets += [made["key"], corbel.call("POST", f"/api/v1/ai/keys/{made['id']}/rotate", {}).expect(200).json()["key"]]
+            secrets += [
+                made["key"],
+                corbel.call("POST", f"/api/v1/ai/keys/{made['id']}/rotate", {}).expect(200).json()["key"],
+            ]
             secrets.append("crb_000000000000_" + "q" * 40)
             document = corbel.request("GET", "/openapi.json").json()
             for operation in operations(document):
