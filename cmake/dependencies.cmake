@@ -43,6 +43,7 @@ target_link_libraries(turbojpeg INTERFACE ${TURBOJPEG_LIBRARY})
 add_library(onnxruntime INTERFACE)
 target_include_directories(onnxruntime SYSTEM INTERFACE ${CORBEL_DEPS}/onnxruntime/include)
 target_link_libraries(onnxruntime INTERFACE ${CMAKE_DL_LIBS})
+file(CREATE_LINK ${CORBEL_DEPS}/onnxruntime/lib/libonnxruntime.so.1 ${CMAKE_BINARY_DIR}/libonnxruntime.so.1 SYMBOLIC)
 
 find_package(CLI11 2.1 REQUIRED)
 add_library(cli INTERFACE)

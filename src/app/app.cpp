@@ -8,6 +8,7 @@
 
 #include "app/authentication.h"
 #include "app/inspection.h"
+#include "app/onnx_library.h"
 #include "app/version.h"
 #include "pages/api_document.h"
 #include "exec/cpus.h"
@@ -93,7 +94,7 @@ Result<void> App::buildFeatures() {
   registry_ = std::make_unique<models::Registry>(database, installation_->ids, clock);
   intake_ = std::make_unique<models::ArtifactIntake>(
       *registry_, *objects_, [this](const objects::ObjectFile& file, Deadline deadline) {
-        return inspectInChild(file, settings_.inference.onnxRuntimeLibrary, deadline, installation_->clock);
+        return inspectInChild(file, onnxRuntimeLibrary(settings_.inference), deadline, installation_->clock);
       });
   serving_ = std::make_unique<models::Serving>(
       *registry_, [this](const models::Version& version) { return loadModel(version); },
@@ -214,7 +215,7 @@ Result<void> App::listen() {
 Result<std::shared_ptr<inference::OnnxRuntime>> App::onnxRuntime() {
   const MutexLock lock(onnxMutex_);
   if (!onnx_) {
-    CORBEL_TRY(onnx_, inference::openOnnxRuntime({.library = settings_.inference.onnxRuntimeLibrary, .threads = 1},
+    CORBEL_TRY(onnx_, inference::openOnnxRuntime({.library = onnxRuntimeLibrary(settings_.inference), .threads = 1},
                                                  installation_->clock));
   }
   return onnx_;
@@ -225,7 +226,7 @@ Result<std::shared_ptr<const inference::Model>> App::loadModel(const models::Ver
   CORBEL_TRY(const auto file, objects_->open(digest, startDeadline(installation_->clock)));
   CORBEL_TRY(const auto content, models::readAll(file, static_cast<std::int64_t>(settings_.memory.limit.count)));
   inference::LoadOptions options;
-  if (!settings_.inference.onnxRuntimeLibrary.empty()) options.onnxRuntime = [this] { return onnxRuntime(); };
+  options.onnxRuntime = [this] { return onnxRuntime(); };
   return inference::load(std::as_bytes(std::span(content)), options);
 }
 

@@ -20,15 +20,19 @@ TSAN_MODULES=(base exec http identity limits store telemetry)
 
 test_build() { build dev; }
 test_lint() { lint; }
-test_unit() { CORBEL_EQUALITY_DIR=$(equality_models) && export CORBEL_EQUALITY_DIR && unit_tests dev; }
+test_unit() {
+  CORBEL_EQUALITY_DIR=$(equality_models)
+  export CORBEL_EQUALITY_DIR
+  unit_tests dev
+}
 test_floors() { "$VENV/python" tools/floors_test.py build/dev; }
-test_golden() { needs tests/api/run.py build/dev/corbel && "$VENV/python" tests/api/run.py; }
-test_service() { needs tests/service/run.py build/dev/corbel && "$VENV/python" tests/service/run.py; }
-test_asan() { build asan "${ASAN_MODULES[@]/%/_test}" && unit_tests asan '^Equality'; }
-test_tsan() { build tsan "${TSAN_MODULES[@]/%/_test}" && unit_tests tsan '^Equality'; }
+test_golden() { needs tests/api/run.py build/dev/corbel; "$VENV/python" tests/api/run.py; }
+test_service() { needs tests/service/run.py build/dev/corbel; "$VENV/python" tests/service/run.py; }
+test_asan() { build asan "${ASAN_MODULES[@]/%/_test}"; unit_tests asan '^Equality'; }
+test_tsan() { build tsan "${TSAN_MODULES[@]/%/_test}"; unit_tests tsan '^Equality'; }
 test_lint_all() { lint all; }
-test_asan_all() { build asan && unit_tests asan '^Equality'; }
-test_tsan_all() { build tsan && unit_tests tsan '^Equality'; }
+test_asan_all() { build asan; unit_tests asan '^Equality'; }
+test_tsan_all() { build tsan; unit_tests tsan '^Equality'; }
 
 step_names() { awk 'NF { printf " %s", $2 }' <<<"$STEPS"; }
 
@@ -57,7 +61,7 @@ readonly SKIPPED=77
 needs() {
   local file
   for file; do
-    [[ -e $file ]] || { say "$file is missing"; return $SKIPPED; }
+    [[ -e $file ]] || { say "$file is missing" && exit $SKIPPED; }
   done
 }
 

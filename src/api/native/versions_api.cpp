@@ -30,7 +30,7 @@ json::Document jsonText(std::string_view text) {
   return {std::move(json)};
 }
 
-json::Document jsonNumber(std::int64_t value) { return {std::to_string(value)}; }
+json::Document jsonNumber(std::optional<std::int64_t> value) { return {value ? std::to_string(*value) : "null"}; }
 
 std::vector<Difference> differencesOf(const models::Version& base, const models::Version& other) {
   std::vector<Difference> differences;
@@ -42,6 +42,7 @@ std::vector<Difference> differencesOf(const models::Version& base, const models:
   compare("signature", {base.signature}, {other.signature});
   compare("lineage.source", jsonText(base.source), jsonText(other.source));
   compare("lineage.dataHash", jsonText(base.dataHash), jsonText(other.dataHash));
+  compare("lineage.parent", jsonNumber(base.parent), jsonNumber(other.parent));
   compare("notes", jsonText(base.notes), jsonText(other.notes));
   compare("createdBy", jsonText(base.createdBy), jsonText(other.createdBy));
   return differences;
