@@ -90,8 +90,8 @@ def fill(text: str, names: dict[str, str]) -> str:
 def pattern(text: str) -> Any:
     """Reads expected JSON in which `…` may stand for an element, a value or the rest of an object."""
     text = re.sub(r"([{,]\s*)…(\s*\})", rf'\1"{OPEN}": 0\2', text)
-    text = re.sub(r'(?<=[\[:,\s])…(?=[\],}\s])', f'"{OPEN}"', text)
-    return json.loads(f"\"{OPEN}\"" if text.strip() == OPEN else text)
+    text = re.sub(r"(?<=[\[:,\s])…(?=[\],}\s])", f'"{OPEN}"', text)
+    return json.loads(f'"{OPEN}"' if text.strip() == OPEN else text)
 
 
 # ---- sending
@@ -293,7 +293,9 @@ def run_together(files: list[File], rewrite: bool) -> tuple[int, int]:
             failures = run_file(corbel, file, dict(names), folder, rewrite)
             failed += len(failures)
             passed += len(file.cases) - len(failures)
-            print(f"{file.path.relative_to(ROOT)}: {len(file.cases)} cases, {time.monotonic() - begin:.1f} s", flush=True)
+            print(
+                f"{file.path.relative_to(ROOT)}: {len(file.cases)} cases, {time.monotonic() - begin:.1f} s", flush=True
+            )
             for failure in failures:
                 print(f"  FAILED {failure}", flush=True)
     return passed, failed

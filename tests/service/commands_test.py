@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import tempfile
 import unittest
@@ -33,7 +34,15 @@ class Commands(unittest.TestCase):
 
     def test_help_shows_examples_and_exit_codes(self) -> None:
         self.assertIn("Exit codes: 0 ok, 64 usage, 70 internal, 78 configuration", run("--help").stdout)
-        for command in (["serve"], ["migrate"], ["config"], ["key", "create"], ["key", "list"], ["openapi"], ["version"]):
+        for command in (
+            ["serve"],
+            ["migrate"],
+            ["config"],
+            ["key", "create"],
+            ["key", "list"],
+            ["openapi"],
+            ["version"],
+        ):
             result = run(*command, "--help")
             self.assertEqual(result.returncode, OK)
             self.assertIn("Examples:", result.stdout)
@@ -68,20 +77,23 @@ class Commands(unittest.TestCase):
         self.assertFalse(self.folder.exists())
 
     def test_config_as_json_never_shows_a_secret(self) -> None:
-        secret = "canary-" + "x" * 40
+        secret = secrets.token_hex(32)
         result = self.run_here("config", "--output", "json", JWT_SECRET=secret)
         settings = json.loads(result.stdout)
         self.assertIn("auth.jwtSecret", json.dumps(settings))
-        self.assertNotIn("canary", result.stdout)
-        self.assertNotIn("canary", self.run_here("config", JWT_SECRET=secret).stdout)
+        self.assertNotIn(secret, result.stdout)
+        self.assertNotIn(secret, self.run_here("config", JWT_SECRET=secret).stdout)
 
     def test_a_secret_may_come_from_a_file(self) -> None:
         file = self.folder.parent / "secret"
-        file.write_text("canary-" + "x" * 40 + "\n")
+        secret = secrets.token_hex(32)
+        file.write_text(secret + "\n")
         result = self.run_here("config", CORBEL_AUTH_JWT_SECRET_FILE=str(file))
         self.assertEqual(result.returncode, OK, result.stderr)
-        self.assertNotIn("canary", result.stdout)
-        self.assertEqual(self.run_here("config", CORBEL_AUTH_JWT_SECRET_FILE="/nowhere/at/all").returncode, CONFIGURATION)
+        self.assertNotIn(secret, result.stdout)
+        self.assertEqual(
+            self.run_here("config", CORBEL_AUTH_JWT_SECRET_FILE="/nowhere/at/all").returncode, CONFIGURATION
+        )
 
     def test_a_later_source_wins(self) -> None:
         file = self.folder.parent / "corbel.toml"
@@ -104,7 +116,10 @@ class Commands(unittest.TestCase):
         made = self.json_of("key", "create", "--name", "checkout", "--role", "service")
         self.assertRegex(made["key"], r"^crb_\w+_\w+$")
         listed = self.json_of("key", "list")
-        self.assertEqual([(k["id"], k["name"], k["role"], k["revoked"]) for k in listed], [(made["id"], "checkout", "service", False)])
+        self.assertEqual(
+            [(k["id"], k["name"], k["role"], k["revoked"]) for k in listed],
+            [(made["id"], "checkout", "service", False)],
+        )
         self.assertNotIn(made["key"], json.dumps(listed))
         self.assertEqual(self.run_here("key", "revoke", made["id"]).returncode, OK)
         self.assertTrue(self.json_of("key", "list")[0]["revoked"])

@@ -121,7 +121,9 @@ class FullDisk(unittest.TestCase):
                     make_model(corbel)
                     (Path(place) / "ballast").write_bytes(b"x" * shutil.disk_usage(place).free)
                     card = {"name": "large", "framework": "onnx", "card": "x" * 90_000}
-                    statuses = [corbel.call("POST", "/api/v1/ai/models", card | {"name": f"m{i}"}).status for i in range(40)]
+                    statuses = [
+                        corbel.call("POST", "/api/v1/ai/models", card | {"name": f"m{i}"}).status for i in range(40)
+                    ]
                     self.assertEqual(statuses[-1], 507)
                     self.assertLessEqual(set(statuses), {201, 507})
                     kept = corbel.call("GET", "/api/v1/ai/models?limit=200").expect(200).json()["items"]
@@ -136,8 +138,9 @@ class Stopped(unittest.TestCase):
     def test_a_request_that_has_begun_is_answered_and_the_exit_code_is_0(self) -> None:
         with Corbel() as corbel:
             make_model(corbel)
-            body = MODEL_FILE.read_bytes()
+            body, before = MODEL_FILE.read_bytes(), files_of(corbel)
             uploads = [begin_upload(corbel, body[:50], claimed=len(body)) for _ in range(8)]
+            wait_for("uploads under way", lambda: len(files_of(corbel) - before) == len(uploads))
             corbel.process.send_signal(signal.SIGTERM)
             wait_for("the listener being closed", lambda: refuses(corbel))
             for upload in uploads:
@@ -202,7 +205,9 @@ class Client(threading.Thread):
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
         while True:
             try:
-                connection.request("POST", "/api/v1/ai/models/houses/predict", '{"input": {"size": 1, "age": 2}}', headers)
+                connection.request(
+                    "POST", "/api/v1/ai/models/houses/predict", '{"input": {"size": 1, "age": 2}}', headers
+                )
                 answer = connection.getresponse()
             except OSError:  # refused, or closed before it was read: not answered, and known not to be
                 return

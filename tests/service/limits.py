@@ -18,5 +18,10 @@ def limited(home: Path, folder: Path, file_bytes: int) -> subprocess.CompletedPr
     """A start that is expected to fail. Its output goes to files that are not limited: pipes."""
     return subprocess.run(
         [str(binary()), "serve", "--server.port=0", f"--data.folder={folder}"],
-        capture_output=True, text=True, timeout=60, cwd=home, env=clean_environment(), preexec_fn=file_limit(file_bytes),
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=home,
+        env=clean_environment(),
+        preexec_fn=file_limit(file_bytes),
+    )

@@ -62,13 +62,16 @@ class Logs(unittest.TestCase):
                 self.assertIn(field, entry)
 
     def test_no_secret_is_logged_even_at_debug_level_with_bodies(self) -> None:
-        canary = "canary" + "z" * 40
+        canary = "8d1f3a60c5e97b24f06a9be1d3c8750242f7ab91e6d05c3b"
         settings = {"log.level": "debug", "log.bodies": "true"} | fixtures.SETTINGS
         with Corbel(settings=settings, environment={"CORBEL_AUTH_JWT_SECRET": canary}) as corbel:
             secrets = [canary, corbel.admin_key, fixtures.token(canary), fixtures.token("another" + canary)]
             secrets.append(fixtures.make_key(corbel, "developer")["key"])
             made = fixtures.make_key(corbel, "viewer")
-            secrets += [made["key"], corbel.call("POST", f"/api/v1/ai/keys/{made['id']}/rotate", {}).expect(200).json()["key"]]
+            secrets += [
+                made["key"],
+                corbel.call("POST", f"/api/v1/ai/keys/{made['id']}/rotate", {}).expect(200).json()["key"],
+            ]
             secrets.append("crb_000000000000_" + "q" * 40)
             document = corbel.request("GET", "/openapi.json").json()
             for operation in operations(document):

@@ -39,7 +39,7 @@ class Start(unittest.TestCase):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             result = self.serve(f"--server.port={port}")
-        self.assert_refused(result, f"127.0.0.1:{port}", "in use", "server.port")
+        self.assert_refused(result, f"127.0.0.1:{port}", "another program listens there")
 
     def test_an_unknown_setting_is_answered_with_the_one_that_was_meant(self) -> None:
         self.assert_refused(self.serve("--server.prot=1"), "server.prot", "server.port")
@@ -50,7 +50,9 @@ class Start(unittest.TestCase):
 
     def test_a_bad_value_is_shown_with_what_is_allowed_and_where_it_came_from(self) -> None:
         result = self.serve(CORBEL_LIMITS_INFERENCE_PER_MINUTE="0")
-        self.assert_refused(result, "limits.inferencePerMinute", "1 or more", "got 0", "CORBEL_LIMITS_INFERENCE_PER_MINUTE")
+        self.assert_refused(
+            result, "limits.inferencePerMinute", "1 or more", "got 0", "CORBEL_LIMITS_INFERENCE_PER_MINUTE"
+        )
         self.assert_refused(self.serve("--server.port=70000"), "server.port", "65535", "70000")
         self.assert_refused(self.serve("--log.level=loud"), "log.level", "debug", "loud")
 

@@ -51,13 +51,21 @@ class Wire(unittest.TestCase):
     def test_a_bad_chunk_ends_the_connection(self) -> None:
         authorized = HEAD + f"Authorization: Bearer {self.corbel.admin_key}\r\n".encode()
         authorized += b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-        for chunk in (b"zz\r\n", b"-1\r\nx\r\n", b"ffffffffffffffffff\r\n", b"4\r\nabcdXX", b"4;" + b"x" * 20000 + b"\r\n"):
+        for chunk in (
+            b"zz\r\n",
+            b"-1\r\nx\r\n",
+            b"ffffffffffffffffff\r\n",
+            b"4\r\nabcdXX",
+            b"4;" + b"x" * 20000 + b"\r\n",
+        ):
             with self.subTest(chunk[:10]):
                 answer = send_raw(self.corbel, authorized + chunk + SMUGGLED)
                 self.assertEqual(re.findall(rb"HTTP/1\.1 (\d{3})", answer), [b"400"], answer[:300])
 
     def test_requests_in_a_row_are_answered_in_their_order(self) -> None:
-        row = b"".join(b"GET /health/%s HTTP/1.1\r\nHost: localhost\r\n\r\n" % what for what in (b"live", b"ready", b"live"))
+        row = b"".join(
+            b"GET /health/%s HTTP/1.1\r\nHost: localhost\r\n\r\n" % what for what in (b"live", b"ready", b"live")
+        )
         answer = send_raw(self.corbel, row)
         self.assertEqual(re.findall(rb'"status":"(\w+)"', answer), [b"live", b"ready", b"live"])
 

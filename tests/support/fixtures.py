@@ -61,7 +61,11 @@ def foreign_owner(corbel: Corbel) -> str:
     """The key of an owner of the tenant `other`: only a token may belong to several tenants, so one makes it."""
     corbel.call("POST", "/api/v1/ai/tenants", {"id": "other", "name": "Other"}).expect(201)
     owner = token(sub="setup", roles=["owner"], tenants=["other"])
-    return corbel.call("POST", "/api/v1/ai/keys", {"name": "foreign", "role": "owner"}, key=owner).expect(201).json()["key"]
+    return (
+        corbel.call("POST", "/api/v1/ai/keys", {"name": "foreign", "role": "owner"}, key=owner)
+        .expect(201)
+        .json()["key"]
+    )
 
 
 # ---- tokens
@@ -114,7 +118,10 @@ def register_demo(corbel: Corbel) -> dict[str, str]:
     command = [sys.executable, str(ROOT / "examples/demo.py"), "register", str(folder)]
     command += ["--url", corbel.url, "--key", corbel.admin_key]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    rows = {name: json.loads((folder / f"{name}-samples.json").read_text())[0] for name in ("breast-cancer", "diabetes", "digits")}
+    rows = {
+        name: json.loads((folder / f"{name}-samples.json").read_text())[0]
+        for name in ("breast-cancer", "diabetes", "digits")
+    }
     return {
         "tumour": json.dumps(rows["breast-cancer"]),
         "patient": json.dumps(rows["diabetes"]),

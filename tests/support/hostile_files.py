@@ -1,6 +1,6 @@
 """Model files and images that tests send: small good ones, and ones made to break a reader.
 
-  hostile_files.py FOLDER     writes all of them
+hostile_files.py FOLDER     writes all of them
 """
 
 from __future__ import annotations
