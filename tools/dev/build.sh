@@ -88,7 +88,7 @@ bench() {
 }
 
 bench_names() {
-  git ls-files 'bench/*.py' 'src/*_bench.cpp' | sed 's|.*/||; s|\.py$||; s|_bench\.cpp$||' | sort -u | paste -sd' '
+  git ls-files ':(glob)bench/*.py' 'src/*_bench.cpp' | sed 's|.*/||; s|\.py$||; s|_bench\.cpp$||' | sort -u | paste -sd' '
 }
 
 # fuzz NAME [SECONDS]: fuzz/NAME_fuzz.cpp with libFuzzer and sanitizers; what it learns stays in build/fuzz/corpus.
