@@ -89,7 +89,7 @@ def size(path: str, lines: list[str]) -> Iterator[Offence]:
 
 
 def functions(path: str, lines: list[str]) -> Iterator[Offence]:
-    """A body starts at a line that ends in `{` and ends at the first `}` as deep as that line began. Tests may hold tables."""
+    """From a line that ends in `{` to the first `}` as deep as that line began. Tests may hold tables."""
     if not (path.startswith("src/") and path.endswith(CODE)) or path.endswith("_test.cpp"):
         return
     begin, indent, statement = 0, "", 1

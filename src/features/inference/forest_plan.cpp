@@ -13,7 +13,7 @@ using Kernel = CompiledForest::Kernel;
 // Measured on Zen 4 with 100 trees of depth 6 and 1,000 of depth 8: slices take as long for one row as for 64, and as long
 // as so many rows with masks or by walking.
 constexpr std::size_t kSliceRowsMin = 32;
-constexpr std::size_t kSliceRowsMinWithoutMasks = 8;
+constexpr std::size_t kSliceRowsMinWithoutMasks = 12;
 
 template <class T>
 std::vector<T> treesPerOutput(const Forest& forest) {
