@@ -30,23 +30,20 @@ void RunWatch::watch() {
       continue;
     }
     first->second->SetTerminate();
-    // Its guard still holds the entry: move it out of the way instead of erasing it.
-    auto node = runs_.extract(first);
-    node.key() = SteadyTime::max();
-    runs_.insert(std::move(node));
-    if (runs_.begin()->first == SteadyTime::max()) lock.wait(changed_);
+    runs_.erase(first);
   }
 }
 
-RunWatch::Guard::Guard(RunWatch& watch, Ort::RunOptions& options, Deadline deadline) : watch_(watch) {
-  MutexLock lock(watch_.mutex_);
-  entry_ = watch_.runs_.emplace(deadline.time(), &options);
-  if (entry_ == watch_.runs_.begin()) watch_.changed_.notify_one();
+RunWatch::Guard::Guard(RunWatch& watch, Ort::RunOptions& options, Deadline deadline)
+    : watch_(watch), run_(deadline.time(), &options) {
+  const MutexLock lock(watch_.mutex_);
+  const auto [entry, added] = watch_.runs_.insert(run_);
+  if (entry == watch_.runs_.begin()) watch_.changed_.notify_one();
 }
 
 RunWatch::Guard::~Guard() {
-  MutexLock lock(watch_.mutex_);
-  watch_.runs_.erase(entry_);
+  const MutexLock lock(watch_.mutex_);
+  watch_.runs_.erase(run_);
 }
 
 Result<std::shared_ptr<OnnxRuntime>> openOnnxRuntime(const OnnxRuntimeOptions& options, const Clock& clock) {
@@ -68,7 +65,8 @@ Result<std::shared_ptr<OnnxRuntime>> openOnnxRuntime(const OnnxRuntimeOptions& o
     threading.SetGlobalIntraOpNumThreads(static_cast<int>(options.threads));
     threading.SetGlobalInterOpNumThreads(1);
     threading.SetGlobalSpinControl(0);
-    return std::make_shared<OnnxRuntime>(Ort::Env(threading, ORT_LOGGING_LEVEL_ERROR, "corbel"), clock);
+    // Errors come back as exceptions; the library would print them past the log.
+    return std::make_shared<OnnxRuntime>(Ort::Env(threading, ORT_LOGGING_LEVEL_FATAL, "corbel"), clock);
   } catch (const Ort::Exception& exception) {
     return fail(ErrorCode::failedPrecondition, "ONNX Runtime does not start", exception.what());
   }
