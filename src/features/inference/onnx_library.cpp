@@ -20,28 +20,29 @@ RunWatch::~RunWatch() {
 void RunWatch::watch() {
   MutexLock lock(mutex_);
   while (!stopping_) {
-    if (runs_.empty()) {
-      lock.wait(changed_);
-      continue;
-    }
-    const auto first = runs_.begin();
-    if (first->first > std::chrono::steady_clock::now()) {
-      lock.waitUntil(changed_, first->first);
-      continue;
-    }
-    first->second->SetTerminate();
-    // Its guard still holds the entry: move it out of the way instead of erasing it.
-    auto node = runs_.extract(first);
-    node.key() = SteadyTime::max();
-    runs_.insert(std::move(node));
-    if (runs_.begin()->first == SteadyTime::max()) lock.wait(changed_);
+    terminateLateRuns();
+    nextLook_ = runs_.empty() ? SteadyTime::max() : runs_.begin()->first;
+    nextLook_ == SteadyTime::max() ? lock.wait(changed_) : void(lock.waitUntil(changed_, nextLook_));
   }
 }
 
+void RunWatch::terminateLateRuns() {
+  const SteadyTime now = std::chrono::steady_clock::now();
+  while (!runs_.empty() && runs_.begin()->first <= now) {
+    runs_.begin()->second->SetTerminate();
+    // Its guard still holds the entry: move it out of the way instead of erasing it.
+    auto node = runs_.extract(runs_.begin());
+    node.key() = SteadyTime::max();
+    runs_.insert(std::move(node));
+  }
+}
+
+// Most runs end long before their deadline: waking the thread for each of them would cost more than the run. It sleeps
+// on until the deadline it knew of, also when that run has ended.
 RunWatch::Guard::Guard(RunWatch& watch, Ort::RunOptions& options, Deadline deadline) : watch_(watch) {
   MutexLock lock(watch_.mutex_);
   entry_ = watch_.runs_.emplace(deadline.time(), &options);
-  if (entry_ == watch_.runs_.begin()) watch_.changed_.notify_one();
+  if (deadline.time() < watch_.nextLook_) watch_.changed_.notify_one();
 }
 
 RunWatch::Guard::~Guard() {
