@@ -28,7 +28,8 @@ from generators import Target, closed_loop, open_loop  # noqa: E402
 from processes import busy_seconds, cpu_seconds  # noqa: E402
 from report import FOLDER, Report  # noqa: E402
 
-MODELS = {"forest": "forest.json", "linear": "linear.onnx", "onnx": "onnx.onnx"}  # what Corbel is given
+# What Corbel is given: framework and file.
+MODELS = {"forest": ("xgboost", "forest.json"), "linear": ("sklearn", "linear.onnx"), "onnx": ("sklearn", "onnx.onnx")}
 PEER = "fastapi-onnxruntime"
 RATE = 10_000
 EQUAL = 1e-5
@@ -95,9 +96,10 @@ def register(corbel: Corbel, folder: Path) -> None:
     names = json.loads((folder / "features.json").read_text())
     labels = json.loads((folder / "labels.json").read_text())
     properties = {name: {"type": "number"} for name in names}
-    for name, file in MODELS.items():
+    for name, (framework, file) in MODELS.items():
         model = {
             "name": name,
+            "framework": framework,
             "category": "classification",
             "inputSchema": {"type": "object", "properties": properties, "required": names},
             "outputSchema": {"type": "string", "enum": labels},
@@ -189,15 +191,16 @@ class Bench:
         wall = time.monotonic() - begin
         cpu = cpu_seconds(server.pid) - cpu
         busy = busy_seconds(self.server_core) - busy
-        if result["failed"] or result.get("unanswered"):
+        if result["failed"] or not result["requests"]:
             sys.exit(f"bench predict: {case}: {server.name} failed {result}\n{server.ask(*self.first(case))}")
         result["cpu_us_per_request"] = cpu / result["requests"] * 1e6
         for metric, value in result.items():
             self.values[server.name][case, metric].append(value)
         others = max(0.0, busy - cpu) / wall
+        late = f"  unanswered {result['unanswered']:,.0f}" if result.get("unanswered") else ""
         print(
             f"{case:<16} {server.name:<20} {result['requests_per_s']:>9,.0f}/s {result['cpu_us_per_request']:>8.1f} us"
-            f"  p50 {result['p50_ms']:.3f} p99 {result['p99_ms']:.3f} ms  others {others:.0%}",
+            f"  p50 {result['p50_ms']:.3f} p99 {result['p99_ms']:.3f} ms  others {others:.0%}{late}",
             flush=True,
         )
 

@@ -206,12 +206,11 @@ class Load {
     begin_ = Clock::now();
     measureFrom_ = begin_ + seconds(options_.warmup);
     end_ = measureFrom_ + seconds(options_.seconds);
-    while (Clock::now() < end_) {
+    const Time giveUp = end_ + std::chrono::seconds(1);
+    while (Clock::now() < end_ || ((busy() || overdue() > 0) && Clock::now() < giveUp)) {
       sendWhatIsDue();
       receive();
     }
-    const Time giveUp = end_ + std::chrono::seconds(1);
-    while (idle_.size() < connections_.size() && Clock::now() < giveUp) receive();
     record_.print(options_.seconds, connections_.size() - idle_.size() + overdue());
   }
 
@@ -219,6 +218,8 @@ class Load {
   static nanoseconds seconds(double count) { return nanoseconds(static_cast<std::int64_t>(count * 1e9)); }
 
   Time dueAt(std::uint64_t index) const { return begin_ + seconds(static_cast<double>(index) / options_.rate); }
+
+  bool busy() const { return idle_.size() < connections_.size(); }
 
   // Requests that were due but found no free connection.
   std::size_t overdue() const {
@@ -231,7 +232,7 @@ class Load {
     while (!idle_.empty()) {
       const Time now = Clock::now();
       const Time due = options_.rate == 0 ? now : dueAt(sent_);
-      if (due > now) return;
+      if (due > now || due >= end_) return;
       idle_.front()->send(requests_[sent_++ % requests_.size()], due);
       idle_.pop_front();
     }

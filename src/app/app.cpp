@@ -214,10 +214,12 @@ Result<void> App::listen() {
 
 Result<std::shared_ptr<inference::OnnxRuntime>> App::onnxRuntime() {
   const MutexLock lock(onnxMutex_);
-  if (!onnx_) {
-    CORBEL_TRY(onnx_, inference::openOnnxRuntime({.library = onnxRuntimeLibrary(settings_.inference), .threads = 1},
-                                                 installation_->clock));
-  }
+  if (onnx_) return onnx_;
+  auto opened = inference::openOnnxRuntime({.library = onnxRuntimeLibrary(settings_.inference), .threads = 1},
+                                           installation_->clock);
+  // The version was accepted when the library was there: its caller can only wait for the operator.
+  if (!opened) return fail(ErrorCode::unavailable, opened.error().message, opened.error().detail);
+  onnx_ = *std::move(opened);
   return onnx_;
 }
 

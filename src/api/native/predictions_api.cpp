@@ -37,7 +37,8 @@ std::string_view optionsKey(const PredictOptions& options) {
 
 // A named row of a quick model costs less than handing it to another thread.
 bool runsAtOnce(const models::ServedModel& served, const PredictOptions& options) {
-  return served.engine->isQuick() && served.cacheTtl.count() == 0 && !options.includeFeatureImportance;
+  const bool oneRow = served.plan.form() == inference::InputForm::fields;
+  return oneRow && served.engine->isQuick() && served.cacheTtl.count() == 0 && !options.includeFeatureImportance;
 }
 
 }  // namespace
