@@ -145,7 +145,9 @@ class Api:
     def __init__(self, url: str, key: str) -> None:
         self.url, self.key = url.rstrip("/"), key
 
-    def call(self, method: str, path: str, body: bytes | None = None, kind: str = "application/json") -> tuple[int, Json]:
+    def call(
+        self, method: str, path: str, body: bytes | None = None, kind: str = "application/json"
+    ) -> tuple[int, Json]:
         request = urllib.request.Request(self.url + path, body, method=method)
         request.add_header("Authorization", f"Bearer {self.key}")
         if body is not None:

@@ -8,6 +8,7 @@
 
 #include "app/authentication.h"
 #include "app/inspection.h"
+#include "app/onnx_library.h"
 #include "app/version.h"
 #include "pages/api_document.h"
 #include "exec/cpus.h"
@@ -35,6 +36,12 @@ std::unique_ptr<exec::Pool> makePool(std::string name, unsigned threads, std::si
 
 void append(std::vector<http::Route>& all, std::vector<http::Route> more) {
   std::ranges::move(more, std::back_inserter(all));
+}
+
+std::vector<std::string> namesOf(const config::ServerSettings& server) {
+  auto names = server.allowedHosts;
+  names.push_back(server.host);
+  return names;
 }
 
 }  // namespace
@@ -93,7 +100,7 @@ Result<void> App::buildFeatures() {
   registry_ = std::make_unique<models::Registry>(database, installation_->ids, clock);
   intake_ = std::make_unique<models::ArtifactIntake>(
       *registry_, *objects_, [this](const objects::ObjectFile& file, Deadline deadline) {
-        return inspectInChild(file, settings_.inference.onnxRuntimeLibrary, deadline, installation_->clock);
+        return inspectInChild(file, onnxRuntimeLibrary(settings_.inference), deadline, installation_->clock);
       },
       clock);
   serving_ = std::make_unique<models::Serving>(
@@ -141,7 +148,7 @@ void App::buildApi() {
   dispatcher_ = std::make_unique<http::Dispatcher>(
       http::Dispatcher::Parts{*router_, *gates_, *accounting_, *apiPool_, clock, installation_->ids},
       http::DispatcherOptions{.cors = {settings_.cors.allowedOrigins},
-                              .allowedHosts = settings_.server.allowedHosts,
+                              .allowedHosts = namesOf(settings_.server),
                               .inferenceDeadline = settings_.inference.timeout});
 }
 
@@ -217,10 +224,12 @@ Result<void> App::listen() {
 
 Result<std::shared_ptr<inference::OnnxRuntime>> App::onnxRuntime() {
   const MutexLock lock(onnxMutex_);
-  if (!onnx_) {
-    CORBEL_TRY(onnx_, inference::openOnnxRuntime({.library = settings_.inference.onnxRuntimeLibrary, .threads = 1},
-                                                 installation_->clock));
-  }
+  if (onnx_) return onnx_;
+  auto opened = inference::openOnnxRuntime({.library = onnxRuntimeLibrary(settings_.inference), .threads = 1},
+                                           installation_->clock);
+  // The version was accepted when the library was there: its caller can only wait for the operator.
+  if (!opened) return fail(ErrorCode::unavailable, opened.error().message, opened.error().detail);
+  onnx_ = *std::move(opened);
   return onnx_;
 }
 
@@ -229,7 +238,7 @@ Result<std::shared_ptr<const inference::Model>> App::loadModel(const models::Ver
   CORBEL_TRY(const auto file, objects_->open(digest, startDeadline(installation_->clock)));
   CORBEL_TRY(const auto content, models::readAll(file, static_cast<std::int64_t>(settings_.memory.limit.count)));
   inference::LoadOptions options;
-  if (!settings_.inference.onnxRuntimeLibrary.empty()) options.onnxRuntime = [this] { return onnxRuntime(); };
+  options.onnxRuntime = [this] { return onnxRuntime(); };
   return inference::load(std::as_bytes(std::span(content)), options);
 }
 

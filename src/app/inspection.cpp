@@ -3,11 +3,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "inference/model_readers.h"
 #include "inference/onnx_runtime.h"
 #include "models/signature_json.h"
 
@@ -39,11 +41,18 @@ Result<std::vector<std::byte>> readModel() {
   return bytes;
 }
 
+// Only the first bytes are looked at, and only compared with constants.
+bool looksLikeOnnx() {
+  std::array<std::byte, 64> first{};
+  const ssize_t got = pread(kModelDescriptor, first.data(), first.size(), 0);
+  return got > 0 && inference::formatOf(std::span(first).first(static_cast<std::size_t>(got))) == inference::FileFormat::onnx;
+}
+
 Result<std::string> inspect(const exec::ChildTask& task, const Clock& clock) {
   inference::LoadOptions options;
   const std::string library = task.arguments.empty() ? "" : task.arguments[0];
   // Loaded before the sandbox closes: inside it no file can be opened.
-  if (!library.empty()) {
+  if (!library.empty() && looksLikeOnnx()) {
     auto runtime = inference::openOnnxRuntime({.library = library, .threads = 1}, clock);
     if (runtime) options.onnxRuntime = [held = *runtime] { return held; };
   }

@@ -32,7 +32,7 @@ void MetricsListener::onBody(const std::shared_ptr<http::Exchange>&) {}
 
 void MetricsListener::onSent(http::Exchange&, const http::Sent&) {}
 
-http::Response MetricsListener::onUnreadable(const Error& error, std::string_view) {
+http::Response MetricsListener::onUnreadable(const Error& error, std::string_view, http::Exchange*) {
   return http::problem(error, {}, {});
 }
 

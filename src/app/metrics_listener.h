@@ -23,7 +23,8 @@ class MetricsListener final : public http::Service {
   void onHead(const std::shared_ptr<http::Exchange>& exchange) override;
   void onBody(const std::shared_ptr<http::Exchange>& exchange) override;
   void onSent(http::Exchange& exchange, const http::Sent& sent) override;
-  http::Response onUnreadable(const Error& error, std::string_view remoteAddress) override;
+  http::Response onUnreadable(const Error& error, std::string_view remoteAddress,
+                              http::Exchange* exchange) override;
 
  private:
   explicit MetricsListener(const metrics::Metrics& metrics) : metrics_(metrics) {}

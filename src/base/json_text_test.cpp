@@ -21,6 +21,18 @@ TEST(JsonText, EscapesWhatWouldEndTheStringOrTheLine) {
   EXPECT_EQ(quoted("\u2028\u2029"), R"("\u2028\u2029")");
 }
 
+TEST(JsonText, EscapesEveryByteAtEveryPlaceOfALongText) {
+  for (const char special : {'"', '\\', '\n', '\0', '\x1f', '\x7f'}) {
+    const std::string escaped = quoted(std::string_view(&special, 1)).substr(1);
+    for (std::size_t place = 0; place < 20; ++place) {
+      std::string text(20, '~');
+      text[place] = special;
+      const std::string before = "\"" + std::string(place, '~');
+      EXPECT_EQ(quoted(text), before + escaped.substr(0, escaped.size() - 1) + std::string(19 - place, '~') + '"');
+    }
+  }
+}
+
 TEST(JsonText, EscapesTerminalControls) {
   EXPECT_EQ(quoted("\x1b[31m"), R"("\u001b[31m")");
   EXPECT_EQ(quoted("\x7f\u009b"), R"("\u007f\u009b")");
@@ -28,8 +40,7 @@ TEST(JsonText, EscapesTerminalControls) {
 }
 
 TEST(JsonText, ReplacesEveryByteThatIsNotUtf8) {
-  for (const std::string_view bad : {"\x80", "\xC1", "\xF5", "\xE2", "\xFF"})
-    EXPECT_EQ(quoted(bad), "\"\uFFFD\"");
+  for (const std::string_view bad : {"\x80", "\xC1", "\xF5", "\xE2", "\xFF"}) EXPECT_EQ(quoted(bad), "\"\uFFFD\"");
   EXPECT_EQ(quoted("\xC0\xAF"), "\"\uFFFD\uFFFD\"") << "overlong";
   EXPECT_EQ(quoted("\xED\xA0\x80"), "\"\uFFFD\uFFFD\uFFFD\"") << "surrogate";
   EXPECT_EQ(quoted("\xF4\x90\x80\x80"), "\"\uFFFD\uFFFD\uFFFD\uFFFD\"") << "above U+10FFFF";

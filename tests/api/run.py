@@ -4,11 +4,19 @@
   run.py [--rewrite] [NAME ...]     NAME: part of a file name
 
 A file holds cases. A case is a title (`# …`), the request (line, headers, body), `---`, and the expected status line,
-headers and body. In an expected body `…` leaves the rest open; `~regex~` matches a text. `{{name}}` is filled in:
-{{owner}} {{admin}} {{developer}} {{viewer}} {{service}} are keys of one tenant, {{foreign}} an owner of another,
-{{dataDir}} the data folder, and what `> name = /pointer` captured from an answer. A body `<FILE` sends a file made by
-the fixtures, `<repeat N TEXT` a text N times. Lines that start with `!` say what must not happen: `!contains TEXT`,
-`!metric NAME` (it must not move). `% name=value` lines at the top of a file are settings of its server.
+headers and body. In front, `* N` sends it N times and looks at the last answer, and `? N` sends it again until the
+answer is the expected one, at most N times.
+
+`{{name}}` is filled in: {{owner}} {{admin}} {{developer}} {{viewer}} {{service}} are keys of one tenant, {{foreign}} an
+owner of another; support/fixtures.py has the others. `{{1000*x}}` is x, a thousand times. A body `<FILE` is a file that
+support/hostile_files.py made.
+
+In an expected body `…` leaves the rest open and `~regex~` matches a text; headers are regular expressions.
+`> name = /pointer` keeps a part of the answer as {{name}} for the cases below. Lines that start with `!` say what must
+not happen: `!contains TEXT`, `!header NAME`, `!metric NAME` (it must not move).
+
+`% name=value` lines at the top of a file are settings; files with the same settings share a server. A refusal (400 to
+499) must cost less than 100 ms.
 """
 
 from __future__ import annotations
@@ -19,15 +27,18 @@ import re
 import sys
 import time
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "support"))
 from corbel import ROOT, Answer, Corbel  # noqa: E402
-from fixtures import prepare  # noqa: E402
+from fixtures import ENVIRONMENT, SETTINGS, prepare  # noqa: E402
 
 OPEN = "…"
+HEADER = r"([A-Za-z][A-Za-z0-9-]*): ?(.*)"
+REFUSAL_CPU_SECONDS = 0.1  # of processor time: other programs on the machine do not count
 
 
 @dataclass
@@ -43,6 +54,9 @@ class File:
     path: Path
     settings: dict[str, str]
     cases: list[Case]
+
+
+# ---- reading
 
 
 def parse(path: Path) -> File:
@@ -69,66 +83,85 @@ def fill(text: str, names: dict[str, str]) -> str:
             raise KeyError(f"{{{{{found[1]}}}}} is not known")
         return names[found[1]]
 
-    return re.sub(r"\{\{(\w+)\}\}", value, text)
-
-
-def body_of(lines: list[str], names: dict[str, str], folder: Path) -> bytes | None:
-    if not lines:
-        return None
-    text = "\n".join(lines)
-    if found := re.fullmatch(r"<repeat (\d+) (.*)", text):
-        return (found[2] * int(found[1])).encode()
-    if text.startswith("<"):
-        return (folder / text[1:].strip()).read_bytes()
-    return fill(text, names).encode()
-
-
-def send(corbel: Corbel, case: Case, names: dict[str, str], folder: Path) -> Answer:
-    method, path = fill(case.request[0], names).split(" ", 1)
-    headers: dict[str, str] = {}
-    rest = case.request[1:]
-    while rest and (found := re.fullmatch(r"([A-Za-z-]+): (.*)", rest[0])):
-        headers[found[1]] = fill(found[2], names)
-        rest = rest[1:]
-    body = body_of(rest, names, folder)
-    if body is not None and "Content-Type" not in headers:
-        headers["Content-Type"] = "application/json"
-    return corbel.request(method, path, body, headers)
+    text = re.sub(r"\{\{(\w+)\}\}", value, text)
+    return re.sub(r"\{\{(\d+)\*(.+?)\}\}", lambda found: found[2] * int(found[1]), text)
 
 
 def pattern(text: str) -> Any:
     """Reads expected JSON in which `…` may stand for an element, a value or the rest of an object."""
     text = re.sub(r"([{,]\s*)…(\s*\})", rf'\1"{OPEN}": 0\2', text)
-    text = re.sub(r'(?<!")…(?!")', f'"{OPEN}"', text)
-    return json.loads(text)
+    text = re.sub(r"(?<=[\[:,\s])…(?=[\],}\s])", f'"{OPEN}"', text)
+    return json.loads(f'"{OPEN}"' if text.strip() == OPEN else text)
+
+
+# ---- sending
+
+
+def times(case: Case, mark: str) -> int:
+    return int(case.request[0][2:]) if case.request[0].startswith(mark) else 1
+
+
+def send(corbel: Corbel, case: Case, names: dict[str, str], folder: Path) -> Answer:
+    lines = case.request[1:] if case.request[0][0] in "*?" else case.request
+    method, path = fill(lines[0], names).split(" ", 1)
+    headers: list[tuple[str, str]] = []
+    rest = lines[1:]
+    while rest and (found := re.fullmatch(HEADER, rest[0])):
+        headers.append((found[1], fill(found[2], names)))
+        rest = rest[1:]
+    body = None
+    if rest and rest[0].startswith("<"):
+        body = (folder / rest[0][1:].strip()).read_bytes()
+    elif rest:
+        body = fill("\n".join(rest), names).encode()
+    if body is not None and "content-type" not in {name.lower() for name, _ in headers}:
+        headers.append(("Content-Type", "application/json"))
+    return corbel.request(method, path, body, headers)
+
+
+# ---- comparing
 
 
 def difference(expected: Any, actual: Any, where: str = "") -> str | None:
     if expected == OPEN:
         return None
     if isinstance(expected, dict) and isinstance(actual, dict):
-        for key, value in expected.items():
-            if key == OPEN:
-                continue
-            if key not in actual:
-                return f"{where}/{key} is missing"
-            if found := difference(value, actual[key], f"{where}/{key}"):
-                return found
-        extra = set(actual) - set(expected)
-        return f"{where} has also {sorted(extra)}" if extra and OPEN not in expected else None
+        return difference_of_objects(expected, actual, where)
     if isinstance(expected, list) and isinstance(actual, list):
-        wanted = [item for item in expected if item != OPEN]
-        if len(wanted) == len(expected) and len(actual) != len(expected):
-            return f"{where} has {len(actual)} items, not {len(expected)}"
-        if len(actual) < len(wanted):
-            return f"{where} has {len(actual)} items, fewer than {len(wanted)}"
-        pairs = zip(wanted, actual, strict=False)
-        return next((d for i, (e, a) in enumerate(pairs) if (d := difference(e, a, f"{where}/{i}"))), None)
+        return difference_of_lists(expected, actual, where)
     if isinstance(expected, str) and len(expected) > 2 and expected[0] == expected[-1] == "~":
-        return None if re.fullmatch(expected[1:-1], str(actual)) else f"{where} is {actual!r}, not {expected}"
-    if isinstance(expected, float) and isinstance(actual, (int, float)):
-        return None if abs(expected - actual) < 1e-6 else f"{where} is {actual}, not {expected}"
-    return None if expected == actual else f"{where} is {actual!r}, not {expected!r}"
+        matches = isinstance(actual, str) and re.fullmatch(expected[1:-1], actual)
+        return None if matches else f"{where} is {actual!r}, not {expected}"
+    if isinstance(expected, bool) or isinstance(actual, bool) or not isinstance(expected, (int, float)):
+        return None if expected is actual or expected == actual else f"{where} is {actual!r}, not {expected!r}"
+    close = isinstance(actual, (int, float)) and abs(expected - actual) < 1e-6
+    return None if close else f"{where} is {actual!r}, not {expected}"
+
+
+def difference_of_objects(expected: dict[str, Any], actual: dict[str, Any], where: str) -> str | None:
+    for key, value in expected.items():
+        if key == OPEN:
+            continue
+        if key not in actual:
+            return f"{where}/{key} is missing"
+        if found := difference(value, actual[key], f"{where}/{key}"):
+            return found
+    extra = set(actual) - set(expected)
+    return f"{where} has also {sorted(extra)}" if extra and OPEN not in expected else None
+
+
+def difference_of_lists(expected: list[Any], actual: list[Any], where: str) -> str | None:
+    """With `…` among them, the expected elements must be there in their order; without, these and no others."""
+    if OPEN not in expected:
+        if len(actual) != len(expected):
+            return f"{where} has {len(actual)} items, not {len(expected)}"
+        pairs = zip(expected, actual, strict=True)
+        return next((d for i, (e, a) in enumerate(pairs) if (d := difference(e, a, f"{where}/{i}"))), None)
+    rest = iter(actual)
+    for wanted in (item for item in expected if item != OPEN):
+        if not any(difference(wanted, item) is None for item in rest):
+            return f"{where} has no {json.dumps(wanted, ensure_ascii=False)} there"
+    return None
 
 
 def pointer(document: Any, path: str) -> Any:
@@ -146,42 +179,63 @@ def check(case: Case, answer: Answer, names: dict[str, str]) -> str | None:
         return f"content type {actual_kind!r}, not {kind!r}"
     body: list[str] = []
     for line in case.expected[1:]:
-        if line.startswith("!contains "):
-            text = fill(line[10:], names)
-            if text in answer.body.decode(errors="replace") or text in str(answer.headers):
-                return f"the answer contains {text!r}"
+        if line.startswith("!"):
+            if found := forbidden(line, answer, names):
+                return found
         elif line.startswith("> "):
             name, where = (part.strip() for part in line[2:].split("=", 1))
             names[name] = str(pointer(answer.json(), where))
-        elif not body and (found := re.fullmatch(r"([A-Za-z-]+): (.*)", line)):
+        elif not body and (found := re.fullmatch(HEADER, line)):
             actual = answer.headers.get(found[1].lower(), "")
             if not re.fullmatch(fill(found[2], names), actual):
                 return f"header {found[1]} is {actual!r}, not {found[2]!r}"
-        elif not line.startswith("!"):
+        else:
             body.append(line)
-    if body:
-        text = fill("\n".join(body), names)
-        if "json" not in actual_kind:
-            return None if text in answer.body.decode(errors="replace") else f"the body lacks {text!r}"
-        return difference(pattern(text), answer.json())
+    return check_body(fill("\n".join(body), names), answer)
+
+
+def check_body(expected: str, answer: Answer) -> str | None:
+    if not expected:
+        return None
+    if "json" not in answer.headers.get("content-type", ""):
+        return None if expected in answer.body.decode(errors="replace") else f"the body lacks {expected!r}"
+    return difference(pattern(expected), answer.json())
+
+
+def forbidden(line: str, answer: Answer, names: dict[str, str]) -> str | None:
+    word, _, text = line.partition(" ")
+    text = fill(text, names)
+    if word == "!contains" and (text in answer.body.decode(errors="replace") or text in str(answer.headers)):
+        return f"the answer contains {text!r}"
+    if word == "!header" and text.lower() in answer.headers:
+        return f"the answer has a header {text}"
     return None
 
 
-def metrics(case: Case) -> list[str]:
-    return [line.split()[1] for line in case.expected if line.startswith("!metric ")]
-
-
 def run_case(corbel: Corbel, case: Case, names: dict[str, str], folder: Path) -> tuple[str | None, Answer]:
-    before = {name: corbel.metric(name) for name in metrics(case)}
-    answer = send(corbel, case, names, folder)
-    failure = check(case, answer, names)
+    counters = [line.split()[1] for line in case.expected if line.startswith("!metric ")]
+    before = {name: corbel.metric(name) for name in counters}
+    for _ in range(times(case, "*") - 1):
+        send(corbel, case, names, folder)
+    for _ in range(times(case, "?")):
+        cpu = corbel.cpu_seconds()
+        answer = send(corbel, case, names, folder)
+        cpu = corbel.cpu_seconds() - cpu
+        failure = check(case, answer, names)
+        if not failure:
+            break
+        time.sleep(0.01 if case.request[0][0] == "?" else 0)
+    if not failure and 400 <= answer.status < 500 and cpu > REFUSAL_CPU_SECONDS:
+        failure = f"the refusal took {cpu * 1000:.0f} ms of processor time"
     for name, value in before.items():
         if not failure and corbel.metric(name) != value:
             failure = f"metric {name} moved"
     return failure, answer
 
 
-VOLATILE = re.compile(r"^(id|\w+At|\w+Id|timing|key|secret|prefix|etag|correlationId)$")
+# ---- rewriting
+
+VOLATILE = re.compile(r"^(id|\w+At|\w+Id|timing|key|prefix|correlationId|createdBy|changedBy)$")
 
 
 def steady(value: Any) -> Any:
@@ -191,33 +245,12 @@ def steady(value: Any) -> Any:
 
 
 def rewritten(case: Case, answer: Answer) -> list[str]:
-    kept = [line for line in case.expected[1:] if re.match(r"!|> |[A-Za-z-]+: ", line)]
+    kept = [line for line in case.expected[1:] if re.match(r"!|> ", line) or re.fullmatch(HEADER, line)]
     head = f"{answer.status} {answer.headers.get('content-type', '')}".strip()
     body = []
     if "json" in answer.headers.get("content-type", ""):
         body = [json.dumps(steady(answer.json()), ensure_ascii=False).replace(f'"{OPEN}"', OPEN)]
     return [head, *[k for k in kept if k[0] not in "!>"], *body, *[k for k in kept if k[0] in "!>"]]
-
-
-def run_file(file: File, rewrite: bool) -> list[str]:
-    failures: list[str] = []
-    with Corbel(settings=file.settings) as corbel:
-        names, folder = prepare(corbel)
-        for case in file.cases:
-            try:
-                failure, answer = run_case(corbel, case, names, folder)
-            except Exception as error:  # noqa: BLE001 - any surprise is this case's failure
-                failures.append(f"{file.path.name}:{case.line} {case.title}: {error!r}")
-                continue
-            if rewrite:
-                case.expected = rewritten(case, answer)
-            elif failure:
-                failures.append(f"{file.path.name}:{case.line} {case.title}: {failure}")
-        if corbel.process.poll() is not None:
-            failures.append(f"{file.path.name}: the program ended with {corbel.process.returncode}:\n{corbel.log()[-2000:]}")
-    if rewrite:
-        write(file)
-    return failures
 
 
 def write(file: File) -> None:
@@ -227,6 +260,47 @@ def write(file: File) -> None:
     file.path.write_text("\n".join(part for part in parts if part))
 
 
+# ---- running
+
+
+def run_file(corbel: Corbel, file: File, names: dict[str, str], folder: Path, rewrite: bool) -> list[str]:
+    failures: list[str] = []
+    for case in file.cases:
+        where = f"{file.path.name}:{case.line} {case.title}"
+        try:
+            failure, answer = run_case(corbel, case, names, folder)
+        except Exception as error:  # noqa: BLE001 - any surprise is this case's failure
+            failures.append(f"{where}: {error!r}")
+            continue
+        if failure and rewrite:
+            case.expected = rewritten(case, answer)
+        elif failure:
+            failures.append(f"{where}: {failure}")
+    if not corbel.alive():
+        failures.append(f"{file.path.name}: the program ended with {corbel.process.returncode}:\n{corbel.log()[-2000:]}")
+    if rewrite:
+        write(file)
+    return failures
+
+
+def run_together(files: list[File], rewrite: bool) -> tuple[int, int]:
+    """Files with the same settings, one after the other on one server."""
+    passed = failed = 0
+    with Corbel(settings=SETTINGS | files[0].settings, environment=ENVIRONMENT) as corbel:
+        names, folder = prepare(corbel)
+        for file in files:
+            begin = time.monotonic()
+            failures = run_file(corbel, file, dict(names), folder, rewrite)
+            failed += len(failures)
+            passed += len(file.cases) - len(failures)
+            print(
+                f"{file.path.relative_to(ROOT)}: {len(file.cases)} cases, {time.monotonic() - begin:.1f} s", flush=True
+            )
+            for failure in failures:
+                print(f"  FAILED {failure}", flush=True)
+    return passed, failed
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rewrite", action="store_true", help="take what the program answers as expected")
@@ -234,15 +308,11 @@ def main() -> int:
     options = parser.parse_args()
     paths = sorted(HERE.glob("*.test"))
     files = [parse(p) for p in paths if not options.names or any(n in p.name for n in options.names)]
+    files.sort(key=lambda file: (sorted(file.settings.items()), file.path))
     passed = failed = 0
-    for file in files:
-        begin = time.monotonic()
-        failures = run_file(file, options.rewrite)
-        failed += len(failures)
-        passed += len(file.cases) - len(failures)
-        print(f"{file.path.relative_to(ROOT)}: {len(file.cases)} cases, {time.monotonic() - begin:.1f} s", flush=True)
-        for failure in failures:
-            print(f"  FAILED {failure}", flush=True)
+    for _, same in groupby(files, key=lambda file: sorted(file.settings.items())):
+        more_passed, more_failed = run_together(list(same), options.rewrite)
+        passed, failed = passed + more_passed, failed + more_failed
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0
 

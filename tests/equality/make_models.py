@@ -5,6 +5,8 @@ usage: make_models.py OUTPUT_DIR
 
 OUTPUT_DIR/cases.txt has one line a case: name, model file, data file, allowed error. A data file is four little-endian
 int64 (rows, features, outputs, 1 when labels follow), then float64 rows, float64 outputs, int64 label indexes.
+OUTPUT_DIR/contributions.txt is the same for what each feature contributed to a row: its outputs are, for each output of
+the model, one number a feature and the expected value.
 """
 
 import argparse
@@ -38,6 +40,7 @@ class Cases:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.lines: list[str] = []
+        self.contributions: list[str] = []
 
     def model(self, name: str, content: bytes) -> str:
         file = f"{name}.model"
@@ -45,6 +48,14 @@ class Cases:
         return file
 
     def add(self, name: str, file: str, rows: Array, outputs: Array, bar: float, labels: Array | None = None) -> None:
+        self.write(name, rows, outputs, labels)
+        self.lines.append(f"{name}\t{file}\t{name}.data\t{bar}")
+
+    def add_contributions(self, name: str, file: str, rows: Array, outputs: Array) -> None:
+        self.write(f"{name}-contributions", rows, outputs, None)
+        self.contributions.append(f"{name}\t{file}\t{name}-contributions.data\t{FLOAT}")
+
+    def write(self, name: str, rows: Array, outputs: Array, labels: Array | None) -> None:
         rows = np.ascontiguousarray(rows, "<f8")
         outputs = np.ascontiguousarray(np.asarray(outputs, "<f8").reshape(len(rows), -1))
         head = np.array([len(rows), rows.shape[1], outputs.shape[1], int(labels is not None)], "<i8")
@@ -52,9 +63,9 @@ class Cases:
         if labels is not None:
             parts.append(np.ascontiguousarray(labels, "<i8").tobytes())
         (self.folder / f"{name}.data").write_bytes(b"".join(parts))
-        self.lines.append(f"{name}\t{file}\t{name}.data\t{bar}")
 
     def save(self) -> None:
+        (self.folder / "contributions.txt").write_text("\n".join(self.contributions) + "\n")
         (self.folder / "cases.txt").write_text("\n".join(self.lines) + "\n")
 
 
@@ -118,6 +129,10 @@ def xgboost_cases(cases: Cases) -> None:
         for kind in ("json", "ubj"):
             file = cases.model(f"xgb-{name}-{kind}", bytes(booster.save_raw(kind)))
             cases.add(f"xgb-{name}-{kind}", file, asked, answers, FLOAT)
+        # XGBoost explains neither these linear boosters nor trees of vectors this way.
+        if params.get("booster") != "gblinear" and "multi_strategy" not in params:
+            contributions = booster.predict(xgboost.DMatrix(x, **options), pred_contribs=True)
+            cases.add_contributions(f"xgb-{name}", file, x, contributions)
 
     case("regression", {}, rows, target)
     case("regression-exact", {"tree_method": "exact", "gamma": 500.0}, rows, target)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Black-box tests of the real program.
 
-  run.py [NAME ...]     NAME: part of a file name
+run.py [NAME ...]     NAME: part of a file name
 """
 
 from __future__ import annotations

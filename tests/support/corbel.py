@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,18 @@ def binary() -> Path:
     return Path(os.environ.get("CORBEL_BINARY", ROOT / "build/dev/corbel"))
 
 
+def clean_environment() -> dict[str, str]:
+    """Without the settings of whoever runs the tests."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("CORBEL_")}
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """A command that ends by itself."""
+    return subprocess.run(
+        [str(binary()), *arguments], capture_output=True, text=True, timeout=60, env=clean_environment() | environment
+    )
+
+
 @dataclass
 class Answer:
     status: int
@@ -29,6 +43,11 @@ class Answer:
 
     def json(self) -> Any:
         return json.loads(self.body)
+
+    def expect(self, status: int) -> Answer:
+        if self.status != status:
+            raise AssertionError(f"status {self.status}, not {status}: {self.body[:400].decode(errors='replace')}")
+        return self
 
 
 @dataclass
@@ -39,6 +58,7 @@ class Corbel:
     environment: dict[str, str] = field(default_factory=dict)
     folder: Path | None = None
     pin: int | None = None
+    limit: Callable[[], None] | None = None  # called in the child before it becomes the program
 
     def __enter__(self) -> Corbel:
         self._temporary = tempfile.TemporaryDirectory(prefix="corbel-test-")
@@ -53,24 +73,27 @@ class Corbel:
 
     def start(self) -> None:
         self.log_path = Path(self._temporary.name) / "log"
-        arguments = [str(binary()), "serve", "--set", "server.port=0", "--set", f"data.folder={self.folder}"]
-        for name, value in self.settings.items():
-            arguments += ["--set", f"{name}={value}"]
+        self.greeting_path = Path(self._temporary.name) / "greeting"
+        settings = {"server.port": "0", "data.folder": str(self.folder)} | self.settings
+        arguments = [str(binary()), "serve", *(f"--{name}={value}" for name, value in settings.items())]
         if self.pin is not None:
             arguments = ["taskset", "-c", str(self.pin), *arguments]
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("CORBEL_")}
-        self.log_file = self.log_path.open("wb")
         begin = time.monotonic()
-        self.process = subprocess.Popen(
-            arguments, stdout=self.log_file, stderr=subprocess.STDOUT, env=clean | self.environment
-        )
+        with self.greeting_path.open("wb") as greeting, self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                arguments,
+                stdout=greeting,
+                stderr=log,
+                env=clean_environment() | self.environment,
+                preexec_fn=self.limit,
+            )
         self.port = self._await_port()
         self.ready_seconds = time.monotonic() - begin
 
     def _await_port(self) -> int:
         until = time.monotonic() + 30
         while time.monotonic() < until:
-            found = re.search(rb"http://[^\s:]+:(\d+)", self.log_path.read_bytes())
+            found = re.search(rb"http://[^\s:]+:(\d+)", self.greeting_path.read_bytes())
             if found:
                 return int(found[1])
             if self.process.poll() is not None:
@@ -87,11 +110,25 @@ class Corbel:
                 self.process.kill()
                 self.process.wait()
                 raise
-        self.log_file.close()
         return self.process.returncode
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def alive(self) -> bool:
+        return self.process.poll() is None
 
     def log(self) -> str:
         return self.log_path.read_text(errors="replace")
+
+    def greeting(self) -> str:
+        return self.greeting_path.read_text()
+
+    def cpu_seconds(self) -> float:
+        """Used so far, by children that have ended too; in steps of 10 ms."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
     @property
     def url(self) -> str:
@@ -103,11 +140,25 @@ class Corbel:
         return (self.folder / "admin-key").read_text().strip()
 
     def request(
-        self, method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | list[tuple[str, str]] | None = None,
     ) -> Answer:
+        """One request on a connection of its own. Headers as a list may repeat."""
+        pairs = list(headers.items()) if isinstance(headers, dict) else headers or []
+        names = {name.lower() for name, _ in pairs}
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            connection.request(method, path, body, headers or {})
+            connection.putrequest(method, path, skip_host="host" in names, skip_accept_encoding=True)
+            for name, value in pairs:
+                connection.putheader(name, value)
+            if body is not None and "content-length" not in names:
+                connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders()
+            with contextlib.suppress(ConnectionError):  # a refused body is not read to its end
+                connection.send(body or b"")
             response = connection.getresponse()
             return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
         finally:

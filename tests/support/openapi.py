@@ -107,9 +107,8 @@ def mismatch(document: Json, schema: Json, value: Any, where: str = "") -> str |
         return f"{where}: {value!r} is no {' or '.join(types)}"
     if "enum" in schema and value not in schema["enum"]:
         return f"{where}: {value!r} is none of {schema['enum']}"
-    if is_of(value, "number"):
-        if value < schema.get("minimum", value) or value > schema.get("maximum", value):
-            return f"{where}: {value} is out of range"
+    if is_of(value, "number") and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
+        return f"{where}: {value} is out of range"
     if isinstance(value, list):
         found = (mismatch(document, schema.get("items", {}), item, f"{where}/{i}") for i, item in enumerate(value))
         return next((problem for problem in found if problem), None)

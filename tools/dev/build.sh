@@ -52,14 +52,17 @@ run() {
   [[ -e $data/demo/manifest.json ]] || "$VENV/python" examples/demo.py train "$data/demo"
   [[ -e $data/demo/.registered ]] || register_demo "$data" "http://127.0.0.1:$port" &
   unset CORBEL_CACHE CORBEL_DATA_DIR   # ours, not the program's
-  exec build/release/corbel serve --set "data.folder=$data" "$@"
+  exec build/release/corbel serve --set "data.folder=$data" \
+    --set "inference.onnxRuntimeLibrary=$ROOT/build/deps/onnxruntime/lib/libonnxruntime.so.1" "$@"
 }
 
 # Registers the demo models through the public API once the server is ready.
 register_demo() {
-  local data=$1 url=$2 i
+  local data=$1 url=$2 status i
   for ((i = 0; i < 300; i++)); do
-    if [[ -s $data/admin-key ]] && curl -fsS -o /dev/null "$url/health/ready" 2>/dev/null; then
+    kill -0 $$ 2>/dev/null || return 0   # the server did not start
+    status=$(curl -s -o /dev/null -w '%{http_code}' "$url/health/ready" || true)
+    if [[ -s $data/admin-key && $status != 000 && $status != 503 ]]; then
       "$VENV/python" examples/demo.py register "$data/demo" --url "$url" --key "$(cat "$data/admin-key")"
       touch "$data/demo/.registered"
       return
@@ -85,12 +88,17 @@ bench() {
   fi
 }
 
-bench_names() { git ls-files 'bench/*.py' 'src/*_bench.cpp' | sed 's|.*/||; s|\.py$||; s|_bench\.cpp$||' | sort -u | paste -sd' '; }
+bench_names() {
+  git ls-files ':(glob)bench/*.py' 'src/*_bench.cpp' | sed 's|.*/||; s|\.py$||; s|_bench\.cpp$||' | sort -u | paste -sd' '
+}
 
 # fuzz NAME [SECONDS]: fuzz/NAME_fuzz.cpp with libFuzzer and sanitizers; what it learns stays in build/fuzz/corpus.
 fuzz() {
   local name=${1:-} seconds=${2:-60} corpus=build/fuzz/corpus/${1:-}
-  [[ $name && -e fuzz/${name}_fuzz.cpp ]] || { warn "dev: no fuzzer \"$name\"; there are: $(fuzz_names)" && return 64; }
+  if [[ ! $name || ! -e fuzz/${name}_fuzz.cpp ]]; then
+    warn "dev: no fuzzer \"$name\"; there are: $(fuzz_names)"
+    return 64
+  fi
   setup
   export CCACHE_DIR=$HOME/.cache/corbel-ccache CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=true   # as the presets have it
   quietly cmake --preset asan -B build/fuzz -DCORBEL_FUZZ=ON

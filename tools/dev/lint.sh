@@ -44,14 +44,14 @@ lint_tidy() {
   fi | "$VENV/python" tools/clang_tidy.py build/dev "$CACHE/tidy"
 }
 
-# What differs from main, committed or not; on main itself, the last ten steps (what passed before is not analysed again).
+# What differs from main, committed or not; on main itself, the last step (what passed before is not analysed again).
 changed_files() {
   local base main
   for main in origin/main main; do
     base=$(git merge-base HEAD "$main" 2>/dev/null) && [[ $base != $(git rev-parse HEAD) ]] && break
     base=
   done
-  [[ $base ]] || base=$(git rev-parse -q --verify HEAD~10 || git rev-list --max-parents=0 HEAD | tail -1)
+  [[ $base ]] || base=$(git rev-parse -q --verify HEAD~1 || git rev-list --max-parents=0 HEAD | tail -1)
   { git diff --name-only "$base" -- src && git ls-files --others --exclude-standard -- src; } | sort -u
 }
 

@@ -9,26 +9,38 @@ base    unit        unit tests
 base    floors      what every file really includes
 base    golden      the API, as text
 base    service     the program as a black box, with real clients
+base    docs        examples of the guides, and that generated pages are current
 base    asan        modules that parse, with address and undefined-behaviour sanitizers
 base    tsan        modules that share state between threads, with the thread sanitizer
 full    lint-all    static analysis of every file
 full    asan-all    all modules with address and undefined-behaviour sanitizers
 full    tsan-all    all modules with the thread sanitizer
 '
-ASAN_MODULES=(base config crypto exec http inference json telemetry)
-TSAN_MODULES=(base exec http identity limits store telemetry)
+ASAN_MODULES=(base config crypto exec http identity inference json objects)
+TSAN_MODULES=(base exec http identity limits objects store telemetry)
 
 test_build() { build dev; }
 test_lint() { lint; }
-test_unit() { CORBEL_EQUALITY_DIR=$(equality_models) && export CORBEL_EQUALITY_DIR && unit_tests dev; }
+test_unit() {
+  CORBEL_EQUALITY_DIR=$(equality_models)
+  export CORBEL_EQUALITY_DIR
+  unit_tests dev
+}
 test_floors() { "$VENV/python" tools/floors_test.py build/dev; }
-test_golden() { needs tests/api/run.py build/dev/corbel && "$VENV/python" tests/api/run.py; }
-test_service() { needs tests/service/run.py build/dev/corbel && "$VENV/python" tests/service/run.py; }
-test_asan() { build asan "${ASAN_MODULES[@]/%/_test}" && unit_tests asan '^Equality'; }
-test_tsan() { build tsan "${TSAN_MODULES[@]/%/_test}" && unit_tests tsan '^Equality'; }
+test_golden() { needs tests/api/run.py build/dev/corbel; "$VENV/python" tests/api/run.py; }
+test_service() { needs tests/service/run.py build/dev/corbel; "$VENV/python" tests/service/run.py; }
+test_docs() {
+  needs tests/docs/run.py build/dev/corbel
+  "$VENV/python" tools/diagram.py --check build/dev
+  env -i build/dev/corbel config --output markdown | diff docs/settings.md - >&2 ||
+    hint 'docs/settings.md is not current: build/dev/corbel config --output markdown >docs/settings.md'
+  "$VENV/python" tests/docs/run.py
+}
+test_asan() { build asan "${ASAN_MODULES[@]/%/_test}"; unit_tests asan '^Equality'; }
+test_tsan() { build tsan "${TSAN_MODULES[@]/%/_test}"; unit_tests tsan '^Equality'; }
 test_lint_all() { lint all; }
-test_asan_all() { build asan && unit_tests asan '^Equality'; }
-test_tsan_all() { build tsan && unit_tests tsan '^Equality'; }
+test_asan_all() { build asan; unit_tests asan '^Equality'; }
+test_tsan_all() { build tsan; unit_tests tsan '^Equality'; }
 
 step_names() { awk 'NF { printf " %s", $2 }' <<<"$STEPS"; }
 
@@ -57,7 +69,7 @@ readonly SKIPPED=77
 needs() {
   local file
   for file; do
-    [[ -e $file ]] || { say "$file is missing"; return $SKIPPED; }
+    [[ -e $file ]] || { say "$file is missing" && exit $SKIPPED; }
   done
 }
 

@@ -40,9 +40,10 @@ struct DependencyView {
   std::map<std::string, double> figures;
   static constexpr auto rules() {
     using Self = DependencyView;
-    return std::array{json::rule<&Self::latencyMs>({.doc = "How long it took to answer now."}),
-                      json::rule<&Self::lastError>({.doc = "The last time it did not work, since the start."}),
-                      json::rule<&Self::figures>({.doc = "What it says about itself, each with its unit in the name."})};
+    return std::array{
+        json::rule<&Self::latencyMs>({.doc = "How long it took to answer now."}),
+        json::rule<&Self::lastError>({.doc = "The last time it did not work, since the start."}),
+        json::rule<&Self::figures>({.doc = "What it says about itself, each with its unit in the name."})};
   }
 };
 BOOST_DESCRIBE_STRUCT(DependencyView, (), (name, state, latencyMs, lastError, lastErrorAt, figures))

@@ -18,7 +18,8 @@ class MetricsApi {
     return std::tuple{http::get<&MetricsApi::expose>(
         "/metrics", http::Permission::systemRead, "Metrics",
         {.limit = http::LimitClass::none,
-         .description = "Prometheus text format 0.0.4, about the whole installation: for callers of the tenant `default`.",
+         .description =
+             "Prometheus text format 0.0.4, about the whole installation: for callers of the tenant `default`.",
          .contentType = "text/plain"})};
   }
 

@@ -58,6 +58,12 @@ Result<void> check(const models::Model& model) {
   return {};
 }
 
+// The shape was checked when the name was read; what is left is that an id must mean one model.
+Result<void> checkName(const std::string& name) {
+  if (models::isModelName(name)) return {};
+  return failField("/name", "must not look like an id");
+}
+
 std::string etagOf(const models::Model& model) { return "\"" + std::to_string(model.revision) + "\""; }
 
 // Nothing: no If-Match, or `*`. A value that no revision has becomes one that never matches.
@@ -80,6 +86,7 @@ Result<void> applyDocument(const json::Patch<json::Document>& patch, std::string
 Result<void> apply(const ModelPatch& patch, models::Model& model) {
   if (patch.name.clears()) return failField("/name", "cannot be cleared");
   patch.name.applyTo(model.name);
+  CORBEL_CHECK(checkName(model.name));
   patch.description.applyTo(model.description);
   patch.category.applyTo(model.category);
   patch.tags.applyTo(model.tags);
@@ -91,6 +98,7 @@ Result<void> apply(const ModelPatch& patch, models::Model& model) {
 }
 
 Result<models::NewModel> toNewModel(const NewModelRequest& request) {
+  CORBEL_CHECK(checkName(request.name));
   models::NewModel model{.name = request.name,
                          .description = request.description,
                          .framework = request.framework,

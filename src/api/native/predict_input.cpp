@@ -25,6 +25,7 @@ using inference::Tensor;
 using inference::Tensors;
 
 constexpr std::string_view kInput = "/input";
+constexpr std::string_view kTooLarge = "must be a number from -1.7976931348623157e308 to 1.7976931348623157e308";
 
 // Collects what is wrong, so that a caller can mend everything at once.
 class Problems {
@@ -86,7 +87,11 @@ void readValue(json::Cursor& cursor, const InputPlan& plan, std::size_t index, I
   switch (cursor.token()) {
     case json::Token::number:
       if (takesText || field.kind == FieldKind::boolean) break;
-      return keep(plan.put(row, index, cursor.number()->value));
+      if (const auto number = cursor.number()) {
+        if (!std::isfinite(number->value)) return problems.addForm(name, std::string(kTooLarge));
+        keep(plan.put(row, index, number->value));
+      }
+      return;
     case json::Token::boolean:
       if (field.kind != FieldKind::boolean) break;
       return keep(plan.put(row, index, *cursor.boolean() ? 1.0 : 0.0));
@@ -178,25 +183,15 @@ Result<models::PredictionInput> readImage(json::Cursor& cursor, const InputPlan&
   return *std::move(image);
 }
 
-// The value under the cursor, if an element of that type holds it exactly (floats: within its range).
+// The number as an element, if that holds it: integers exactly, floats within their range.
 template <class Element>
-std::optional<Element> elementOf(json::Cursor& cursor) {
-  if constexpr (std::is_same_v<Element, std::string>) {
-    const auto text = cursor.text();
-    return text ? std::optional(std::string(*text)) : std::nullopt;
-  } else if constexpr (std::is_same_v<Element, inference::Flag>) {
-    const auto flag = cursor.boolean();
-    return flag ? std::optional(*flag ? inference::Flag::on : inference::Flag::off) : std::nullopt;
+std::optional<Element> elementOf(const json::Number& number) {
+  if constexpr (std::is_integral_v<Element>) {
+    if (!number.isInteger || !std::in_range<Element>(number.integer)) return std::nullopt;
+    return static_cast<Element>(number.integer);
   } else {
-    const auto number = cursor.number();
-    if (!number) return std::nullopt;
-    if constexpr (std::is_integral_v<Element>) {
-      if (!number->isInteger || !std::in_range<Element>(number->integer)) return std::nullopt;
-      return static_cast<Element>(number->integer);
-    } else {
-      if (std::abs(number->value) > static_cast<double>(std::numeric_limits<Element>::max())) return std::nullopt;
-      return static_cast<Element>(number->value);
-    }
+    if (std::abs(number.value) > static_cast<double>(std::numeric_limits<Element>::max())) return std::nullopt;
+    return static_cast<Element>(number.value);
   }
 }
 
@@ -241,9 +236,21 @@ class TensorReader {
   Result<void> readElement() {
     return std::visit(
         [&]<class Element>(std::vector<Element>& values) -> Result<void> {
-          auto element = elementOf<Element>(cursor_);
-          if (!element) return wrongShape();
-          values.push_back(*std::move(element));
+          if constexpr (std::is_same_v<Element, std::string>) {
+            const auto text = cursor_.text();
+            if (!text) return wrongShape();
+            values.emplace_back(*text);
+          } else if constexpr (std::is_same_v<Element, inference::Flag>) {
+            const auto flag = cursor_.boolean();
+            if (!flag) return wrongShape();
+            values.push_back(*flag ? inference::Flag::on : inference::Flag::off);
+          } else {
+            const auto number = cursor_.number();
+            if (number && !std::isfinite(number->value)) return failField(pointer_, std::string(kTooLarge));
+            const auto element = number ? elementOf<Element>(*number) : std::nullopt;
+            if (!element) return wrongShape();
+            values.push_back(*element);
+          }
           return {};
         },
         tensor_.values);

@@ -64,7 +64,8 @@ void PredictionsApi::predict(http::Call call, PredictRequest request, http::Repl
   if (options.timeoutMs) {
     deadline = deadline.earlier(Deadline::at(call.startedAt() + std::chrono::milliseconds(*options.timeoutMs)));
   }
-  Work work{std::move(call), std::move(request), std::move(reply), versionOf(options), deadline, nullptr};
+  auto which = versionOf(options);  // before the request moves away
+  Work work{std::move(call), std::move(request), std::move(reply), std::move(which), deadline, nullptr};
   work.served = parts_.serving.find(work.call.tenant(), work.call.parameter("model"), work.which);
   (work.served ? modelHits_ : modelMisses_).add();
   if (work.served && runsAtOnce(*work.served, work.request)) return run(std::move(work));

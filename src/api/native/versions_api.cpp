@@ -30,7 +30,7 @@ json::Document jsonText(std::string_view text) {
   return {std::move(json)};
 }
 
-json::Document jsonNumber(std::int64_t value) { return {std::to_string(value)}; }
+json::Document jsonNumber(std::optional<std::int64_t> value) { return {value ? std::to_string(*value) : "null"}; }
 
 std::vector<Difference> differencesOf(const models::Version& base, const models::Version& other) {
   std::vector<Difference> differences;
@@ -42,9 +42,19 @@ std::vector<Difference> differencesOf(const models::Version& base, const models:
   compare("signature", {base.signature}, {other.signature});
   compare("lineage.source", jsonText(base.source), jsonText(other.source));
   compare("lineage.dataHash", jsonText(base.dataHash), jsonText(other.dataHash));
+  compare("lineage.parent", jsonNumber(base.parent), jsonNumber(other.parent));
   compare("notes", jsonText(base.notes), jsonText(other.notes));
   compare("createdBy", jsonText(base.createdBy), jsonText(other.createdBy));
   return differences;
+}
+
+// A new version's fields come in the query here.
+Error inQuery(Error error) {
+  for (FieldError& field : error.fields) {
+    if (field.pointer.starts_with('/')) field.pointer[0] = '?';
+  }
+  if (error.message.starts_with('/')) error.message[0] = '?';
+  return error;
 }
 
 }  // namespace
@@ -90,8 +100,10 @@ Result<http::Created<VersionView>> VersionsApi::addVersion(const http::Call& cal
   fresh.dataHash = request.dataHash;
   fresh.parent = request.parent;
   fresh.notes = request.notes;
-  CORBEL_TRY(const auto version, parts_.intake.finish(scopeOf(call), call.parameter("model"), sink.writer(),
-                                                      std::move(fresh), quotaOf(parts_.directory, call)));
+  auto finished = parts_.intake.finish(scopeOf(call), call.parameter("model"), sink.writer(), std::move(fresh),
+                                       quotaOf(parts_.directory, call));
+  if (!finished) return std::unexpected(inQuery(std::move(finished).error()));
+  const auto& version = *finished;
   return http::Created<VersionView>{
       "/api/v1/ai/models/" + version.modelId + "/versions/" + std::to_string(version.number), view(version)};
 }

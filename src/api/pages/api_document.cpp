@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::string_view kDescription =
     "Predictions from trained models, beside your application.\n\n"
-    "**Credentials.** Send an API key or a token as `Authorization: Bearer …`. The key made at the first start is in the "
+    "**Credentials.** Send an API key or a token as `Authorization: Bearer …`. The key made at the first start is in "
+    "the "
     "data folder, in the file `admin-key`. Each operation names the permission it needs.\n\n"
     "**Errors** are `application/problem+json`: `code` is for programs, `detail` for people, and `errors` names every "
     "field of the input that is wrong. `correlationId` finds the request in the server's log.\n\n"
@@ -17,7 +18,8 @@ constexpr std::string_view kDescription =
     "**Limits.** `RateLimit` says what is left of a minute's budget; a 429 says in `Retry-After` when to come back.";
 
 constexpr std::array kParameters = {
-    http::PathParameterDoc{"model", "Name or id of a model.", R"({"type":"string","maxLength":128})", R"("house-prices")"},
+    http::PathParameterDoc{"model", "Name or id of a model.", R"({"type":"string","maxLength":128})",
+                           R"("house-prices")"},
     http::PathParameterDoc{"version", "Number of a version: 1, 2, 3 …", R"({"type":"integer","minimum":1})", "1"},
     http::PathParameterDoc{"alias", "Name of an alias, as `champion`.", R"({"type":"string","maxLength":128})",
                            R"("champion")"},

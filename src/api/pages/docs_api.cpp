@@ -33,6 +33,7 @@ DocsApi::DocsApi(std::string document)
              {"/redoc/redoc.js", {assets::kRedocJs, kScript, kFilePolicy}},
              {"/redoc/redoc.standalone.js", {assets::kRedocLibrary, kScript, kFilePolicy}}} {}
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): the form of a handler that answers at once
 void DocsApi::serve(http::Call call, http::Reply<http::Response> reply) {
   reply(files_.at(call.route().path).answer(call.head()));
 }

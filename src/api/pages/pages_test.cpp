@@ -95,8 +95,8 @@ TEST(Docs, AreNotSentAgainToWhoHasThem) {
 TEST(StatusPage, SaysWhetherTheServerIsReadyAndLinksTheDocs) {
   StatusPage page("1.2.3", StatusPage::Docs::open, [] { return true; });
   const auto response = ask(page, "/", {{"Host", "localhost:3004"}});
-  for (const char* text : {"1.2.3", ">ready<", "href=\"/docs\"", "href=\"/redoc\"", "href=\"/health\"", "href=\"/metrics\"",
-                           "http://localhost:3004/api/v1/ai/models"}) {
+  for (const char* text : {"1.2.3", ">ready<", "href=\"/docs\"", "href=\"/redoc\"", "href=\"/health\"",
+                           "href=\"/metrics\"", "http://localhost:3004/api/v1/ai/models"}) {
     EXPECT_TRUE(bodyOf(response).contains(text)) << text;
   }
   EXPECT_FALSE(bodyOf(response).contains("{{"));
@@ -119,9 +119,7 @@ TEST(StatusPage, ShowsNothingThatAHostHeaderSmuggles) {
   EXPECT_TRUE(bodyOf(response).contains("http://127.0.0.1:3004/"));
 }
 
-TEST(ApiDocument, ExplainsCredentials) {
-  EXPECT_TRUE(apiDocument({}, "1.2.3").contains("Authorization: Bearer"));
-}
+TEST(ApiDocument, ExplainsCredentials) { EXPECT_TRUE(apiDocument({}, "1.2.3").contains("Authorization: Bearer")); }
 
 }  // namespace
 }  // namespace corbel::pages

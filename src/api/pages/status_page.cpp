@@ -23,7 +23,11 @@ constexpr std::array kOthers = {Link{"/health", "Health", "For probes and load b
 
 std::string asHtml(const Link& link) {
   std::string html = "<li><a href=\"";
-  return html.append(link.path).append("\"><b>").append(link.title).append("</b><span>").append(link.text)
+  return html.append(link.path)
+      .append("\"><b>")
+      .append(link.title)
+      .append("</b><span>")
+      .append(link.text)
       .append("</span></a></li>\n");
 }
 
@@ -86,6 +90,7 @@ StatusPage::StatusPage(std::string_view version, Docs docs, std::function<bool()
       policy_(policyOf(assets::kStatusHtml)),
       icon_(assets::kIcon, "image/svg+xml", "default-src 'none'; frame-ancestors 'none'") {}
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): the form of a handler that answers at once
 void StatusPage::show(http::Call call, http::Reply<http::Response> reply) {
   const bool ready = isReady_();
   http::Response response{.contentType = "text/html; charset=utf-8", .headers = {}, .body = {}};
@@ -100,6 +105,7 @@ void StatusPage::show(http::Call call, http::Reply<http::Response> reply) {
   reply(std::move(response));
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): the form of a handler that answers at once
 void StatusPage::icon(http::Call call, http::Reply<http::Response> reply) { reply(icon_.answer(call.head())); }
 
 }  // namespace corbel::pages

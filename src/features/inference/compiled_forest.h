@@ -60,8 +60,7 @@ class CompiledForest {
   std::size_t memoryBytes() const;
 
  private:
-  using Plan = std::variant<std::unique_ptr<const ForestPlan<float>>,
-                            std::unique_ptr<const ForestPlan<double>>>;
+  using Plan = std::variant<std::unique_ptr<const ForestPlan<float>>, std::unique_ptr<const ForestPlan<double>>>;
   CompiledForest(Plan plan, std::size_t features, std::size_t outputs);
 
   Plan plan_;

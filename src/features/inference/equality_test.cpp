@@ -10,18 +10,20 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/text.h"
+#include "inference/model.h"
 #include "inference/model_readers.h"
+#include "inference/prediction.h"
+#include "inference/tree_shap.h"
 #include "reference_evaluator.h"
 
 namespace corbel::inference {
 namespace {
-
-using Predict = std::vector<double> (*)(const TabularModel&, std::span<const double>);
-constexpr Predict kPredict = reference::predict;  // the evaluator under test
 
 struct Case {
   std::string name;
@@ -44,9 +46,9 @@ std::vector<std::byte> contentOf(const std::string& path) {
   return {bytes.begin(), bytes.end()};
 }
 
-std::vector<Case> casesOf(const std::string& folder) {
+std::vector<Case> casesOf(const std::string& folder, const std::string& list) {
   std::vector<Case> cases;
-  std::ifstream file(folder + "/cases.txt");
+  std::ifstream file(folder + "/" + list);
   for (std::string line; std::getline(file, line);) {
     std::string_view rest = line;
     Case one;
@@ -89,11 +91,6 @@ double errorOf(double actual, double expected) {
   return std::isnan(error) ? HUGE_VAL : error;
 }
 
-std::int64_t labelOf(const TabularModel& model, const std::vector<double>& outputs) {
-  if (outputs.size() == 1) return outputs[0] > model.decisionThreshold ? 1 : 0;
-  return std::ranges::max_element(outputs) - outputs.begin();
-}
-
 // Where the two best are as good as equal, rounding decides.
 bool isTie(std::span<const double> outputs, double bar) {
   if (outputs.size() < 2) return false;
@@ -102,8 +99,66 @@ bool isTie(std::span<const double> outputs, double bar) {
   return best[0] - best[1] <= bar;
 }
 
+// What a model answers to a row.
+struct Answer {
+  std::vector<double> outputs;
+  std::optional<std::int64_t> label;  // as an index; nothing: a regressor
+};
+using Answers = std::vector<Answer>;
+
+Tensor tensorOf(const Signature& signature, std::span<const double> values, std::size_t columns) {
+  const auto rows = static_cast<std::int64_t>(values.size() / columns);
+  Tensor tensor{{rows, static_cast<std::int64_t>(columns)}, {}};
+  if (signature.inputs[0].type == DataType::float64) {
+    tensor.values = std::vector<double>(values.begin(), values.end());
+  } else {
+    tensor.values = std::vector<float>(values.begin(), values.end());
+  }
+  return tensor;
+}
+
+// The outputs themselves, also of a regressor with several and of a classifier that tells a label and one score.
+Result<Prediction> numbersOf(Signature signature, const Tensors& outputs, std::size_t row) {
+  signature.task = ModelTask::regression;
+  return predictionOf(signature, {outputs.back()}, row);
+}
+
+void append(Answers& answers, const Model& model, const Tensors& outputs, std::size_t rows) {
+  for (std::size_t row = 0; row < rows; ++row) {
+    const auto numbers = numbersOf(model.signature(), outputs, row);
+    const auto prediction = predictionOf(model.signature(), outputs, row);
+    ASSERT_TRUE(numbers && prediction);
+    answers.push_back({numbers->values, prediction->classIndex});
+  }
+}
+
+// As it is served, `batch` rows at a time: few and many rows are evaluated in different ways.
+Answers served(const Model& model, const Data& data, std::size_t batch) {
+  Answers answers;
+  for (std::size_t first = 0; first < data.rows; first += batch) {
+    const std::size_t count = std::min(batch, data.rows - first);
+    const auto rows = std::span(data.inputs).subspan(first * data.features, count * data.features);
+    const auto outputs = model.run({tensorOf(model.signature(), rows, data.features)}, Deadline::never());
+    EXPECT_TRUE(outputs);
+    if (!outputs) return {};
+    append(answers, model, *outputs, count);
+  }
+  return answers;
+}
+
+Answers plain(const TabularModel& model, const Data& data) {
+  Answers answers;
+  for (std::size_t row = 0; row < data.rows; ++row) {
+    const auto input = std::span(data.inputs).subspan(row * data.features, data.features);
+    std::vector<double> outputs = reference::predict(model, input);
+    const bool one = outputs.size() == 1;
+    const auto label = one ? outputs[0] > model.decisionThreshold : std::ranges::max_element(outputs) - outputs.begin();
+    answers.push_back({std::move(outputs), label});
+  }
+  return answers;
+}
+
 struct Outcome {
-  std::string kind;
   double worst = 0;
   std::size_t identical = 0;  // rows equal to the last bit
   std::size_t wrongLabels = 0;
@@ -115,46 +170,89 @@ std::string kindOf(const TabularModel& model) {
   return fmt::format("{} {}", isForest ? "forest" : "linear", precision == Precision::float32 ? "float" : "double");
 }
 
-Outcome compare(const TabularModel& model, const Data& data, double bar) {
+double worstError(std::span<const double> actual, std::span<const double> expected) {
+  double worst = actual.size() == expected.size() ? 0 : HUGE_VAL;
+  for (std::size_t i = 0; i < std::min(actual.size(), expected.size()); ++i) {
+    worst = std::max(worst, errorOf(actual[i], expected[i]));
+  }
+  return worst;
+}
+
+Outcome compare(const Answers& answers, const Data& data, double bar) {
   Outcome outcome;
-  outcome.kind = kindOf(model);
-  for (std::size_t row = 0; row < data.rows; ++row) {
-    const auto input = std::span(data.inputs).subspan(row * data.features, data.features);
-    const std::vector<double> actual = kPredict(model, input);
+  if (answers.size() != data.rows) outcome.worst = HUGE_VAL;
+  for (std::size_t row = 0; row < answers.size(); ++row) {
     const auto expected = std::span(data.expected).subspan(row * data.outputs, data.outputs);
-    double worst = 0;
-    for (std::size_t i = 0; i < data.outputs; ++i) {
-      worst = std::max(worst, errorOf(actual[i], expected[i]));
-    }
+    const double worst = worstError(answers[row].outputs, expected);
     outcome.worst = std::max(outcome.worst, worst);
     outcome.identical += worst == 0;
-    if (!data.labels.empty() && !isTie(expected, bar))
-      outcome.wrongLabels += labelOf(model, actual) != data.labels[row];
+    if (!data.labels.empty() && !isTie(expected, bar)) outcome.wrongLabels += answers[row].label != data.labels[row];
   }
   return outcome;
 }
 
-void check(const Case& one) {
-  const auto model = readTabularModel(contentOf(one.modelFile));
-  ASSERT_TRUE(model) << one.name << ": " << model.error().message;
-  const Data data = dataOf(one.dataFile);
-  ASSERT_EQ(features(*model), data.features) << one.name;
-  ASSERT_EQ(outputs(*model), data.outputs) << one.name;
-  const Outcome outcome = compare(*model, data, one.bar);
-  fmt::print("{:<42} {:<14} {:>6} {:>8} {:>10.2e} {:>8.0e} {:>6}\n", one.name, outcome.kind, data.rows,
-             outcome.identical, outcome.worst, one.bar, outcome.wrongLabels);
-  EXPECT_LE(outcome.worst, one.bar) << one.name;
-  EXPECT_EQ(outcome.wrongLabels, 0) << one.name;
+void expectEqual(const Answers& answers, const Case& one, const Data& data, const std::string& how) {
+  const Outcome outcome = compare(answers, data, one.bar);
+  fmt::print("{:<42} {:<16} {:>6} {:>8} {:>10.2e} {:>8.0e} {:>6}\n", one.name, how, data.rows, outcome.identical,
+             outcome.worst, one.bar, outcome.wrongLabels);
+  EXPECT_LE(outcome.worst, one.bar) << one.name << ", " << how;
+  EXPECT_EQ(outcome.wrongLabels, 0) << one.name << ", " << how;
 }
 
-TEST(Equality, HoldsForEveryModelOfTheFrameworks) {
-  const char* const folder = std::getenv("CORBEL_EQUALITY_DIR");
-  if (folder == nullptr) GTEST_SKIP() << "CORBEL_EQUALITY_DIR is not set";
-  const std::vector<Case> cases = casesOf(folder);
-  ASSERT_FALSE(cases.empty()) << folder << "/cases.txt is missing or empty";
-  fmt::print("{:<42} {:<14} {:>6} {:>8} {:>10} {:>8} {:>6}\n", "model", "kind", "rows", "bit-equal", "max error", "bar",
-             "labels");
-  for (const Case& one : cases) check(one);
+void check(const Case& one) {
+  const auto content = contentOf(one.modelFile);
+  const auto model = load(content, {});
+  const auto tabular = readTabularModel(content);
+  ASSERT_TRUE(model) << one.name << ": " << model.error().message;
+  ASSERT_TRUE(tabular) << one.name << ": " << tabular.error().message;
+  const Data data = dataOf(one.dataFile);
+  ASSERT_EQ(features(*tabular), data.features) << one.name;
+  ASSERT_EQ(outputs(*tabular), data.outputs) << one.name;
+  expectEqual(served(**model, data, data.rows), one, data, kindOf(*tabular));
+  expectEqual(served(**model, data, 1), one, data, "row by row");
+  expectEqual(plain(*tabular, data), one, data, "reference");
+}
+
+void checkContributions(const Case& one) {
+  const auto model = readTabularModel(contentOf(one.modelFile));
+  ASSERT_TRUE(model) << one.name << ": " << model.error().message;
+  const auto shap = TreeShap::prepare(std::get<Forest>(model->predictor));
+  ASSERT_TRUE(shap) << one.name << ": " << shap.error().message;
+  const Data data = dataOf(one.dataFile);
+  Answers answers;
+  for (std::size_t row = 0; row < data.rows; ++row) {
+    const auto input = std::span(data.inputs).subspan(row * data.features, data.features);
+    const std::vector<float> floats(input.begin(), input.end());
+    answers.push_back({shap->explain(floats.data()), std::nullopt});
+  }
+  expectEqual(answers, one, data, "contributions");
+}
+
+class Equality : public testing::Test {
+ protected:
+  void SetUp() override {
+    const char* const folder = std::getenv("CORBEL_EQUALITY_DIR");
+    if (folder == nullptr) GTEST_SKIP() << "CORBEL_EQUALITY_DIR is not set";
+    folder_ = folder;
+    fmt::print("{:<42} {:<16} {:>6} {:>8} {:>10} {:>8} {:>6}\n", "model", "kind", "rows", "bit-equal", "max error",
+               "bar", "labels");
+  }
+  std::vector<Case> cases(const std::string& list) const {
+    auto all = casesOf(folder_, list);
+    EXPECT_FALSE(all.empty()) << folder_ << "/" << list << " is missing or empty";
+    return all;
+  }
+
+ private:
+  std::string folder_;
+};
+
+TEST_F(Equality, HoldsForEveryModelOfTheFrameworks) {
+  for (const Case& one : cases("cases.txt")) check(one);
+}
+
+TEST_F(Equality, HoldsForTheContributionsOfFeatures) {
+  for (const Case& one : cases("contributions.txt")) checkContributions(one);
 }
 
 }  // namespace

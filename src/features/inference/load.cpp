@@ -1,3 +1,4 @@
+#include <string_view>
 #include <utility>
 
 #include "inference/model.h"
@@ -8,19 +9,26 @@
 namespace corbel::inference {
 namespace {
 
+std::unexpected<Error> ofFile(Error error) {
+  constexpr std::string_view kFile = "model file: ";
+  if (!error.message.starts_with(kFile)) error.message.insert(0, kFile);
+  return std::unexpected(std::move(error));
+}
+
 Result<std::shared_ptr<const Model>> loadTabular(Result<TabularModel> read, std::string format) {
-  if (!read) return std::unexpected(std::move(read).error());
+  if (!read) return ofFile(std::move(read).error());
   return makeTabularEngine(*std::move(read), std::move(format));
 }
 
 Result<std::shared_ptr<const Model>> loadOnnx(std::span<const std::byte> file, const LoadOptions& options) {
-  CORBEL_TRY(auto reading, readOnnx(file));
-  if (reading.model) return makeTabularEngine(*std::move(reading.model), "onnx");
+  auto reading = readOnnx(file);
+  if (!reading) return ofFile(std::move(reading).error());
+  if (reading->model) return makeTabularEngine(*std::move(reading->model), "onnx");
   if (options.onnxRuntime) {
     CORBEL_TRY(auto runtime, options.onnxRuntime());
     return loadOnnxModel(file, std::move(runtime));
   }
-  return fail(ErrorCode::unprocessable, "model file: this ONNX graph needs ONNX Runtime (" + reading.otherwise +
+  return fail(ErrorCode::unprocessable, "model file: this ONNX graph needs ONNX Runtime (" + reading->otherwise +
                                             "), which this server does not have; set inference.onnxRuntimeLibrary");
 }
 

@@ -62,7 +62,7 @@ Result<Tensor> readTensor(Bytes message) {
         return setText(field, tensor.name);
       case 14:
         if (field.value == 0) return {};
-        return notTabular("a tensor is stored outside the file");
+        return unprocessable(fmt::format("tensor '{}' is stored in another file, which is never read", excerpt(tensor.name)));
       default:
         return {};
     }

@@ -20,25 +20,31 @@ RunWatch::~RunWatch() {
 void RunWatch::watch() {
   MutexLock lock(mutex_);
   while (!stopping_) {
-    if (runs_.empty()) {
+    terminateLateRuns();
+    nextLook_ = runs_.empty() ? SteadyTime::max() : runs_.begin()->first;
+    if (nextLook_ == SteadyTime::max()) {
       lock.wait(changed_);
-      continue;
+    } else {
+      lock.waitUntil(changed_, nextLook_);
     }
-    const auto first = runs_.begin();
-    if (first->first > std::chrono::steady_clock::now()) {
-      lock.waitUntil(changed_, first->first);
-      continue;
-    }
-    first->second->SetTerminate();
-    runs_.erase(first);
   }
 }
 
+void RunWatch::terminateLateRuns() {
+  const SteadyTime now = std::chrono::steady_clock::now();
+  while (!runs_.empty() && runs_.begin()->first <= now) {
+    runs_.begin()->second->SetTerminate();
+    runs_.erase(runs_.begin());
+  }
+}
+
+// Most runs end long before their deadline: waking the thread for each of them would cost more than the run. It sleeps
+// on until the deadline it knew of, also when that run has ended.
 RunWatch::Guard::Guard(RunWatch& watch, Ort::RunOptions& options, Deadline deadline)
     : watch_(watch), run_(deadline.time(), &options) {
   const MutexLock lock(watch_.mutex_);
-  const auto [entry, added] = watch_.runs_.insert(run_);
-  if (entry == watch_.runs_.begin()) watch_.changed_.notify_one();
+  watch_.runs_.insert(run_);
+  if (deadline.time() < watch_.nextLook_) watch_.changed_.notify_one();
 }
 
 RunWatch::Guard::~Guard() {

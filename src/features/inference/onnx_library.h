@@ -36,10 +36,12 @@ class RunWatch {
 
  private:
   void watch();
+  void terminateLateRuns() CORBEL_REQUIRES(mutex_);
 
   Mutex mutex_;
   std::condition_variable changed_;
   std::set<std::pair<SteadyTime, Ort::RunOptions*>> runs_ CORBEL_GUARDED_BY(mutex_);  // those not told yet
+  SteadyTime nextLook_ CORBEL_GUARDED_BY(mutex_) = SteadyTime::max();
   bool stopping_ CORBEL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

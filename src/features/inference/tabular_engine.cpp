@@ -31,9 +31,9 @@ class LinearEvaluator {
   void margins(const Number* row, Number* out) const {
     for (std::size_t o = 0; o < outputs_; ++o) {
       const Number* coefficients = &coefficients_[o * features_];
-      Number sum = 0;
+      Number sum = intercepts_[o];  // first, as XGBoost does: the order decides the last bits
       for (std::size_t f = 0; f < features_; ++f) sum += term(row[f], coefficients[f]);
-      out[o] = sum + intercepts_[o];
+      out[o] = sum;
     }
   }
   void predict(const Number* rows, std::size_t count, std::size_t stride, Number* out) const {

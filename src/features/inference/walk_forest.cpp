@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/limits.h"
 #include "leaf_index.h"
 #include "scratch.h"
 
@@ -11,7 +12,7 @@ namespace {
 
 // Columns of a block of rows should stay in the first-level cache while every tree passes over
 // them.
-constexpr std::size_t kBlockBytes = 16 * 1024;
+constexpr std::size_t kBlockBytes = 16 * limits::kKiB;
 constexpr std::size_t kBlockRowsMax = 128;
 
 // The first column of a row is the one that leaves test.
@@ -52,13 +53,11 @@ void WalkForest<T>::appendTree(const LoweredForest<T>& forest, const LoweredTree
   for (std::size_t i = 0; i < order.size(); ++i) {
     const LoweredNode<T>& node = tree.nodes[static_cast<std::size_t>(order[i])];
     if (node.isLeaf()) {
-      const T value =
-          forest.vectorLeaves ? fromIndex<T>(node.value) : forest.leafValues[node.value];
+      const T value = forest.vectorLeaves ? fromIndex<T>(node.value) : forest.leafValues[node.value];
       steps_.push_back({value, 0, static_cast<std::uint32_t>(first + i)});
       continue;
     }
-    steps_.push_back({node.threshold, node.column + kFirstColumn,
-                      static_cast<std::uint32_t>(first + order.size())});
+    steps_.push_back({node.threshold, node.column + kFirstColumn, static_cast<std::uint32_t>(first + order.size())});
     order.push_back(node.left);
     order.push_back(node.right);
   }
@@ -74,8 +73,7 @@ void WalkForest<T>::fillColumns(const T* row, T* columns) const {
 
 template <class T>
 template <std::size_t kCount>
-void WalkForest<T>::walk(std::uint32_t (&nodes)[kCount], const T* const (&columns)[kCount],
-                         int depth) const {
+void WalkForest<T>::walk(std::uint32_t (&nodes)[kCount], const T* const (&columns)[kCount], int depth) const {
   const Step* const steps = steps_.data();
   for (int level = 0; level < depth; level += kStride) {
     std::uint32_t moved = 0;
@@ -116,14 +114,12 @@ void WalkForest<T>::addTreesToRow(const T* columns, T* sums) const {
       depth = std::max(depth, root.depth);
     }
     walk(nodes, starts, depth);
-    for (std::size_t i = 0; i < count; ++i)
-      addLeaf(steps_[nodes[i]], roots_[first + i].output, sums);
+    for (std::size_t i = 0; i < count; ++i) addLeaf(steps_[nodes[i]], roots_[first + i].output, sums);
   }
 }
 
 template <class T>
-void WalkForest<T>::addTreeToRows(const Root& root, const T* columns, std::size_t rowCount,
-                                  T* sums) const {
+void WalkForest<T>::addTreeToRows(const Root& root, const T* columns, std::size_t rowCount, T* sums) const {
   const std::size_t width = columns_.size() + kFirstColumn;
   for (std::size_t first = 0; first < rowCount; first += kWalks) {
     const std::size_t count = std::min(kWalks, rowCount - first);
@@ -134,8 +130,7 @@ void WalkForest<T>::addTreeToRows(const Root& root, const T* columns, std::size_
       starts[i] = columns + (first + std::min(i, count - 1)) * width;
     }
     walk(nodes, starts, root.depth);
-    for (std::size_t i = 0; i < count; ++i)
-      addLeaf(steps_[nodes[i]], root.output, sums + (first + i) * outputs_);
+    for (std::size_t i = 0; i < count; ++i) addLeaf(steps_[nodes[i]], root.output, sums + (first + i) * outputs_);
   }
 }
 
@@ -147,12 +142,10 @@ void WalkForest<T>::addTo(const T* rows, std::size_t rowCount, std::size_t strid
   Scratch<T, kBlockBytes / sizeof(T)> columns(blockRows * width);
   for (std::size_t first = 0; first < rowCount; first += blockRows) {
     const std::size_t count = std::min(blockRows, rowCount - first);
-    for (std::size_t i = 0; i < count; ++i)
-      fillColumns(rows + (first + i) * stride, columns.data() + i * width);
+    for (std::size_t i = 0; i < count; ++i) fillColumns(rows + (first + i) * stride, columns.data() + i * width);
     T* const blockSums = sums + first * outputs_;
     if (count < kWalks) {
-      for (std::size_t i = 0; i < count; ++i)
-        addTreesToRow(columns.data() + i * width, blockSums + i * outputs_);
+      for (std::size_t i = 0; i < count; ++i) addTreesToRow(columns.data() + i * width, blockSums + i * outputs_);
       continue;
     }
     for (const Root& root : roots_) addTreeToRows(root, columns.data(), count, blockSums);
@@ -163,7 +156,7 @@ template <class T>
 std::size_t WalkForest<T>::memoryBytes() const {
   std::size_t bytes = columns_.size() * sizeof(Column<T>) + steps_.size() * sizeof(Step) +
                       roots_.size() * sizeof(Root) + vectorLeaves_.size() * sizeof(T);
-  for (const CategorySet& set : sets_) bytes += sizeof(set) + set.size() * sizeof(set[0]);
+  for (const CategorySet& set : sets_) bytes += sizeof(CategorySet) + set.size() * sizeof(std::uint32_t);
   return bytes;
 }
 

@@ -104,7 +104,7 @@ std::string toJson(const Configuration& configuration) {
 std::string settingsDocument() {
   std::string text =
       "# Settings\n\n"
-      "This page is generated from the settings table: `corbel config --markdown`.\n\n"
+      "This page is generated from the settings table: `corbel config --output markdown`.\n\n"
       "Sources, later wins: defaults, the TOML file (`--config FILE` or `CORBEL_CONFIG`), "
       "environment variables, flags\n"
       "(`--server.port=3004`). `server.port` is `port` under `[server]` in the file and "

@@ -199,17 +199,17 @@ void Connection::chunkDone(HttpExchange& exchange, Result<void> result) {
 
 void Connection::failExchange(const Error& error) {
   state_ = State::service;
-  exchange_->complete(unreadable(error));
+  exchange_->complete(unreadable(error, exchange_.get()));
 }
 
 // The client's pending input does not belong to a request any more.
-Response Connection::unreadable(const Error& error) {
+Response Connection::unreadable(const Error& error, Exchange* exchange) {
   unreadInput_ = true;
-  return thread_.service().onUnreadable(error, remoteAddress_);
+  return thread_.service().onUnreadable(error, remoteAddress_, exchange);
 }
 
 void Connection::refuse(const Error& error) {
-  Response response = unreadable(error);
+  Response response = unreadable(error, nullptr);
   appendHead(outgoing_.text(), response, AfterResponse::close, thread_.date());
   if (const auto* text = std::get_if<std::string>(&response.body)) outgoing_.text() += *text;
   state_ = State::closing;

@@ -68,7 +68,7 @@ class Connection final : public EventLoop::Watcher, public std::enable_shared_fr
 
   void refuse(const Error& error);
   void failExchange(const Error& error);
-  Response unreadable(const Error& error);
+  Response unreadable(const Error& error, Exchange* exchange);
   void appendResponse(HttpExchange& exchange, Response&& response, State next);
   State stateAfterResponse();
 

@@ -24,6 +24,19 @@ std::string_view withoutPort(std::string_view host) {
   return host.substr(0, colon);
 }
 
+// IPv6 in brackets, or IPv4.
+bool isAddress(std::string_view host) {
+  return host.starts_with('[') ||
+         std::ranges::all_of(host, [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
+}
+
+// Unpacking is where small requests become large ones; no route needs it.
+Result<void> requirePlainBody(const RequestHead& head) {
+  const auto encoding = trim(head.header("Content-Encoding"));
+  if (encoding.empty() || equalsIgnoringCase(encoding, "identity")) return {};
+  return fail(ErrorCode::unsupportedMediaType, "Content-Encoding must be identity: send the body uncompressed");
+}
+
 // The last line of defence: an exception of a library that slipped through its seam must not end the process.
 void runGuarded(Call& call, auto&& work) {
   try {
@@ -78,6 +91,7 @@ std::optional<Error> Dispatcher::route(Call& call) {
 
 void Dispatcher::admitted(Call call) {
   const Route& route = call.route();
+  if (auto plain = requirePlainBody(call.head()); !plain) return refuse(call, plain.error());
   if (route.input != Input::upload) {
     const bool takesBody = route.input == Input::json;
     return call.exchange()->readBody({.maxBytes = takesBody ? route.options.bodyMax : 0, .sink = nullptr});
@@ -116,7 +130,12 @@ void Dispatcher::onSent(Exchange& exchange, const Sent& sent) {
   parts_.observer.onAnswered(exchange.head(), *exchange.context(), sent, parts_.clock.steady() - exchange.startedAt());
 }
 
-Response Dispatcher::onUnreadable(const Error& error, std::string_view remoteAddress) {
+Response Dispatcher::onUnreadable(const Error& error, std::string_view remoteAddress, Exchange* exchange) {
+  if (exchange != nullptr && exchange->context() != nullptr) {
+    Response response = errorResponse(exchange->context(), error);
+    response.headers = std::exchange(exchange->context()->responseHeaders, {});
+    return response;
+  }
   RequestHead head;
   head.remoteAddress = remoteAddress;
   CallContext context;
@@ -127,10 +146,13 @@ Response Dispatcher::onUnreadable(const Error& error, std::string_view remoteAdd
   return response;
 }
 
+// A page of another site reaches this server under a name whose address it changed (DNS rebinding); an address is no name.
 Result<void> Dispatcher::checkHost(const RequestHead& head) const {
-  if (options_.allowedHosts.empty()) return {};
   const auto host = withoutPort(head.header("Host"));
-  const auto same = [&](const std::string& allowed) { return equalsIgnoringCase(allowed, host); };
+  if (host.empty() || equalsIgnoringCase(host, "localhost") || isAddress(host)) return {};
+  const auto same = [&](std::string_view allowed) {
+    return allowed == "*" || equalsIgnoringCase(withoutPort(allowed), host);
+  };
   if (std::ranges::any_of(options_.allowedHosts, same)) return {};
   return fail(ErrorCode::permissionDenied, "Host is not served here. The operator lists it in server.allowedHosts.");
 }

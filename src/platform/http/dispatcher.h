@@ -39,7 +39,7 @@ struct CorsOptions {
 
 struct DispatcherOptions {
   CorsOptions cors;
-  std::vector<std::string> allowedHosts;  // without port; empty: any
+  std::vector<std::string> allowedHosts;  // names answered besides localhost and addresses; "*": all
   std::chrono::milliseconds deadline{30'000};
   std::chrono::milliseconds inferenceDeadline = limits::kInferenceDeadline;
 };
@@ -60,7 +60,7 @@ class Dispatcher final : public Service {
   void onHead(const std::shared_ptr<Exchange>& exchange) override;
   void onBody(const std::shared_ptr<Exchange>& exchange) override;
   void onSent(Exchange& exchange, const Sent& sent) override;
-  Response onUnreadable(const Error& error, std::string_view remoteAddress) override;
+  Response onUnreadable(const Error& error, std::string_view remoteAddress, Exchange* exchange) override;
 
  private:
   std::optional<Error> route(Call& call);

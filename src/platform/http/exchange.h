@@ -78,8 +78,9 @@ class Service {
   virtual void onBody(const std::shared_ptr<Exchange>& exchange) = 0;
   // The response is written, or the client is gone.
   virtual void onSent(Exchange& exchange, const Sent& sent) = 0;
-  // A request that could not be read (malformed, too large, too slow): the response to send before closing.
-  virtual Response onUnreadable(const Error& error, std::string_view remoteAddress) = 0;
+  // A request that could not be read (malformed, too large, too slow): the response to send before closing. `exchange` is
+  // null when its head could not be read; else onSent() follows.
+  virtual Response onUnreadable(const Error& error, std::string_view remoteAddress, Exchange* exchange) = 0;
 };
 
 }  // namespace corbel::http

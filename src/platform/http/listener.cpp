@@ -133,19 +133,30 @@ Listener::Listener(ServerState& state, std::vector<std::unique_ptr<NetworkThread
 
 // Level-triggered: what is not accepted now is reported again.
 void Listener::onEvents(std::uint32_t) {
-  for (int i = 0; i < kAcceptsPerTurn && socket_; ++i) {
-    sockaddr_storage address{};
-    socklen_t length = sizeof address;
-    Descriptor socket(
-        ::accept4(socket_.number(), reinterpret_cast<sockaddr*>(&address), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (socket) {
-      admit(std::move(socket), addressText(address));
-    } else if (errno == EMFILE || errno == ENFILE) {
-      return makeRoomByRefusing();
-    } else if (errno != ECONNABORTED && errno != EINTR) {
-      return;
-    }
+  for (int i = 0; i < kAcceptsPerTurn && socket_ && acceptOne(); ++i) {
   }
+}
+
+void Listener::close() {
+  for (int i = 0; i < kBacklog && acceptOne(); ++i) {
+  }
+  socket_.close();
+}
+
+bool Listener::acceptOne() {
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  Descriptor socket(
+      ::accept4(socket_.number(), reinterpret_cast<sockaddr*>(&address), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (socket) {
+    admit(std::move(socket), addressText(address));
+    return true;
+  }
+  if (errno == EMFILE || errno == ENFILE) {
+    makeRoomByRefusing();
+    return false;
+  }
+  return errno == ECONNABORTED || errno == EINTR;
 }
 
 void Listener::admit(Descriptor socket, std::string remoteAddress) {

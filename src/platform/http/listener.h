@@ -28,11 +28,13 @@ class Listener final : public EventLoop::Watcher {
   Listener(ServerState& state, std::vector<std::unique_ptr<NetworkThread>>& threads, Bound bound);
 
   std::uint16_t port() const { return port_; }
-  // On the first thread.
-  void close() { socket_.close(); }
+  // On the first thread. Takes what has reached the kernel's queue: closing resets what is still in there.
+  void close();
   void onEvents(std::uint32_t events) override;
 
  private:
+  // False: nothing waits, or there is no descriptor for it.
+  bool acceptOne();
   void admit(Descriptor socket, std::string remoteAddress);
   void makeRoomByRefusing();
 

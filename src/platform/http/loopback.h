@@ -136,7 +136,7 @@ class ScriptedService final : public Service {
     sent_.push_back(sent);
     changed_.notify_all();
   }
-  Response onUnreadable(const Error& error, std::string_view) override {
+  Response onUnreadable(const Error& error, std::string_view, Exchange*) override {
     static constexpr std::pair<ErrorCode, int> kStatus[] = {
         {ErrorCode::invalidArgument, 400},    {ErrorCode::methodNotAllowed, 405}, {ErrorCode::requestTimeout, 408},
         {ErrorCode::payloadTooLarge, 413},    {ErrorCode::headerTooLarge, 431},   {ErrorCode::unavailable, 503},

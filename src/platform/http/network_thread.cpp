@@ -55,7 +55,6 @@ void NetworkThread::adopt(Descriptor socket, std::string remoteAddress, Entrance
 }
 
 void NetworkThread::start(Descriptor socket, std::string remoteAddress, Entrance entrance) {
-  if (state_.draining) return forget(entrance);
   const int number = socket.number();
   auto connection = std::make_shared<Connection>(*this, std::move(socket), std::move(remoteAddress));
   constexpr std::uint32_t kEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
@@ -66,6 +65,7 @@ void NetworkThread::start(Descriptor socket, std::string remoteAddress, Entrance
     connection->turnAway(
         {ErrorCode::unavailable, "the server has as many connections as it allows; try again later", {}, {}});
   }
+  if (state_.draining) connection->drain();
 }
 
 void NetworkThread::onClosed(Connection& connection) {

@@ -21,8 +21,9 @@ struct ProblemField {
   std::string pointer;
   std::string message;
   static constexpr auto rules() {
-    return std::array{json::rule<&ProblemField::pointer>({.doc = "JSON pointer into the request.", .example = R"("/input/age")"}),
-                      json::rule<&ProblemField::message>({.doc = "What is wrong, and what is allowed."})};
+    return std::array{
+        json::rule<&ProblemField::pointer>({.doc = "JSON pointer into the request.", .example = R"("/input/age")"}),
+        json::rule<&ProblemField::message>({.doc = "What is wrong, and what is allowed."})};
   }
 };
 BOOST_DESCRIBE_STRUCT(ProblemField, (), (pointer, message))
@@ -72,16 +73,24 @@ constexpr std::array kRefusals = {
 bool appliesTo(const Refusal& refusal, const Route& route) {
   const bool hasBody = route.input == Input::json || route.input == Input::upload;
   switch (refusal.status) {
-    case 400: return route.input != Input::none;
+    case 400:
+      return route.input != Input::none;
     case 401:
-    case 403: return !route.access.isOpen();
-    case 404: return route.path.contains('{');
-    case 409: return route.successStatus == 201;
-    case 412: return route.method == Method::patch;
+    case 403:
+      return !route.access.isOpen();
+    case 404:
+      return route.path.contains('{');
+    case 409:
+      return route.successStatus == 201;
+    case 412:
+      return route.method == Method::patch;
     case 413:
-    case 422: return hasBody;
-    case 415: return route.input == Input::json;
-    default: return !route.access.isOpen() && route.options.limit != LimitClass::none;
+    case 422:
+      return hasBody;
+    case 415:
+      return route.input == Input::json;
+    default:
+      return !route.access.isOpen() && route.options.limit != LimitClass::none;
   }
 }
 
@@ -94,9 +103,12 @@ std::string descriptionOf(const Route& route) {
 
 std::string_view word(LimitClass limit) {
   switch (limit) {
-    case LimitClass::none: return {};
-    case LimitClass::api: return "api";
-    case LimitClass::inference: return "inference";
+    case LimitClass::none:
+      return {};
+    case LimitClass::api:
+      return "api";
+    case LimitClass::inference:
+      return "inference";
   }
   std::unreachable();
 }

@@ -29,7 +29,8 @@ class ThingsApi {
         get<&ThingsApi::list>("/api/v1/ai/things", Permission::modelsRead, "List things"),
         post<&ThingsApi::create>("/api/v1/ai/things", Permission::modelsWrite, "Make a thing",
                                  {.limit = LimitClass::inference}),
-        upload<&ThingsApi::open, &ThingsApi::finish>("/api/v1/ai/things/{thing}/parts", Permission::modelsWrite, "Send"),
+        upload<&ThingsApi::open, &ThingsApi::finish>("/api/v1/ai/things/{thing}/parts", Permission::modelsWrite,
+                                                     "Send"),
         del<&ThingsApi::remove>("/api/v1/ai/things/{thing}/parts/{part}", Permission::modelsWrite, "Remove"),
         get<&ThingsApi::text>("/health", openToAll, "Fine?", {.limit = LimitClass::none, .contentType = "text/plain"})};
   }

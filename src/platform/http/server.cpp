@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <exception>
+#include <latch>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -51,7 +52,12 @@ void HttpServer::drain(Deadline deadline) {
   MutexLock lock(draining_);
   if (threads_.empty()) return;
   state_.draining = true;
-  threads_.front()->loop().post([this] { listener_->close(); });
+  std::latch closed(1);
+  threads_.front()->loop().post([&] {
+    listener_->close();
+    closed.count_down();
+  });
+  closed.wait();
   for (auto& thread : threads_) thread->drain();
   while (state_.connections > 0 && !deadline.expired(state_.clock)) {
     std::this_thread::sleep_for(kDrainPoll);

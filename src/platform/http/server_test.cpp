@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <functional>
+#include <latch>
 #include <map>
 #include <memory>
 #include <numeric>
@@ -337,6 +338,27 @@ TEST_F(ServerTest, DrainAnswersWhatRunsAndClosesWhatIsIdle) {
   EXPECT_EQ(last.header("Connection"), "close");
   drainer.join();
   EXPECT_FALSE(connect().connected());
+}
+
+TEST_F(ServerTest, DrainAnswersWhatHasReachedTheMachineAndWasNotYetAccepted) {
+  std::latch held(1);
+  Promised<bool> holding;
+  service.head = [&](const auto& exchange) {
+    if (exchange->head().path == "/hold") {
+      holding.set(true);
+      held.wait();
+    }
+    exchange->complete(text("ok"));
+  };
+  Client first = connect();
+  ASSERT_TRUE(first.send("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n"));
+  holding.wait();
+  Client waiting = connect();
+  ASSERT_TRUE(waiting.send(kGet));
+  std::jthread drainer([&] { server().drain(Deadline::after(clock, std::chrono::seconds(20))); });
+  held.count_down();
+  EXPECT_EQ(first.read().status, 200);
+  EXPECT_EQ(waiting.read().status, 200);
 }
 
 TEST_F(ServerTest, DrainClosesWhatIsLeftAtTheDeadline) {

@@ -197,7 +197,7 @@ TEST_F(Keys, NeedANameAndEitherARoleOrPermissions) {
   EXPECT_EQ(pointerOf({.name = "a"}), "/role");
   EXPECT_EQ(pointerOf({.name = "a", .role = "viewer", .permissions = {Permission::modelsRead}}), "/role");
   EXPECT_EQ(pointerOf({.name = "a", .role = "root"}), "/role");
-  EXPECT_EQ(pointerOf({.name = "a", .role = "viewer", .limits = {.rowsPerMinute = 0}}), "/rowsPerMinute");
+  EXPECT_EQ(pointerOf({.name = "a", .role = "viewer", .limits = {.rowsPerMinute = 0}}), "/limits/rowsPerMinute");
   EXPECT_EQ(pointerOf({.name = "a", .role = "viewer", .expiresAt = clock.now()}), "/expiresAt");
 }
 

@@ -48,8 +48,9 @@ Result<KeyGrant> grantFor(const NewApiKey& key, const Actor& by, const Directory
   CORBEL_CHECK(checkDelegation(grant.permissions, by));
   const KeyLimits& own = by.principal.limits;
   CORBEL_TRY(grant.limits.requestsPerMinute,
-             limitWithin("/requestsPerMinute", key.limits.requestsPerMinute, own.requestsPerMinute));
-  CORBEL_TRY(grant.limits.rowsPerMinute, limitWithin("/rowsPerMinute", key.limits.rowsPerMinute, own.rowsPerMinute));
+             limitWithin("/limits/requestsPerMinute", key.limits.requestsPerMinute, own.requestsPerMinute));
+  CORBEL_TRY(grant.limits.rowsPerMinute,
+             limitWithin("/limits/rowsPerMinute", key.limits.rowsPerMinute, own.rowsPerMinute));
   CORBEL_TRY(grant.expiresAt, expiryWithin(key.expiresAt, by.principal.expiresAt, now));
   return grant;
 }

@@ -1,5 +1,6 @@
 #include "limits/rate_limiter.h"
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -68,11 +69,11 @@ std::size_t RateLimiter::bytes() const {
 }
 
 std::string rateLimitPolicyField(const Decision& decision) {
-  return fmt::format("\"{}\";q={};w={}", decision.policy, decision.limit, decision.window.count());
+  return fmt::format(FMT_COMPILE("\"{}\";q={};w={}"), decision.policy, decision.limit, decision.window.count());
 }
 
 std::string rateLimitField(const Decision& decision) {
-  return fmt::format("\"{}\";r={};t={}", decision.policy, decision.remaining, decision.reset.count());
+  return fmt::format(FMT_COMPILE("\"{}\";r={};t={}"), decision.policy, decision.remaining, decision.reset.count());
 }
 
 std::string retryAfterField(const Decision& decision) { return fmt::format("{}", decision.retryAfter.count()); }

@@ -1,0 +1,66 @@
+"""The numbers for Prometheus, after some of everything has happened."""
+
+from __future__ import annotations
+
+import subprocess
+import unittest
+from pathlib import Path
+
+from corbel import ROOT, Corbel
+
+MODEL_FILE = Path(__file__).with_name("house-prices.json")
+PROMTOOL = ROOT / "build/deps/promtool/promtool"
+# Names that dashboards have known for long, with units that a new name would not have.
+ESTABLISHED = ("ai_service_request_duration_ms", "ai_service_inference_duration_ms")
+
+
+class Metrics(unittest.TestCase):
+    corbel: Corbel
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.corbel = Corbel()
+        cls.enterClassContext(cls.corbel)
+        cls.corbel.call("POST", "/api/v1/ai/models", {"name": "houses", "framework": "xgboost"}).expect(201)
+        cls.corbel.call("POST", "/api/v1/ai/models/houses/versions", MODEL_FILE.read_bytes()).expect(201)
+        for _ in range(3):
+            row = {"input": {"size": 1, "age": 2}}
+            cls.corbel.call("POST", "/api/v1/ai/models/houses/predict", row).expect(200)
+        cls.corbel.call("GET", "/api/v1/ai/models/nowhere").expect(404)
+        cls.corbel.request("GET", "/nowhere").expect(404)
+
+    def text(self) -> str:
+        return self.corbel.call("GET", "/metrics").expect(200).body.decode()
+
+    def test_promtool_finds_nothing_but_the_established_names(self) -> None:
+        checked = subprocess.run([PROMTOOL, "check", "metrics"], input=self.text(), capture_output=True, text=True)
+        complaints = [c for c in checked.stderr.splitlines() if c and not c.startswith(ESTABLISHED)]
+        self.assertEqual(complaints, [])
+
+    def test_predictions_are_counted_by_model(self) -> None:
+        self.assertRegex(self.text(), r'ai_service_model_predictions_total\{[^}]*model="houses"[^}]*\} 3\n')
+
+    def test_paths_that_nobody_knows_make_no_labels(self) -> None:
+        before = self.text().count("\n")
+        for i in range(50):
+            self.corbel.request("GET", f"/nowhere/{i}").expect(404)
+            self.corbel.call("GET", f"/api/v1/ai/models/nothing-{i}").expect(404)
+        self.assertEqual(self.text().count("\n"), before)
+
+    def test_names_that_dashboards_expect_are_there(self) -> None:
+        text = self.text()
+        for name in (
+            "ai_service_requests_total",
+            "ai_service_request_duration_ms_bucket",
+            "ai_service_model_predictions_total",
+            "ai_service_inference_duration_ms_bucket",
+            "ai_service_model_cache_hits_total",
+            "ai_inference_time_seconds_bucket",
+            "ai_cache_hit_ratio",
+            "ai_memory_usage_bytes",
+        ):
+            self.assertIn(f"\n{name}", text)
+
+
+if __name__ == "__main__":
+    unittest.main()
