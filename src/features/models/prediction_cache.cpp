@@ -88,9 +88,11 @@ void PredictionCache::put(std::string tenant, std::string inputHash, std::string
   database_.write({.apply = [used = used_, maxBytes = maxBytes_, tenant = std::move(tenant), hash = std::move(inputHash),
                              text = std::move(prediction), id = ids_.next(), size,
                              expiresAt](store::Transaction& tx) -> Result<void> {
-                     CORBEL_CHECK(makeRoom(tx, *used, size, maxBytes));
-                     CORBEL_TRY(const std::int64_t before, sizeOf(tx, tenant, hash));
-                     *used += size - before;
+                     CORBEL_TRY(const std::int64_t replaced, sizeOf(tx, tenant, hash));
+                     CORBEL_CHECK(makeRoom(tx, *used, size - replaced, maxBytes));
+                     // Making room may have taken what would have been replaced.
+                     CORBEL_TRY(const std::int64_t stillThere, sizeOf(tx, tenant, hash));
+                     *used += size - stillThere;
                      return tx.execute(
                          "INSERT INTO prediction_cache (id, input_hash, prediction_data, expires_at, tenant_id, "
                          "size_bytes) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (tenant_id, input_hash) DO UPDATE SET "
