@@ -33,6 +33,9 @@ inline constexpr std::size_t kFieldErrors = 100;             // of one request; 
 inline constexpr std::chrono::milliseconds kInferenceDeadline{3000};
 inline constexpr std::chrono::seconds kValidationDeadline{30};  // opening an uploaded model file
 inline constexpr std::size_t kImagePixels = 16'000'000;
+inline constexpr std::size_t kImageSide = 32'768;               // of either side; resizing costs side x target
+inline constexpr std::size_t kPreparedPixels = 4'194'304;       // of the image that a model takes
+inline constexpr std::size_t kInputFields = 65'536;             // named values of one row
 
 // Store
 inline constexpr int kReadersAtStart = 4;

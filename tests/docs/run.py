@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the examples of the guides and compares what they print with what the guides say.
+"""Runs the examples of the guides, compares what they print with what the guides say, and follows the links.
 
   run.py [NAME ...]     NAME: part of a file name under docs/
 
@@ -123,12 +123,33 @@ def run_page(page: Page) -> list[str]:
             return failures
 
 
+def anchors(text: str) -> set[str]:
+    """As code hosts make them of headings."""
+    titles = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def broken_links() -> list[str]:
+    broken = []
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+            name, _, anchor = target.partition("#")
+            file = page.parent / name if name else page
+            if ":" in name:
+                continue
+            if not file.exists() or (anchor and anchor not in anchors(file.read_text())):
+                broken.append(f"{page.relative_to(ROOT)}: {target} leads nowhere")
+    return broken
+
+
 def main() -> int:
     names = sys.argv[1:]
     pages = [parse(path) for path in sorted((ROOT / "docs").glob("*.md"))]
     pages = [page for page in pages if page.blocks and (not names or any(n in page.path.name for n in names))]
     train_demo()
-    passed = failed = 0
+    broken = broken_links()
+    print("".join(f"FAILED {line}\n" for line in broken), end="")
+    passed, failed = 0, len(broken)
     for page in pages:
         begin = time.monotonic()
         failures = run_page(page)

@@ -95,6 +95,7 @@ def tokens() -> dict[str, str]:
         "ben": token(sub="ben"),
         "carla": token(sub="carla"),
         "traveller": token(sub="traveller", tenants=["default", "other"]),
+        "smallOwner": token(sub="small owner", roles=["owner"], tenants=["small"]),
         "nobody": token(sub="nobody", tenants=[]),
         "expiredToken": token(exp=now - 3600),
         "futureToken": token(nbf=now + 3600),

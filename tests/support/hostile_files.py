@@ -120,11 +120,12 @@ def xgboost_files() -> dict[str, bytes]:
 def onnx_files() -> dict[str, bytes]:
     from onnx import TensorProto, helper
 
+    opset = [helper.make_opsetid("", 17), helper.make_opsetid("evil.example", 1)]
+
     def graph(node: Any, initializers: list[Any] | None = None) -> bytes:
         row = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 3])
         out = helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 3])
         made = helper.make_graph([node], "g", [row], [out], initializers or [])
-        opset = [helper.make_opsetid("", 17), helper.make_opsetid("evil.example", 1)]
         return helper.make_model(made, opset_imports=opset, ir_version=8).SerializeToString()
 
     weights = helper.make_tensor("w", TensorProto.FLOAT, [3], [0.0] * 3)
@@ -134,10 +135,16 @@ def onnx_files() -> dict[str, bytes]:
         entry = weights.external_data.add()
         entry.key, entry.value = key, value
     good = graph(helper.make_node("Abs", ["x"], ["y"]))
+    cube = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 2, 2])
+    number = helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 1, 1])
+    add_up = helper.make_node("ReduceSum", ["x", "axes"], ["y"], keepdims=1)
+    axes = helper.make_tensor("axes", TensorProto.INT64, [2], [1, 2])
+    summed = helper.make_graph([add_up], "g", [cube], [number], [axes])
     return {
         "unknown-operator.onnx": graph(helper.make_node("LaunchMissiles", ["x"], ["y"], domain="evil.example")),
         "external-data.onnx": graph(helper.make_node("Add", ["x", "w"], ["y"]), [weights]),
         "abs.onnx": good,
+        "sum.onnx": helper.make_model(summed, opset_imports=opset, ir_version=8).SerializeToString(),
         "truncated.onnx": good[:-20],
     }
 

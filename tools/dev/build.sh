@@ -60,6 +60,7 @@ run() {
 register_demo() {
   local data=$1 url=$2 status i
   for ((i = 0; i < 300; i++)); do
+    kill -0 $$ 2>/dev/null || return 0   # the server did not start
     status=$(curl -s -o /dev/null -w '%{http_code}' "$url/health/ready" || true)
     if [[ -s $data/admin-key && $status != 000 && $status != 503 ]]; then
       "$VENV/python" examples/demo.py register "$data/demo" --url "$url" --key "$(cat "$data/admin-key")"
@@ -88,7 +89,7 @@ bench() {
 }
 
 bench_names() {
-  git ls-files 'bench/*.py' 'src/*_bench.cpp' | sed 's|.*/||; s|\.py$||; s|_bench\.cpp$||' | sort -u | paste -sd' '
+  git ls-files ':(glob)bench/*.py' 'src/*_bench.cpp' | sed 's|.*/||; s|\.py$||; s|_bench\.cpp$||' | sort -u | paste -sd' '
 }
 
 # fuzz NAME [SECONDS]: fuzz/NAME_fuzz.cpp with libFuzzer and sanitizers; what it learns stays in build/fuzz/corpus.

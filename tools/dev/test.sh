@@ -9,7 +9,7 @@ base    unit        unit tests
 base    floors      what every file really includes
 base    golden      the API, as text
 base    service     the program as a black box, with real clients
-base    docs        the guides' examples, and that generated pages are current
+base    docs        examples of the guides, and that generated pages are current
 base    asan        modules that parse, with address and undefined-behaviour sanitizers
 base    tsan        modules that share state between threads, with the thread sanitizer
 full    lint-all    static analysis of every file
@@ -17,7 +17,7 @@ full    asan-all    all modules with address and undefined-behaviour sanitizers
 full    tsan-all    all modules with the thread sanitizer
 '
 ASAN_MODULES=(base config crypto exec http identity inference json objects)
-TSAN_MODULES=(base exec http identity limits models objects store telemetry)
+TSAN_MODULES=(base exec http identity limits objects store telemetry)
 
 test_build() { build dev; }
 test_lint() { lint; }

@@ -17,6 +17,10 @@ std::unexpected<Error> refused(std::string message) { return fail(ErrorCode::unp
 
 Result<void> checkSize(std::uint64_t width, std::uint64_t height) {
   if (width == 0 || height == 0) return refused("the image is empty");
+  if (std::max(width, height) > limits::kImageSide) {
+    return refused("the image is " + std::to_string(width) + " x " + std::to_string(height) + "; a side may have at most " +
+                   std::to_string(limits::kImageSide) + " pixels");
+  }
   if (width * height <= limits::kImagePixels) return {};
   return refused("the image has " + std::to_string(width) + " x " + std::to_string(height) + " pixels; at most " +
                  std::to_string(limits::kImagePixels) + " are allowed");
@@ -56,9 +60,10 @@ Result<Image> decodeJpeg(std::span<const std::byte> file, std::uint32_t channels
   Image image{static_cast<std::uint32_t>(width), static_cast<std::uint32_t>(height), channels, {}};
   image.pixels.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * channels);
   const int format = channels == 1 ? TJPF_GRAY : TJPF_RGB;
-  // Truncated scans decode with warnings; half a picture is not an input.
+  // Truncated scans decode with warnings; half a picture is not an input. A small file may hold thousands of scans of a
+  // large picture, each of which would be decoded in full.
   const int failed =
-      tjDecompress2(decoder.get(), bytes, file.size(), image.pixels.data(), width, 0, height, format, TJFLAG_STOPONWARNING);
+      tjDecompress2(decoder.get(), bytes, file.size(), image.pixels.data(), width, 0, height, format, TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS);
   if (failed != 0) return refused("the JPEG is corrupt");
   return image;
 }
@@ -93,32 +98,37 @@ std::vector<Taps> makeTaps(std::uint32_t from, std::uint32_t to, Resize resize) 
   return all;
 }
 
-// [height x width x channels] numbers of 0..255, resized in both directions.
+// One line of pixels, resized in width.
+void narrow(const std::uint8_t* line, const std::vector<Taps>& columns, std::size_t channels, std::vector<float>& into) {
+  for (std::size_t x = 0; x < columns.size(); ++x) {
+    for (std::size_t c = 0; c < channels; ++c) {
+      float sum = 0;
+      for (std::size_t t = 0; t < columns[x].weights.size(); ++t) {
+        sum += columns[x].weights[t] * static_cast<float>(line[(columns[x].first + t) * channels + c]);
+      }
+      into[x * channels + c] = sum;
+    }
+  }
+}
+
+// [height x width x channels] numbers of 0..255, resized in both directions. Line by line: what lies between is one line,
+// whatever the picture's proportions.
 std::vector<float> resized(const Image& image, const ImagePreprocessing& to) {
   const auto columns = makeTaps(image.width, to.width, to.resize);
   const auto rows = makeTaps(image.height, to.height, to.resize);
-  const std::size_t channels = image.channels;
-  std::vector<float> narrow(std::size_t{image.height} * to.width * channels);
-  for (std::size_t y = 0; y < image.height; ++y) {
-    const std::uint8_t* line = &image.pixels[y * image.width * channels];
-    for (std::size_t x = 0; x < to.width; ++x) {
-      for (std::size_t c = 0; c < channels; ++c) {
-        float sum = 0;
-        for (std::size_t t = 0; t < columns[x].weights.size(); ++t) {
-          sum += columns[x].weights[t] * static_cast<float>(line[(columns[x].first + t) * channels + c]);
-        }
-        narrow[(y * to.width + x) * channels + c] = sum;
-      }
-    }
-  }
-  const std::size_t stride = to.width * channels;
+  const std::size_t stride = std::size_t{to.width} * image.channels;
+  std::vector<float> line(stride);
   std::vector<float> result(to.height * stride);
-  for (std::size_t y = 0; y < to.height; ++y) {
-    for (std::size_t t = 0; t < rows[y].weights.size(); ++t) {
-      const float weight = rows[y].weights[t];
-      const float* line = &narrow[(rows[y].first + t) * stride];
-      for (std::size_t i = 0; i < stride; ++i) result[y * stride + i] += weight * line[i];
+  std::size_t open = 0;  // the first row that may still want a line
+  for (std::size_t y = 0; y < image.height && open < rows.size(); ++y) {
+    if (rows[open].first > y) continue;
+    narrow(&image.pixels[y * image.width * image.channels], columns, image.channels, line);
+    for (std::size_t row = open; row < rows.size() && rows[row].first <= y; ++row) {
+      const std::size_t tap = y - rows[row].first;
+      if (tap >= rows[row].weights.size()) continue;
+      for (std::size_t i = 0; i < stride; ++i) result[row * stride + i] += rows[row].weights[tap] * line[i];
     }
+    while (open < rows.size() && rows[open].first + rows[open].weights.size() <= y + 1) ++open;
   }
   return result;
 }

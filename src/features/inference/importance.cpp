@@ -4,6 +4,9 @@
 #include <cmath>
 #include <numeric>
 #include <random>
+#include <utility>
+
+#include "base/limits.h"
 
 namespace corbel::inference {
 namespace {
@@ -27,6 +30,43 @@ void copyField(const InputRow& from, InputRow& to, std::size_t field) {
   if (!from.texts.empty()) to.texts[field] = from.texts[field];
 }
 
+// Rows are evaluated in portions: all orders of a wide model at once would take gigabytes.
+class Evaluation {
+ public:
+  Evaluation(const EvaluateRows& evaluate, std::size_t fields)
+      : evaluate_(evaluate), rowBytes_(sizeof(InputRow) + fields * sizeof(double)) {}
+
+  Result<void> add(const InputRow& row) {
+    rows_.push_back(row);
+    bytes_ += rowBytes_;
+    for (const std::string& text : row.texts) bytes_ += sizeof text + text.size();
+    return bytes_ < kPortionBytes ? Result<void>() : run();
+  }
+  Result<std::vector<double>> finish() && {
+    CORBEL_CHECK(run());
+    return std::move(results_);
+  }
+
+ private:
+  static constexpr std::size_t kPortionBytes = 8 * limits::kMiB;
+
+  Result<void> run() {
+    if (rows_.empty()) return {};
+    CORBEL_TRY(const auto numbers, evaluate_(rows_));
+    if (numbers.size() != rows_.size()) return fail(ErrorCode::internal, "the model returned fewer rows than it got");
+    results_.insert(results_.end(), numbers.begin(), numbers.end());
+    rows_.clear();
+    bytes_ = 0;
+    return {};
+  }
+
+  const EvaluateRows& evaluate_;
+  const std::size_t rowBytes_;
+  std::vector<InputRow> rows_;
+  std::size_t bytes_ = 0;
+  std::vector<double> results_;
+};
+
 }  // namespace
 
 Result<SampledImportance> sampleImportance(const InputPlan& plan, const InputRow& row, const EvaluateRows& evaluate,
@@ -38,19 +78,18 @@ Result<SampledImportance> sampleImportance(const InputPlan& plan, const InputRow
   std::iota(order.begin(), order.end(), 0);
 
   std::vector<std::vector<std::size_t>> orders;
-  std::vector<InputRow> steps;
+  Evaluation evaluation(evaluate, fields);
   for (int sample = 0; sample < kSampledOrders; ++sample) {
     std::ranges::shuffle(order, random);
     orders.push_back(order);
     InputRow step = neutral;
-    steps.push_back(step);
+    CORBEL_CHECK(evaluation.add(step));
     for (const std::size_t field : order) {
       copyField(row, step, field);
-      steps.push_back(step);
+      CORBEL_CHECK(evaluation.add(step));
     }
   }
-  CORBEL_TRY(const auto results, evaluate(steps));
-  if (results.size() != steps.size()) return fail(ErrorCode::internal, "the model returned fewer rows than it got");
+  CORBEL_TRY(const auto results, std::move(evaluation).finish());
 
   SampledImportance importance{std::vector<double>(fields), results.front()};
   for (std::size_t sample = 0; sample < orders.size(); ++sample) {

@@ -22,7 +22,7 @@ using EvaluateRows = std::function<Result<std::vector<double>>(std::span<const I
 
 inline constexpr int kSampledOrders = 16;
 
-// Costs kSampledOrders * (fields + 1) rows, asked for at once. The same `seed` gives the same orders.
+// Costs kSampledOrders * (fields + 1) rows, asked for in portions of a few megabytes. The same `seed` gives the same orders.
 // The neutral row has missing values where fields may be missing, the middle of the declared range, else 0.
 Result<SampledImportance> sampleImportance(const InputPlan& plan, const InputRow& row, const EvaluateRows& evaluate,
                                            std::uint64_t seed);

@@ -7,6 +7,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/limits.h"
+
 namespace corbel::inference {
 namespace {
 
@@ -42,10 +44,53 @@ std::unexpected<Error> unfit(std::string message) {
   return fail(ErrorCode::unprocessable, "inputSchema does not fit the model file: " + std::move(message));
 }
 
-bool isNumeric(DataType type) { return type != DataType::text; }
+bool isInteger(DataType type) {
+  return type == DataType::int64 || type == DataType::int32 || type == DataType::uint8;
+}
 
+template <class Integer>
+bool holds(double value) {
+  // Beyond 2^53 a double no longer tells neighbouring integers apart.
+  constexpr double kExact = 9007199254740992.0;
+  return std::abs(value) <= kExact && std::in_range<Integer>(static_cast<std::int64_t>(value));
+}
+
+bool holds(DataType type, double value) {
+  switch (type) {
+    case DataType::float32: return std::abs(value) <= static_cast<double>(std::numeric_limits<float>::max());
+    case DataType::int64: return holds<std::int64_t>(value);
+    case DataType::int32: return holds<std::int32_t>(value);
+    case DataType::uint8: return holds<std::uint8_t>(value);
+    case DataType::float64:
+    case DataType::boolean:
+    case DataType::text: return std::isfinite(value);
+  }
+  std::unreachable();
+}
+
+// What a number must be to have its exact meaning in a tensor of this type.
+FieldKind kindFor(DataType type) {
+  if (type == DataType::text) return FieldKind::text;
+  if (type == DataType::boolean) return FieldKind::boolean;
+  return isInteger(type) ? FieldKind::integer : FieldKind::number;
+}
+
+// Scalars hold no rows, so they are no columns.
 bool isOneColumn(const TensorSpec& spec) {
-  return spec.shape.size() <= 1 || (spec.shape.size() == 2 && (spec.shape[1] == 1 || spec.shape[1] < 0));
+  return spec.shape.size() == 1 || (spec.shape.size() == 2 && (spec.shape[1] == 1 || spec.shape[1] < 0));
+}
+
+std::unexpected<Error> unfitImage(std::string message) {
+  return fail(ErrorCode::unprocessable,
+              "configuration.preprocessing.image does not fit the model file: " + std::move(message));
+}
+
+std::string shapeText(std::span<const std::int64_t> shape) {
+  std::string text;
+  for (const std::int64_t dimension : shape) {
+    text += (text.empty() ? "" : ", ") + (dimension < 0 ? std::string("any") : std::to_string(dimension));
+  }
+  return "[" + text + "]";
 }
 
 // The width of a [rows, columns] tensor; nothing when it is of another shape.
@@ -64,24 +109,22 @@ std::vector<InputField> fieldsOfFile(const Signature& signature) {
     fields.push_back(std::move(field));
   };
   if (!signature.featureNames.empty()) {
-    for (const std::string& feature : signature.featureNames) add(feature, FieldKind::number);
+    for (const std::string& feature : signature.featureNames) add(feature, kindFor(signature.inputs[0].type));
   } else if (signature.inputs.size() > 1) {
-    for (const TensorSpec& spec : signature.inputs) {
-      add(spec.name, isNumeric(spec.type) ? FieldKind::number : FieldKind::text);
-    }
+    for (const TensorSpec& spec : signature.inputs) add(spec.name, kindFor(spec.type));
   } else if (const auto columns = columnsOf(signature.inputs[0])) {
-    for (std::size_t i = 0; i < *columns; ++i) add("f" + std::to_string(i), FieldKind::number);
+    for (std::size_t i = 0; i < *columns; ++i) add("f" + std::to_string(i), kindFor(signature.inputs[0].type));
   }
   return fields;
 }
 
-// NaN has no meaning in an integer tensor; fields that may be missing are kept away from those in make().
+// put() keeps integer tensors free of what they cannot hold, make() keeps missing values away from them.
 template <class Number>
 Number convert(double value) {
   if constexpr (std::is_floating_point_v<Number>) {
     return static_cast<Number>(value);
   } else {
-    return std::isnan(value) ? Number{} : static_cast<Number>(static_cast<std::int64_t>(value));
+    return static_cast<Number>(static_cast<std::int64_t>(value));
   }
 }
 
@@ -103,25 +146,28 @@ Result<InputPlan> InputPlan::make(const Signature& signature, InputDeclaration d
   InputPlan plan;
   plan.declaration_ = std::move(declaration);
   plan.inputs_ = signature.inputs;
-  CORBEL_CHECK(plan.declaration_.image ? plan.planImage(signature) : plan.planFields(signature));
+  CORBEL_CHECK(plan.declaration_.image ? plan.planImage() : plan.planFields(signature));
   return plan;
 }
 
-Result<void> InputPlan::planImage(const Signature& signature) {
+Result<void> InputPlan::planImage() {
   form_ = InputForm::image;
-  const ImagePreprocessing& image = *declaration_.image;
   if (inputs_.size() != 1 || inputs_[0].type != DataType::float32) {
-    return unfit("an image needs a model with one float32 input");
+    return unfitImage("an image needs a model with one float32 input");
   }
-  std::size_t wanted = 1;
-  for (std::size_t d = 1; d < inputs_[0].shape.size(); ++d) {
-    if (inputs_[0].shape[d] > 0) wanted *= static_cast<std::size_t>(inputs_[0].shape[d]);
-  }
-  const std::size_t given = std::size_t{image.width} * image.height * image.channels;
-  const bool free = std::ranges::any_of(inputs_[0].shape | std::views::drop(1), [](auto d) { return d < 0; });
-  if (free || wanted == given) return {};
-  return unfit("the image gives " + std::to_string(given) + " numbers, the model takes " + std::to_string(wanted) +
-               " (" + signature.engine + ")");
+  const auto given = imageShape();
+  const auto& wanted = inputs_[0].shape;
+  const auto fits = [](std::int64_t takes, std::int64_t gets) { return takes < 0 || takes == gets; };
+  if (std::ranges::equal(wanted, given, fits)) return {};
+  return unfitImage("the image gives " + shapeText(given) + ", the model takes " + shapeText(wanted));
+}
+
+// [1, channels, height, width] in the declared order where the model has four dimensions, else one row of numbers.
+std::vector<std::int64_t> InputPlan::imageShape() const {
+  const ImagePreprocessing& image = *declaration_.image;
+  if (inputs_[0].shape.size() != 4) return {1, std::int64_t{image.width} * image.height * image.channels};
+  if (image.layout == ImageLayout::channelsFirst) return {1, image.channels, image.height, image.width};
+  return {1, image.height, image.width, image.channels};
 }
 
 Result<void> InputPlan::planFields(const Signature& signature) {
@@ -135,24 +181,40 @@ Result<void> InputPlan::planFields(const Signature& signature) {
     form_ = InputForm::tensors;
     return {};
   }
+  if (wanted > limits::kInputFields) {
+    return fail(ErrorCode::unprocessable, "model file: it takes " + std::to_string(wanted) + " values a row; at most " +
+                                              std::to_string(limits::kInputFields) + " are served");
+  }
   if (fields.empty()) fields = fieldsOfFile(signature);
   if (fields.size() != wanted) {
     return unfit("it declares " + std::to_string(fields.size()) + " fields, the model takes " + std::to_string(wanted));
   }
-  for (std::size_t i = 0; i < fields.size(); ++i) {
-    const DataType type = inputs_[target_ == Target::oneTensorEach ? i : 0].type;
-    if (type == DataType::text && fields[i].kind == FieldKind::category) fields[i].kind = FieldKind::text;
-    if ((type == DataType::text) != (fields[i].kind == FieldKind::text)) {
-      return unfit("field '" + fields[i].name + "' must be " + (type == DataType::text ? "a text" : "a number"));
-    }
-    const bool maybeMissing = fields[i].nullable || !fields[i].required;
-    if (maybeMissing && type != DataType::float32 && type != DataType::float64) {
-      return unfit("field '" + fields[i].name + "' cannot be missing in a tensor of type " + std::string(name(type)));
-    }
-    if (!byName_.emplace(fields[i].name, i).second) return unfit("field '" + fields[i].name + "' stands there twice");
-    hasTexts_ = hasTexts_ || fields[i].kind == FieldKind::text;
-  }
+  for (std::size_t i = 0; i < fields.size(); ++i) CORBEL_CHECK(planField(i));
   return {};
+}
+
+Result<void> InputPlan::planField(std::size_t index) {
+  InputField& field = declaration_.fields[index];
+  const DataType type = typeOf(index);
+  if (type == DataType::text && field.kind == FieldKind::category) field.kind = FieldKind::text;
+  if ((type == DataType::text) != (field.kind == FieldKind::text)) {
+    return unfit("field '" + field.name + "' must be " + (type == DataType::text ? "a text" : "a number"));
+  }
+  if (isInteger(type) && field.kind == FieldKind::number) field.kind = FieldKind::integer;
+  const bool maybeMissing = field.nullable || !field.required;
+  if (maybeMissing && type != DataType::float32 && type != DataType::float64) {
+    return unfit("field '" + field.name + "' cannot be missing in a tensor of type " + std::string(name(type)));
+  }
+  if (field.kind == FieldKind::category && !holds(type, static_cast<double>(field.categories.size()))) {
+    return unfit("field '" + field.name + "' has more categories than the model's " + std::string(name(type)) + " holds");
+  }
+  if (!byName_.emplace(field.name, index).second) return unfit("field '" + field.name + "' stands there twice");
+  hasTexts_ = hasTexts_ || field.kind == FieldKind::text;
+  return {};
+}
+
+DataType InputPlan::typeOf(std::size_t field) const {
+  return inputs_[target_ == Target::oneTensorEach ? field : 0].type;
 }
 
 std::optional<std::size_t> InputPlan::find(std::string_view name, std::size_t expected) const {
@@ -176,6 +238,10 @@ Result<void> InputPlan::put(InputRow& row, std::size_t index, double value) cons
   }
   if (field.kind == FieldKind::integer && value != std::floor(value)) {
     return fail(ErrorCode::invalidArgument, "must be an integer, got " + number(value));
+  }
+  if (!holds(typeOf(index), value)) {
+    return fail(ErrorCode::invalidArgument,
+                "must fit the model's " + std::string(name(typeOf(index))) + ", got " + number(value));
   }
   if ((field.minimum && value < *field.minimum) || (field.maximum && value > *field.maximum)) {
     return againstRules("must be " + allowedRange(field) + ", got " + number(value));
@@ -236,16 +302,7 @@ Tensors InputPlan::tensorsOf(std::span<const InputRow> rows) const {
 }
 
 Tensors InputPlan::tensorsOf(const Image& picture) const {
-  const ImagePreprocessing& image = *declaration_.image;
-  std::vector<std::int64_t> shape;
-  if (inputs_[0].shape.size() == 4) {
-    const bool first = image.layout == ImageLayout::channelsFirst;
-    shape = first ? std::vector<std::int64_t>{1, image.channels, image.height, image.width}
-                  : std::vector<std::int64_t>{1, image.height, image.width, image.channels};
-  } else {
-    shape = {1, static_cast<std::int64_t>(std::size_t{image.width} * image.height * image.channels)};
-  }
-  return {Tensor{std::move(shape), preprocess(picture, image)}};
+  return {Tensor{imageShape(), preprocess(picture, *declaration_.image)}};
 }
 
 }  // namespace corbel::inference

@@ -64,7 +64,8 @@ class InputPlan {
 
   InputRow blankRow() const;
   // Checks a value against the field's rules and puts it into the row. The message has no field name:
-  // "must be a number from 0 to 130, got 200". unprocessable: out of range or an unknown category.
+  // "must be a number from 0 to 130, got 200". invalid_argument: of another kind, or beyond the tensor's type.
+  // unprocessable: out of range or an unknown category.
   Result<void> put(InputRow& row, std::size_t field, double number) const;
   Result<void> put(InputRow& row, std::size_t field, std::string_view text) const;
   // Allowed when the field is nullable (null) or not required (left out).
@@ -78,7 +79,10 @@ class InputPlan {
   enum class Target : std::uint8_t { columnsOfOneTensor, oneTensorEach };
 
   Result<void> planFields(const Signature& signature);
-  Result<void> planImage(const Signature& signature);
+  Result<void> planField(std::size_t index);
+  Result<void> planImage();
+  std::vector<std::int64_t> imageShape() const;
+  DataType typeOf(std::size_t field) const;
 
   InputDeclaration declaration_;
   std::vector<TensorSpec> inputs_;

@@ -22,7 +22,11 @@ void RunWatch::watch() {
   while (!stopping_) {
     terminateLateRuns();
     nextLook_ = runs_.empty() ? SteadyTime::max() : runs_.begin()->first;
-    nextLook_ == SteadyTime::max() ? lock.wait(changed_) : void(lock.waitUntil(changed_, nextLook_));
+    if (nextLook_ == SteadyTime::max()) {
+      lock.wait(changed_);
+    } else {
+      lock.waitUntil(changed_, nextLook_);
+    }
   }
 }
 
@@ -30,24 +34,22 @@ void RunWatch::terminateLateRuns() {
   const SteadyTime now = std::chrono::steady_clock::now();
   while (!runs_.empty() && runs_.begin()->first <= now) {
     runs_.begin()->second->SetTerminate();
-    // Its guard still holds the entry: move it out of the way instead of erasing it.
-    auto node = runs_.extract(runs_.begin());
-    node.key() = SteadyTime::max();
-    runs_.insert(std::move(node));
+    runs_.erase(runs_.begin());
   }
 }
 
 // Most runs end long before their deadline: waking the thread for each of them would cost more than the run. It sleeps
 // on until the deadline it knew of, also when that run has ended.
-RunWatch::Guard::Guard(RunWatch& watch, Ort::RunOptions& options, Deadline deadline) : watch_(watch) {
-  MutexLock lock(watch_.mutex_);
-  entry_ = watch_.runs_.emplace(deadline.time(), &options);
+RunWatch::Guard::Guard(RunWatch& watch, Ort::RunOptions& options, Deadline deadline)
+    : watch_(watch), run_(deadline.time(), &options) {
+  const MutexLock lock(watch_.mutex_);
+  watch_.runs_.insert(run_);
   if (deadline.time() < watch_.nextLook_) watch_.changed_.notify_one();
 }
 
 RunWatch::Guard::~Guard() {
-  MutexLock lock(watch_.mutex_);
-  watch_.runs_.erase(entry_);
+  const MutexLock lock(watch_.mutex_);
+  watch_.runs_.erase(run_);
 }
 
 Result<std::shared_ptr<OnnxRuntime>> openOnnxRuntime(const OnnxRuntimeOptions& options, const Clock& clock) {
@@ -62,14 +64,16 @@ Result<std::shared_ptr<OnnxRuntime>> openOnnxRuntime(const OnnxRuntimeOptions& o
   const auto getBase = reinterpret_cast<GetBase>(dlsym(library, "OrtGetApiBase"));
   if (getBase == nullptr) return refuse("the file is not ONNX Runtime");
   const OrtApi* api = getBase()->GetApi(ORT_API_VERSION);
-  if (api == nullptr) return refuse("version 1.21 or later is needed, found " + std::string(getBase()->GetVersionString()));
+  if (api == nullptr)
+    return refuse("version 1.21 or later is needed, found " + std::string(getBase()->GetVersionString()));
   Ort::InitApi(api);
   try {
     Ort::ThreadingOptions threading;
     threading.SetGlobalIntraOpNumThreads(static_cast<int>(options.threads));
     threading.SetGlobalInterOpNumThreads(1);
     threading.SetGlobalSpinControl(0);
-    return std::make_shared<OnnxRuntime>(Ort::Env(threading, ORT_LOGGING_LEVEL_ERROR, "corbel"), clock);
+    // Errors come back as exceptions; the library would print them past the log.
+    return std::make_shared<OnnxRuntime>(Ort::Env(threading, ORT_LOGGING_LEVEL_FATAL, "corbel"), clock);
   } catch (const Ort::Exception& exception) {
     return fail(ErrorCode::failedPrecondition, "ONNX Runtime does not start", exception.what());
   }

@@ -4,9 +4,10 @@
 #include <onnxruntime_cxx_api.h>
 
 #include <condition_variable>
-#include <map>
 #include <memory>
+#include <set>
 #include <thread>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/deadline.h"
@@ -30,7 +31,7 @@ class RunWatch {
 
    private:
     RunWatch& watch_;
-    std::multimap<SteadyTime, Ort::RunOptions*>::iterator entry_;
+    const std::pair<SteadyTime, Ort::RunOptions*> run_;
   };
 
  private:
@@ -39,7 +40,7 @@ class RunWatch {
 
   Mutex mutex_;
   std::condition_variable changed_;
-  std::multimap<SteadyTime, Ort::RunOptions*> runs_ CORBEL_GUARDED_BY(mutex_);
+  std::set<std::pair<SteadyTime, Ort::RunOptions*>> runs_ CORBEL_GUARDED_BY(mutex_);  // those not told yet
   SteadyTime nextLook_ CORBEL_GUARDED_BY(mutex_) = SteadyTime::max();
   bool stopping_ CORBEL_GUARDED_BY(mutex_) = false;
   std::thread thread_;

@@ -2,13 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstring>
-#include <map>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
+#include "base/limits.h"
 #include "inference/onnx_library.h"
 #include "tree_builder.h"
 
@@ -93,17 +95,22 @@ std::vector<std::string> keysOf(const Ort::Value& keys) {
   return labels;
 }
 
-ZipMap unzip(const Ort::Value& sequence) {
+// internal: the rows differ, or are no floats; what they claim decides how much of them is read later.
+Result<ZipMap> unzip(const Ort::Value& sequence) {
   Ort::AllocatorWithDefaultOptions allocator;
   ZipMap result;
   std::vector<float> all;
   const std::size_t rows = sequence.GetCount();
   for (std::size_t row = 0; row < rows; ++row) {
     const Ort::Value map = sequence.GetValue(static_cast<int>(row), allocator);
-    if (row == 0) result.labels = keysOf(map.GetValue(0, allocator));
+    auto labels = keysOf(map.GetValue(0, allocator));
+    if (row == 0) result.labels = std::move(labels);
     const Tensor values = fromOrt(map.GetValue(1, allocator));
-    if (const auto* floats = std::get_if<std::vector<float>>(&values.values))
-      all.insert(all.end(), floats->begin(), floats->end());
+    const auto* floats = std::get_if<std::vector<float>>(&values.values);
+    if (floats == nullptr || floats->size() != result.labels.size()) {
+      return fail(ErrorCode::internal, "the model failed on this input", "rows of its map output differ");
+    }
+    all.insert(all.end(), floats->begin(), floats->end());
   }
   const auto classes = static_cast<std::int64_t>(result.labels.size());
   result.probabilities = Tensor{{static_cast<std::int64_t>(rows), classes}, std::move(all)};
@@ -122,6 +129,10 @@ std::unexpected<Error> refused(std::string message) { return fail(ErrorCode::unp
 
 // A row that takes no longer costs less than handing it to another thread and back.
 constexpr std::chrono::microseconds kQuick{50};
+// Graphs can take longer for some rows than for others. One that has kept a caller waiting like this is quick no more,
+// and no row of a quick graph may take longer than kPatience: others wait for the thread.
+constexpr std::chrono::milliseconds kNotQuick{20};
+constexpr std::chrono::milliseconds kPatience{500};
 
 class OnnxModel final : public Model {
  public:
@@ -143,9 +154,14 @@ class OnnxModel final : public Model {
   Result<void> inspectOutputs();
   void findClassifier();
   void findOutHowQuick();
+  Result<Tensors> runWithin(const Tensors& inputs, Deadline deadline) const;
+  Result<void> readOutput(std::size_t index, const Ort::Value& value);
   Result<void> check(const Tensors& inputs) const;
   Tensors neutralRow() const;
-  Result<std::vector<Ort::Value>> runSession(const Tensors& inputs, Deadline deadline) const;
+  // `read` turns the outputs into what is wanted while exceptions of the library are still caught.
+  template <class Read>
+  auto runSession(const Tensors& inputs, Deadline deadline, Read&& read) const
+      -> std::invoke_result_t<Read&, const std::vector<Ort::Value>&>;
 
   std::shared_ptr<OnnxRuntime> runtime_;
   mutable Ort::Session session_;
@@ -154,7 +170,7 @@ class OnnxModel final : public Model {
   std::vector<const char*> inputNames_;
   std::vector<const char*> outputNames_;
   std::vector<bool> isZipMap_;
-  bool quick_ = false;
+  mutable std::atomic<bool> quick_ = false;
 };
 
 Ort::Session OnnxModel::makeSession(const OnnxRuntime& runtime, std::span<const std::byte> file) {
@@ -223,47 +239,53 @@ Tensors OnnxModel::neutralRow() const {
 
 // Converters name and order outputs differently, but a classifier always has a label a row and a score a row and class.
 void OnnxModel::findClassifier() {
-  const auto probe = runSession(neutralRow(), Deadline::never());
-  if (!probe) return;
-  for (std::size_t i = 0; i < probe->size(); ++i) {
-    const int index = static_cast<int>(i);
-    if (isZipMap_[i]) {
-      ZipMap zipMap = unzip((*probe)[i]);
-      signature_.probabilities = index;
-      signature_.classLabels = std::move(zipMap.labels);
-      signature_.outputs[i].shape = {-1, static_cast<std::int64_t>(signature_.classLabels.size())};
-      continue;
-    }
-    const auto shape = (*probe)[i].GetTensorTypeAndShapeInfo().GetShape();
-    const DataType type = signature_.outputs[i].type;
-    const bool isLabel = (type == DataType::int64 || type == DataType::text) && shape.size() <= 2;
-    if (isLabel) signature_.labels = index;
-    if (!isLabel && shape.size() == 2 && shape[1] > 1) signature_.probabilities = index;
-  }
-  if (signature_.labels >= 0 && signature_.probabilities >= 0) {
-    signature_.task = ModelTask::classification;
-  } else {
-    signature_.labels = signature_.probabilities = -1;
+  Signature& found = signature_;
+  const auto read = [&](const std::vector<Ort::Value>& outputs) -> Result<void> {
+    for (std::size_t i = 0; i < outputs.size(); ++i) CORBEL_CHECK(readOutput(i, outputs[i]));
     const bool oneNumber =
-        probe->size() == 1 && !isZipMap_[0] && (*probe)[0].GetTensorTypeAndShapeInfo().GetElementCount() == 1;
-    if (oneNumber) signature_.task = ModelTask::regression;
+        outputs.size() == 1 && !isZipMap_[0] && outputs[0].GetTensorTypeAndShapeInfo().GetElementCount() == 1;
+    if (oneNumber) found.task = ModelTask::regression;
+    return {};
+  };
+  const auto probed = runSession(neutralRow(), Deadline::after(runtime_->clock(), limits::kValidationDeadline), read);
+  if (probed && found.labels >= 0 && found.probabilities >= 0) {
+    found.task = ModelTask::classification;
+    return;
+  }
+  found.labels = found.probabilities = -1;
+  found.classLabels.clear();
+}
+
+// The best of a few runs: what else the machine does meanwhile must not make a model slow for good.
+void OnnxModel::findOutHowQuick() {
+  constexpr int kRuns = 5;
+  const auto isRow = [](const TensorSpec& spec) {
+    return spec.shape.size() == 2 && spec.shape[0] < 0 && spec.shape[1] > 0;
+  };
+  if (!std::ranges::all_of(signature_.inputs, isRow)) return;
+  const Tensors row = neutralRow();
+  const Clock& clock = runtime_->clock();
+  for (int i = 0; i < kRuns && !quick_; ++i) {
+    const auto begin = clock.steady();
+    if (!runWithin(row, Deadline::after(clock, kPatience))) return;
+    quick_ = clock.steady() - begin <= kQuick;
   }
 }
 
-// The best of a few runs: what else the machine does meanwhile must not make a model slow for good. Where the rows of an
-// input are fixed or shapes are free, one run says little.
-void OnnxModel::findOutHowQuick() {
-  constexpr int kRuns = 5;
-  const auto oneRow = [](const TensorSpec& spec) {
-    return spec.shape.size() == 2 && spec.shape[0] < 0 && spec.shape[1] > 0;
-  };
-  if (!std::ranges::all_of(signature_.inputs, oneRow)) return;
-  const Tensors row = neutralRow();
-  for (int i = 0; i < kRuns && !quick_; ++i) {
-    const auto begin = runtime_->clock().steady();
-    if (!runSession(row, Deadline::never())) return;
-    quick_ = runtime_->clock().steady() - begin <= kQuick;
+Result<void> OnnxModel::readOutput(std::size_t index, const Ort::Value& value) {
+  if (isZipMap_[index]) {
+    CORBEL_TRY(ZipMap zipMap, unzip(value));
+    signature_.probabilities = static_cast<int>(index);
+    signature_.classLabels = std::move(zipMap.labels);
+    signature_.outputs[index].shape = {-1, static_cast<std::int64_t>(signature_.classLabels.size())};
+    return {};
   }
+  const auto shape = value.GetTensorTypeAndShapeInfo().GetShape();
+  const DataType type = signature_.outputs[index].type;
+  const bool isLabel = (type == DataType::int64 || type == DataType::text) && shape.size() <= 2;
+  if (isLabel) signature_.labels = static_cast<int>(index);
+  if (!isLabel && shape.size() == 2 && shape[1] > 1) signature_.probabilities = static_cast<int>(index);
+  return {};
 }
 
 Result<void> OnnxModel::check(const Tensors& inputs) const {
@@ -275,14 +297,16 @@ Result<void> OnnxModel::check(const Tensors& inputs) const {
     const TensorSpec& spec = signature_.inputs[i];
     bool fits = inputs[i].type() == spec.type && inputs[i].shape.size() == spec.shape.size();
     for (std::size_t d = 0; fits && d < spec.shape.size(); ++d) {
-      fits = spec.shape[d] < 0 || spec.shape[d] == inputs[i].shape[d];
+      fits = inputs[i].shape[d] >= 0 && (spec.shape[d] < 0 || spec.shape[d] == inputs[i].shape[d]);
     }
     if (!fits) return failField("/" + spec.name, "has the wrong type or shape for this model");
   }
   return {};
 }
 
-Result<std::vector<Ort::Value>> OnnxModel::runSession(const Tensors& inputs, Deadline deadline) const {
+template <class Read>
+auto OnnxModel::runSession(const Tensors& inputs, Deadline deadline, Read&& read) const
+    -> std::invoke_result_t<Read&, const std::vector<Ort::Value>&> {
   try {
     const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
     Ort::AllocatorWithDefaultOptions allocator;
@@ -290,8 +314,8 @@ Result<std::vector<Ort::Value>> OnnxModel::runSession(const Tensors& inputs, Dea
     for (const Tensor& tensor : inputs) values.push_back(toOrt(tensor, memory, allocator));
     Ort::RunOptions options;
     const RunWatch::Guard guard(runtime_->watch(), options, deadline);
-    return session_.Run(options, inputNames_.data(), values.data(), values.size(), outputNames_.data(),
-                        outputNames_.size());
+    return read(session_.Run(options, inputNames_.data(), values.data(), values.size(), outputNames_.data(),
+                             outputNames_.size()));
   } catch (const Ort::Exception& exception) {
     if (deadline.expired(runtime_->clock())) {
       return fail(ErrorCode::deadlineExceeded, "the prediction took longer than allowed");
@@ -302,12 +326,26 @@ Result<std::vector<Ort::Value>> OnnxModel::runSession(const Tensors& inputs, Dea
 
 Result<Tensors> OnnxModel::run(const Tensors& inputs, Deadline deadline) const {
   CORBEL_CHECK(check(inputs));
-  CORBEL_TRY(const auto values, runSession(inputs, deadline));
-  Tensors outputs;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    outputs.push_back(isZipMap_[i] ? unzip(values[i]).probabilities : fromOrt(values[i]));
-  }
+  if (!quick_ || inputs[0].shape[0] != 1) return runWithin(inputs, deadline);
+  const auto begin = runtime_->clock().steady();
+  auto outputs = runWithin(inputs, deadline.earlier(Deadline::at(begin + kPatience)));
+  if (runtime_->clock().steady() - begin > kNotQuick) quick_ = false;
   return outputs;
+}
+
+Result<Tensors> OnnxModel::runWithin(const Tensors& inputs, Deadline deadline) const {
+  return runSession(inputs, deadline, [&](const std::vector<Ort::Value>& values) -> Result<Tensors> {
+    Tensors outputs;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (!isZipMap_[i]) {
+        outputs.push_back(fromOrt(values[i]));
+        continue;
+      }
+      CORBEL_TRY(auto zipMap, unzip(values[i]));
+      outputs.push_back(std::move(zipMap.probabilities));
+    }
+    return outputs;
+  });
 }
 
 Result<Explanation> OnnxModel::explain(const Tensors&, Deadline) const {

@@ -31,27 +31,37 @@ inline std::string real(std::uint32_t field, float value) {
   return bytes;
 }
 
+// AttributeProto.AttributeType of onnx.proto.
+enum class Kind : std::int64_t { real = 1, integer = 2, word = 3, tensor = 4, graph = 5, floats = 6, integers = 7, texts = 8 };
+
 // Attributes of a node, in NodeProto's field 5.
-inline std::string attribute(std::string_view name, std::string_view content) {
-  return text(5, text(1, name) + std::string(content));
+inline std::string attribute(std::string_view name, Kind kind, std::string_view content) {
+  return text(5, text(1, name) + std::string(content) + number(20, static_cast<std::int64_t>(kind)));
 }
 inline std::string floats(std::string_view name, const std::vector<float>& values) {
   std::string content;
   for (const float value : values) content += real(7, value);
-  return attribute(name, content);
+  return attribute(name, Kind::floats, content);
 }
 inline std::string integers(std::string_view name, const std::vector<std::int64_t>& values) {
   std::string content;
   for (const std::int64_t value : values) content += number(8, value);
-  return attribute(name, content);
+  return attribute(name, Kind::integers, content);
 }
 inline std::string texts(std::string_view name, const std::vector<std::string_view>& values) {
   std::string content;
   for (const std::string_view value : values) content += text(9, value);
-  return attribute(name, content);
+  return attribute(name, Kind::texts, content);
 }
-inline std::string word(std::string_view name, std::string_view value) { return attribute(name, text(4, value)); }
-inline std::string integer(std::string_view name, std::int64_t value) { return attribute(name, number(3, value)); }
+inline std::string word(std::string_view name, std::string_view value) { return attribute(name, Kind::word, text(4, value)); }
+inline std::string integer(std::string_view name, std::int64_t value) {
+  return attribute(name, Kind::integer, number(3, value));
+}
+inline std::string graph(std::string_view name, std::string_view content) {
+  return attribute(name, Kind::graph, text(6, content));
+}
+
+inline std::string real(std::string_view name, float value) { return attribute(name, Kind::real, real(2, value)); }
 
 // TensorProto of floats, or of bytes (uint8), without its field number.
 inline std::string tensor(std::string_view name, const std::vector<std::int64_t>& dims,
@@ -65,7 +75,7 @@ inline std::string byteTensor(const std::vector<std::uint8_t>& values) {
   return number(2, 2) + number(1, std::int64_t(values.size())) + text(9, std::string(values.begin(), values.end()));
 }
 inline std::string tensorAttribute(std::string_view name, std::string_view tensor) {
-  return attribute(name, text(5, tensor));
+  return attribute(name, Kind::tensor, text(5, tensor));
 }
 
 inline std::string node(std::string_view type, const std::vector<std::string_view>& inputs,

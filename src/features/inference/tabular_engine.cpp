@@ -113,7 +113,7 @@ class TabularEngine final : public Model {
   Result<Tensors> run(const Tensors& inputs, Deadline deadline) const override;
   Result<Explanation> explain(const Tensors& inputs, Deadline deadline) const override;
   std::size_t memoryBytes() const override;
-  bool isQuick() const override { return true; }
+  bool isQuick() const override;
 
  private:
   void describe(std::string format);
@@ -314,6 +314,16 @@ std::vector<double> TabularEngine<Number>::explainRow(const TreeShap& shap, cons
   if (precisionOf(model_) == Precision::float64) return shap.explain(std::vector<double>(row.begin(), row.end()).data());
   const std::vector<float> floats(row.begin(), row.end());
   return shap.explain(floats.data());
+}
+
+// A tree costs some ten nanoseconds, a column a few more for each output.
+template <class Number>
+bool TabularEngine<Number>::isQuick() const {
+  constexpr std::size_t kQuickTrees = 5'000;
+  constexpr std::size_t kQuickProducts = 100'000;
+  const auto* forest = std::get_if<Forest>(&model_.predictor);
+  const bool smallForest = forest == nullptr || forest->trees.size() <= kQuickTrees;
+  return smallForest && width() * rawOutputs() <= kQuickProducts;
 }
 
 template <class Number>

@@ -20,7 +20,7 @@ struct Model {
   Framework framework = Framework::onnx;
   std::string category;
   std::string configuration;  // JSON object
-  std::string inputSchema;    // JSON Schema subset (see inference/input_schema.h); empty: what the file says
+  std::string inputSchema;    // JSON Schema subset (see declaration.h); empty: what the file says
   std::string outputSchema;   // JSON; empty: what the file says
   std::vector<std::string> tags;
   std::string card;  // Markdown

@@ -71,6 +71,11 @@ TEST(Settings, FileMayBeNamedByTheEnvironment) {
   EXPECT_EQ(configuration->settings.server.port, 7);
 }
 
+TEST(Settings, LetTheVariablesOfClientsPass) {
+  const auto configuration = load({.environment = {{"CORBEL_URL", "http://127.0.0.1:3004"}, {"CORBEL_KEY", "crb_x"}}});
+  EXPECT_TRUE(configuration) << configuration.error().message;
+}
+
 TEST(Settings, ReadEveryType) {
   const auto configuration =
       load({.environment = {{"CORBEL_MEMORY_LIMIT_BYTES", "1GB"},

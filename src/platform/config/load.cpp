@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/limits.h"
 #include "base/text.h"
@@ -16,6 +17,8 @@ namespace {
 
 constexpr std::string_view kPrefix = "CORBEL_";
 constexpr std::string_view kFileVariable = "CORBEL_CONFIG";
+// What the guides name their clients' address and key: a server started in the same shell has no use for them.
+constexpr std::array<std::string_view, 2> kClientVariables{"CORBEL_URL", "CORBEL_KEY"};
 constexpr std::string_view kFileSuffix = "_FILE";
 constexpr std::size_t kSecretBytes = 64 * limits::kKiB;
 
@@ -131,6 +134,7 @@ class Loader {
 
   void refuseUnknownVariables(const std::map<std::string, std::string>& environment) {
     std::vector<std::string> known{std::string(kFileVariable)};
+    known.insert(known.end(), kClientVariables.begin(), kClientVariables.end());
     for (const auto& entry : settingTable()) {
       known.push_back(environmentName(entry.name));
       if (entry.secret) known.push_back(known.back() + std::string(kFileSuffix));
