@@ -57,7 +57,13 @@ Result<std::unique_ptr<App>> App::start(const config::Settings& settings) {
   return app;
 }
 
-App::~App() { drain(Deadline::at(std::chrono::steady_clock::now())); }
+// No thread of ours may be left when the parts go that it works with.
+App::~App() {
+  drain(Deadline::at(std::chrono::steady_clock::now()));
+  apiPool_.reset();
+  cpuPool_.reset();
+  backgroundPool_.reset();
+}
 
 Result<void> App::openState() {
   CORBEL_TRY(installation_, openInstallation(settings_));
@@ -95,16 +101,20 @@ Result<void> App::buildFeatures() {
   intake_ = std::make_unique<models::ArtifactIntake>(
       *registry_, *objects_, [this](const objects::ObjectFile& file, Deadline deadline) {
         return inspectInChild(file, onnxRuntimeLibrary(settings_.inference), deadline, installation_->clock);
-      });
+      },
+      clock);
   serving_ = std::make_unique<models::Serving>(
       *registry_, [this](const models::Version& version) { return loadModel(version); },
       models::ServingOptions{settings_.inference.modelCacheSize, settings_.inference.modelCacheBytes.count}, clock);
-  registry_->onChange([this](const std::string& tenant, const std::string& modelId) { serving_->forget(tenant, modelId); });
+  registry_->onChange([this](models::ModelEvent event, const std::string& tenant, const std::string& modelId) {
+    event == models::ModelEvent::archived ? serving_->drop(tenant, modelId) : serving_->forget(tenant, modelId);
+  });
   predictionCache_ = std::make_unique<models::PredictionCache>(
       database, installation_->ids, clock, static_cast<std::int64_t>(settings_.predictionCache.maxBytes.count));
   const unsigned cpus = settings_.inference.threads > 0 ? settings_.inference.threads : exec::availableCpus();
   apiPool_ = makePool("api", 4, 1'000, metrics_, clock);
   cpuPool_ = makePool("cpu", cpus, 1'000, metrics_, clock);
+  backgroundPool_ = makePool("background", 2, 64, metrics_, clock);
   return {};
 }
 
@@ -114,7 +124,7 @@ void App::buildApi() {
   auto& directory = *installation_->directory;
   modelsApi_ = std::make_unique<native::ModelsApi>(*registry_, directory);
   versionsApi_ = std::make_unique<native::VersionsApi>(
-      native::VersionsApi::Parts{*registry_, *intake_, *serving_, *objects_, directory, *apiPool_});
+      native::VersionsApi::Parts{*registry_, *intake_, *serving_, *objects_, directory, *apiPool_, *backgroundPool_});
   predictionsApi_ = std::make_unique<native::PredictionsApi>(native::PredictionsApi::Parts{
       *serving_, *predictionCache_, *cpuPool_, metrics_, installation_->ids, clock});
   keysApi_ = std::make_unique<native::KeysApi>(keys, directory);
@@ -240,7 +250,7 @@ void App::observeParts() {
   };
   using One = std::array<std::string_view, 1>;
   using None = std::array<std::string_view, 0>;
-  for (const exec::Pool* pool : {apiPool_.get(), cpuPool_.get()}) {
+  for (const exec::Pool* pool : {apiPool_.get(), cpuPool_.get(), backgroundPool_.get()}) {
     gauge(metrics::kPoolQueued, One{pool->name()}, [pool] { return static_cast<double>(pool->stats().queued); });
     gauge(metrics::kPoolRefused, One{pool->name()}, [pool] { return static_cast<double>(pool->stats().refused); });
   }
@@ -289,6 +299,7 @@ void App::drain(Deadline deadline) {
   }
   if (apiPool_) apiPool_->stop(deadline);
   if (cpuPool_) cpuPool_->stop(deadline);
+  if (backgroundPool_) backgroundPool_->stop(deadline);
   if (installation_ && installation_->keys) {
     static_cast<void>(installation_->keys->saveLastUse(Deadline::after(installation_->clock, std::chrono::seconds(2))));
   }

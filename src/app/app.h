@@ -85,6 +85,7 @@ class App {
   std::unique_ptr<models::PredictionCache> predictionCache_;
   std::unique_ptr<exec::Pool> apiPool_;
   std::unique_ptr<exec::Pool> cpuPool_;
+  std::unique_ptr<exec::Pool> backgroundPool_;
   std::unique_ptr<gates::Gates> gates_;
   std::unique_ptr<gates::Accounting> accounting_;
   std::unique_ptr<native::ModelsApi> modelsApi_;

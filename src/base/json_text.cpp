@@ -98,4 +98,18 @@ void appendJsonString(std::string& out, std::string_view text) {
   out += '"';
 }
 
+std::string pointerPart(std::string_view name) {
+  std::string part = "/";
+  for (const char c : name) {
+    if (c == '~') {
+      part += "~0";
+    } else if (c == '/') {
+      part += "~1";
+    } else {
+      part += c;
+    }
+  }
+  return part;
+}
+
 }  // namespace corbel

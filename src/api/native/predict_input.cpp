@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -9,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/json_text.h"
 #include "base/limits.h"
 #include "crypto/encoding.h"
 #include "json/cursor.h"
@@ -24,20 +26,6 @@ using inference::Tensors;
 
 constexpr std::string_view kInput = "/input";
 constexpr std::string_view kTooLarge = "must be a number from -1.7976931348623157e308 to 1.7976931348623157e308";
-
-std::string escaped(std::string_view key) {
-  std::string text;
-  for (const char c : key) {
-    if (c == '~') {
-      text += "~0";
-    } else if (c == '/') {
-      text += "~1";
-    } else {
-      text += c;
-    }
-  }
-  return text;
-}
 
 // Collects what is wrong, so that a caller can mend everything at once.
 class Problems {
@@ -63,7 +51,7 @@ class Problems {
   void add(std::string_view name, std::string message) {
     ++count_;
     if (fields_.size() < limits::kFieldErrors) {
-      fields_.push_back({std::string(kInput) + "/" + escaped(name), std::move(message)});
+      fields_.push_back({std::string(kInput) + pointerPart(name), std::move(message)});
     }
   }
   std::vector<FieldError> fields_;
@@ -195,6 +183,18 @@ Result<models::PredictionInput> readImage(json::Cursor& cursor, const InputPlan&
   return *std::move(image);
 }
 
+// The number as an element, if that holds it: integers exactly, floats within their range.
+template <class Element>
+std::optional<Element> elementOf(const json::Number& number) {
+  if constexpr (std::is_integral_v<Element>) {
+    if (!number.isInteger || !std::in_range<Element>(number.integer)) return std::nullopt;
+    return static_cast<Element>(number.integer);
+  } else {
+    if (std::abs(number.value) > static_cast<double>(std::numeric_limits<Element>::max())) return std::nullopt;
+    return static_cast<Element>(number.value);
+  }
+}
+
 // Nested lists of one tensor. The shape is that of the first element at each depth; all others must agree.
 class TensorReader {
  public:
@@ -206,7 +206,7 @@ class TensorReader {
     CORBEL_CHECK(readDepth(0));
     for (std::size_t d = 0; d < shape_.size(); ++d) {
       const bool fixed = d > 0 && spec_.shape[d] >= 0;
-      if (fixed && shape_[d] != spec_.shape[d]) return wrongShape();
+      if (shape_[d] < 1 || (fixed && shape_[d] != spec_.shape[d])) return wrongShape();
     }
     tensor_.shape = shape_;
     return std::move(tensor_);
@@ -247,18 +247,14 @@ class TensorReader {
           } else {
             const auto number = cursor_.number();
             if (number && !std::isfinite(number->value)) return failField(pointer_, std::string(kTooLarge));
-            if (!number || (std::is_integral_v<Element> && !(number->isInteger && std::in_range<Whole<Element>>(number->integer)))) {
-              return wrongShape();
-            }
-            values.push_back(static_cast<Element>(number->value));
+            const auto element = number ? elementOf<Element>(*number) : std::nullopt;
+            if (!element) return wrongShape();
+            values.push_back(*element);
           }
           return {};
         },
         tensor_.values);
   }
-
-  template <class Element>
-  using Whole = std::conditional_t<std::is_integral_v<Element>, Element, std::int64_t>;
 
   json::Cursor& cursor_;
   const inference::TensorSpec& spec_;
@@ -277,7 +273,7 @@ Result<models::PredictionInput> readTensors(json::Cursor& cursor, const inferenc
     cursor.enterObject();
     while (cursor.nextField()) {
       const auto spec = std::ranges::find(inputs, cursor.key(), &inference::TensorSpec::name);
-      const std::string pointer = std::string(kInput) + "/" + escaped(cursor.key());
+      const std::string pointer = std::string(kInput) + pointerPart(cursor.key());
       if (spec == inputs.end()) return failField(pointer, "is not an input of this model");
       auto& target = read[static_cast<std::size_t>(spec - inputs.begin())];
       if (target) return failField(pointer, "stands there twice");
@@ -287,7 +283,7 @@ Result<models::PredictionInput> readTensors(json::Cursor& cursor, const inferenc
   if (!cursor.finish()) return malformed(cursor);
   Tensors tensors;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (!read[i]) return failField(std::string(kInput) + "/" + escaped(inputs[i].name), "is required");
+    if (!read[i]) return failField(std::string(kInput) + pointerPart(inputs[i].name), "is required");
     tensors.push_back(*std::move(read[i]));
   }
   return tensors;

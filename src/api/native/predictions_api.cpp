@@ -1,5 +1,6 @@
 #include "native/predictions_api.h"
 
+#include <exception>
 #include <memory>
 #include <utility>
 
@@ -7,6 +8,7 @@
 #include "native/models_api.h"
 #include "native/predict_input.h"
 #include "native/prediction_text.h"
+#include "telemetry/log.h"
 #include "telemetry/metric_table.h"
 
 namespace corbel::native {
@@ -35,10 +37,12 @@ std::string_view optionsKey(const PredictOptions& options) {
   return kKeys[(options.includeConfidence ? 1 : 0) + (options.includeFeatureImportance ? 2 : 0)];
 }
 
-// A named row of a quick model costs less than handing it to another thread.
-bool runsAtOnce(const models::ServedModel& served, const PredictOptions& options) {
-  const bool oneRow = served.plan.form() == inference::InputForm::fields;
-  return oneRow && served.engine->isQuick() && served.cacheTtl.count() == 0 && !options.includeFeatureImportance;
+// A named row of a quick model costs less than handing it to another thread; a picture or a long text does not.
+bool runsAtOnce(const models::ServedModel& served, const PredictRequest& request) {
+  constexpr std::size_t kShortInput = 16 * limits::kKiB;
+  return served.engine->isQuick() && served.plan.form() == inference::InputForm::fields &&
+         request.input.text.size() <= kShortInput && served.cacheTtl.count() == 0 &&
+         !request.options.includeFeatureImportance;
 }
 
 }  // namespace
@@ -64,16 +68,26 @@ void PredictionsApi::predict(http::Call call, PredictRequest request, http::Repl
   Work work{std::move(call), std::move(request), std::move(reply), std::move(which), deadline, nullptr};
   work.served = parts_.serving.find(work.call.tenant(), work.call.parameter("model"), work.which);
   (work.served ? modelHits_ : modelMisses_).add();
-  if (work.served && runsAtOnce(*work.served, work.request.options)) return run(std::move(work));
+  if (work.served && runsAtOnce(*work.served, work.request)) return run(std::move(work));
   runOnPool(std::move(work));
 }
 
 void PredictionsApi::runOnPool(Work work) {
   auto shared = std::make_shared<Work>(std::move(work));
-  const bool accepted = parts_.pool.tryRun([this, shared] { loadAndRun(std::move(*shared)); });
+  const bool accepted = parts_.pool.tryRun([this, shared] { runGuarded(std::move(*shared)); });
   if (accepted) return;
   shared->call.addHeader("Retry-After", "1");
   shared->reply(fail(ErrorCode::unavailable, "Too many predictions are waiting. Try again in a second."));
+}
+
+// What the libraries throw (no memory for a large model) ends here: the pool's threads must not. The reply that is dropped
+// on the way answers 500.
+void PredictionsApi::runGuarded(Work work) {
+  try {
+    loadAndRun(std::move(work));
+  } catch (const std::exception& exception) {
+    log::error("predictions", "a prediction failed", {{"detail", std::string_view(exception.what())}});
+  }
 }
 
 void PredictionsApi::loadAndRun(Work work) {
@@ -109,7 +123,8 @@ Result<http::Response> PredictionsApi::respond(const Work& work) {
   std::string hash;
   std::optional<std::string> members;
   if (served.cacheTtl.count() > 0) {
-    hash = models::PredictionCache::hashOf(served.versionId, work.request.input.text, optionsKey(work.request.options));
+    hash = models::PredictionCache::hashOf(served.versionId, served.modelRevision, work.request.input.text,
+                                           optionsKey(work.request.options));
     members = parts_.cache.find(work.call.tenant(), hash, work.deadline);
     facts.cached = members.has_value();
   }

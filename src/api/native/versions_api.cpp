@@ -83,18 +83,25 @@ Result<std::shared_ptr<http::BodySink>> VersionsApi::beginUpload(http::Call& cal
   return std::make_shared<ArtifactSink>(std::move(writer), parts_.pool);
 }
 
-Result<http::Created<VersionView>> VersionsApi::finishUpload(http::Call& call, const NewVersionQuery& request) {
+void VersionsApi::finishUpload(http::Call call, NewVersionQuery request, http::Reply<http::Created<VersionView>> reply) {
+  auto shared = std::make_shared<http::Reply<http::Created<VersionView>>>(std::move(reply));
+  const bool accepted = parts_.background.tryRun([this, call, request = std::move(request), shared]() mutable {
+    (*shared)(addVersion(call, request));
+  });
+  if (accepted) return;
+  call.addHeader("Retry-After", "10");
+  (*shared)(fail(ErrorCode::unavailable, "Too many uploads are being checked. Try again in a few seconds."));
+}
+
+Result<http::Created<VersionView>> VersionsApi::addVersion(const http::Call& call, const NewVersionQuery& request) {
   auto& sink = static_cast<ArtifactSink&>(*call.context().upload);
   models::NewVersion fresh;
   fresh.source = request.source;
   fresh.dataHash = request.dataHash;
   fresh.parent = request.parent;
   fresh.notes = request.notes;
-  // The time that sending took is over; opening the file gets its own.
-  models::Scope scope = scopeOf(call);
-  scope.deadline = Deadline::at(std::chrono::steady_clock::now() + limits::kValidationDeadline);
-  auto finished =
-      parts_.intake.finish(scope, call.parameter("model"), sink.writer(), std::move(fresh), quotaOf(parts_.directory, call));
+  auto finished = parts_.intake.finish(scopeOf(call), call.parameter("model"), sink.writer(), std::move(fresh),
+                                       quotaOf(parts_.directory, call));
   if (!finished) return std::unexpected(inQuery(std::move(finished).error()));
   const auto& version = *finished;
   return http::Created<VersionView>{

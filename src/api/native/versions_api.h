@@ -33,7 +33,8 @@ class VersionsApi {
     models::Serving& serving;
     objects::ObjectStore& objects;
     const identity::Directory& directory;
-    exec::Pool& pool;  // for writing uploads
+    exec::Pool& pool;        // for writing uploads
+    exec::Pool& background;  // for opening them, which takes seconds
   };
   explicit VersionsApi(Parts parts) : parts_(parts) {}
 
@@ -69,7 +70,8 @@ class VersionsApi {
 
  private:
   Result<std::shared_ptr<http::BodySink>> beginUpload(http::Call& call);
-  Result<http::Created<VersionView>> finishUpload(http::Call& call, const NewVersionQuery& request);
+  void finishUpload(http::Call call, NewVersionQuery request, http::Reply<http::Created<VersionView>> reply);
+  Result<http::Created<VersionView>> addVersion(const http::Call& call, const NewVersionQuery& request);
   Result<Page<VersionView>> list(http::Call& call, const ListVersions& request);
   Result<Comparison> compare(http::Call& call, const CompareQuery& request);
   Result<VersionView> read(http::Call& call);

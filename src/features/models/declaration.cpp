@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/json_text.h"
+#include "base/limits.h"
 #include "json/cursor.h"
 #include "json/decode.h"
 
@@ -17,16 +19,6 @@ using inference::InputField;
 
 std::unexpected<Error> wrong(std::string pointer, std::string message) {
   return failField(std::move(pointer), std::move(message), ErrorCode::unprocessable);
-}
-
-std::string escaped(std::string_view key) {
-  std::string text;
-  for (const char c : key) {
-    if (c == '~') text += "~0";
-    else if (c == '/') text += "~1";
-    else text += c;
-  }
-  return text;
 }
 
 // Moves an error of a part of the document under the pointer of that part.
@@ -91,7 +83,7 @@ Result<InputField> readField(json::Cursor& cursor, std::string name, const std::
   field.name = std::move(name);
   field.required = false;
   CORBEL_CHECK(eachMember(cursor, pointer, [&](const std::string& key) -> Result<void> {
-    const std::string at = pointer + "/" + escaped(key);
+    const std::string at = pointer + pointerPart(key);
     if (key == "type") return readType(cursor, field, at);
     if (key == "minimum") {
       CORBEL_TRY(field.minimum, readBound(cursor, at));
@@ -111,6 +103,12 @@ Result<InputField> readField(json::Cursor& cursor, std::string name, const std::
     return {};
   }));
   if (field.kind == FieldKind::category && field.categories.empty()) field.kind = FieldKind::text;
+  if (field.kind != FieldKind::category && !field.categories.empty()) {
+    return wrong(pointer + "/enum", "is for fields of type string");
+  }
+  if (field.minimum && field.maximum && *field.minimum > *field.maximum) {
+    return wrong(pointer + "/minimum", "must not be above the maximum");
+  }
   return field;
 }
 
@@ -119,14 +117,14 @@ Result<std::vector<InputField>> readInputSchema(std::string_view schema) {
   std::vector<std::string> required;
   json::Cursor cursor(schema);
   CORBEL_CHECK(eachMember(cursor, "/inputSchema", [&](const std::string& key) -> Result<void> {
-    const std::string at = "/inputSchema/" + escaped(key);
+    const std::string at = "/inputSchema" + pointerPart(key);
     if (key == "required") {
       CORBEL_TRY(required, readTexts(cursor, at));
       return {};
     }
     if (key == "properties") {
       return eachMember(cursor, at, [&](const std::string& name) -> Result<void> {
-        CORBEL_TRY(auto field, readField(cursor, name, at + "/" + escaped(name)));
+        CORBEL_TRY(auto field, readField(cursor, name, at + pointerPart(name)));
         fields.push_back(std::move(field));
         return {};
       });
@@ -198,6 +196,9 @@ Result<inference::ImagePreprocessing> toPreprocessing(const ImageSettings& setti
   const std::string at = "/configuration/preprocessing/image";
   const auto channels = static_cast<std::size_t>(settings.channels);
   if (channels == 2) return wrong(at + "/channels", "must be 1 (grey) or 3 (RGB)");
+  if (static_cast<std::size_t>(settings.width) * static_cast<std::size_t>(settings.height) > limits::kPreparedPixels) {
+    return wrong(at, "may have at most " + std::to_string(limits::kPreparedPixels) + " pixels");
+  }
   inference::ImagePreprocessing image;
   image.width = static_cast<std::uint32_t>(settings.width);
   image.height = static_cast<std::uint32_t>(settings.height);

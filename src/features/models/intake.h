@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
 #include "base/mutex.h"
 #include "base/result.h"
 #include "inference/model.h"
@@ -22,14 +23,16 @@ class ArtifactIntake {
   // Opens the file where it can do no harm, and tells what it is. unprocessable: no engine can open it.
   using Inspect = std::function<Result<inference::Signature>(const objects::ObjectFile&, Deadline)>;
 
-  ArtifactIntake(Registry& registry, objects::ObjectStore& objects, Inspect inspect)
-      : registry_(registry), objects_(objects), inspect_(std::move(inspect)) {}
+  ArtifactIntake(Registry& registry, objects::ObjectStore& objects, Inspect inspect, const Clock& clock)
+      : registry_(registry), objects_(objects), inspect_(std::move(inspect)), clock_(clock) {}
 
   // Where the file's bytes go. not_found: no such model. insufficient_storage: the tenant's quota is used up.
   Result<std::unique_ptr<objects::ObjectWriter>> begin(const Scope& scope, std::string_view ref, const Quota& quota);
 
-  // All bytes were appended. The artifact and signature of `version` are filled in here. unprocessable: the file cannot be
-  // opened, or does not fit the model's inputSchema. Errors of the store and the disk pass through.
+  // All bytes were appended. The artifact and signature of `version` are filled in here. The time that sending took is
+  // over: this has limits::kValidationDeadline, whatever scope.deadline says. unprocessable: the file cannot be opened, or
+  // does not fit the model's inputSchema. aborted: the same content was just being removed. Errors of the registry, the
+  // store and the disk pass through.
   Result<Version> finish(const Scope& scope, std::string_view ref, objects::ObjectWriter& file, NewVersion version,
                          const Quota& quota);
 
@@ -37,12 +40,13 @@ class ArtifactIntake {
   // Keeps an object from being removed while one of several uploads of it is under way.
   class InUse;
   Result<Version> accept(const Scope& scope, std::string_view ref, const objects::ObjectInfo& object,
-                         NewVersion version);
-  void removeIfUnused(const objects::Digest& digest, Deadline deadline);
+                         NewVersion version, const Quota& quota);
+  void removeIfUnused(const objects::Digest& digest);
 
   Registry& registry_;
   objects::ObjectStore& objects_;
   Inspect inspect_;
+  const Clock& clock_;
   Mutex mutex_;
   std::map<objects::Digest, int> inUse_ CORBEL_GUARDED_BY(mutex_);
 };

@@ -1,5 +1,6 @@
 #include "models/predicting.h"
 
+#include <algorithm>
 #include <span>
 #include <utility>
 
@@ -32,14 +33,24 @@ double numberOf(const inference::Prediction& prediction, std::optional<std::size
   return prediction.values.empty() ? 0 : prediction.values.front();
 }
 
+// Some graphs were exported for one row.
+bool takesManyRows(const ServedModel& served) {
+  return std::ranges::all_of(served.engine->signature().inputs,
+                             [](const auto& input) { return !input.shape.empty() && input.shape[0] < 0; });
+}
+
 Result<FeatureImportance> sampled(const ServedModel& served, const InputRow& row,
                                   const inference::Prediction& prediction, Deadline deadline) {
   const auto evaluate = [&](std::span<const InputRow> rows) -> Result<std::vector<double>> {
-    CORBEL_TRY(const auto outputs, served.engine->run(served.plan.tensorsOf(rows), deadline));
     std::vector<double> numbers;
-    for (std::size_t r = 0; r < rows.size(); ++r) {
-      CORBEL_TRY(const auto one, predictionOf(served.engine->signature(), outputs, r));
-      numbers.push_back(numberOf(one, prediction.classIndex));
+    const std::size_t together = takesManyRows(served) ? rows.size() : 1;
+    for (std::size_t first = 0; first < rows.size(); first += together) {
+      const auto part = rows.subspan(first, together);
+      CORBEL_TRY(const auto outputs, served.engine->run(served.plan.tensorsOf(part), deadline));
+      for (std::size_t r = 0; r < part.size(); ++r) {
+        CORBEL_TRY(const auto one, predictionOf(served.engine->signature(), outputs, r));
+        numbers.push_back(numberOf(one, prediction.classIndex));
+      }
     }
     return numbers;
   };

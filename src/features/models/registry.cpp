@@ -22,9 +22,11 @@ std::unexpected<Error> noModel(std::string_view ref) {
 }
 
 std::unexpected<Error> noVersion(const Model& model, int number) {
+  if (model.latestVersion == 0) {
+    return fail(ErrorCode::notFound, "Model '" + model.name + "' has no version yet; upload the first one.");
+  }
   return fail(ErrorCode::notFound, "Model '" + model.name + "' has no version " + std::to_string(number) +
-                                       (model.latestVersion == 0 ? "; upload its first version."
-                                                                 : "; the latest is " + std::to_string(model.latestVersion) + "."));
+                                       "; the latest is " + std::to_string(model.latestVersion) + ".");
 }
 
 Result<Model> require(const RegistryReader& reader, std::string_view ref) {
@@ -52,6 +54,29 @@ Result<int> versionNumber(const RegistryReader& reader, const Model& model, cons
   if (number) return *number;
   if (which.alias.empty()) return model.latestVersion;
   return fail(ErrorCode::notFound, "Model '" + model.name + "' has no alias '" + which.alias + "'.");
+}
+
+// Within the transaction that added the version, so that uploads at the same time cannot pass the quota together.
+Result<void> checkStorage(const RegistryReader& reader, const Quota& quota) {
+  if (!quota.storageBytes) return {};
+  CORBEL_TRY(const std::int64_t stored, reader.storedBytes());
+  if (stored <= *quota.storageBytes) return {};
+  return fail(ErrorCode::insufficientStorage, "With this file the tenant would use more than its storage of " +
+                                                  std::to_string(*quota.storageBytes) + " bytes.");
+}
+
+Result<void> checkAliasCount(const RegistryReader& reader, const Model& model) {
+  CORBEL_TRY(const auto aliases, reader.aliases(model.id));
+  if (aliases.size() < kMaxAliases) return {};
+  return fail(ErrorCode::unprocessable, "Model '" + model.name + "' has " + std::to_string(kMaxAliases) +
+                                            " aliases, the most allowed; remove one.");
+}
+
+// Any alias that points somewhere was moved there.
+Result<AliasChange> lastMove(const RegistryReader& reader, const Model& model, std::string_view alias) {
+  CORBEL_TRY(auto last, reader.lastChange(model.id, alias));
+  if (!last) return fail(ErrorCode::internal, "The alias has no history.");
+  return *std::move(last);
 }
 
 }  // namespace
@@ -135,7 +160,7 @@ Result<Model> Registry::change(const Scope& scope, std::string_view ref, std::op
   if (!changed && changed.error().code == ErrorCode::alreadyExists) {
     return failField("/name", "is taken by another model", ErrorCode::alreadyExists);
   }
-  if (changed) announce(scope, changed->id);
+  if (changed) announce(changed->archivedAt ? ModelEvent::archived : ModelEvent::changed, scope, changed->id);
   return changed;
 }
 
@@ -147,7 +172,8 @@ Result<void> Registry::archive(const Scope& scope, std::string_view ref) {
   return {};
 }
 
-Result<Version> Registry::addVersion(const Scope& scope, std::string_view ref, NewVersion fresh) {
+Result<Version> Registry::addVersion(const Scope& scope, std::string_view ref, NewVersion fresh,
+                                     const Quota& quota) {
   Version version{.id = ids_.next(),
                   .modelId = {},
                   .artifactSha256 = std::move(fresh.artifactSha256),
@@ -174,11 +200,12 @@ Result<Version> Registry::addVersion(const Scope& scope, std::string_view ref, N
         CORBEL_TRY(const bool updated, writer.update(model, before));
         if (!updated) return fail(ErrorCode::aborted, "The model was changed at the same time; try again.");
         CORBEL_CHECK(writer.insert(version));
+        CORBEL_CHECK(checkStorage(reader, quota));
         if (version.number > 1) return {};
         return writer.setAlias(model.id, makeChange(scope, kChampion, 1, std::nullopt), ids_.next());
       },
       scope.deadline));
-  announce(scope, version.modelId);
+  announce(ModelEvent::changed, scope, version.modelId);
   return version;
 }
 
@@ -243,23 +270,26 @@ Result<std::vector<Alias>> Registry::aliases(const Scope& scope, std::string_vie
 
 Result<AliasChange> Registry::promote(const Scope& scope, std::string_view ref, std::string_view alias,
                                       std::optional<int> version) {
-  std::string modelId;
+  std::string movedModel;
   auto change = database_.write(
       [&](store::Transaction& tx) -> Result<AliasChange> {
         const RegistryReader registry(tx, scope.tenant);
+        movedModel.clear();
         CORBEL_TRY(const auto model, requireActive(registry, ref));
-        modelId = model.id;
         if (version) CORBEL_CHECK(requireVersion(registry, model, *version));
         CORBEL_TRY(const auto previous, registry.alias(model.id, alias));
         if (!version && !previous) {
           return fail(ErrorCode::notFound, "Model '" + model.name + "' has no alias '" + std::string(alias) + "'.");
         }
+        if (version == previous) return lastMove(registry, model, alias);
+        if (!previous) CORBEL_CHECK(checkAliasCount(registry, model));
         auto made = makeChange(scope, alias, version, previous);
         CORBEL_CHECK(RegistryWriter(tx, scope.tenant).setAlias(model.id, made, ids_.next()));
+        movedModel = model.id;
         return made;
       },
       scope.deadline);
-  if (change) announce(scope, modelId);
+  if (change && !movedModel.empty()) announce(ModelEvent::changed, scope, movedModel);
   return change;
 }
 
@@ -279,7 +309,7 @@ Result<AliasChange> Registry::rollBack(const Scope& scope, std::string_view ref,
         return made;
       },
       scope.deadline);
-  if (change) announce(scope, modelId);
+  if (change) announce(ModelEvent::changed, scope, modelId);
   return change;
 }
 
@@ -293,8 +323,8 @@ Result<std::vector<AliasChange>> Registry::history(const Scope& scope, std::stri
       scope.deadline);
 }
 
-void Registry::announce(const Scope& scope, const std::string& modelId) const {
-  if (changed_) changed_(std::string(scope.tenant), modelId);
+void Registry::announce(ModelEvent event, const Scope& scope, const std::string& modelId) const {
+  if (listener_) listener_(event, std::string(scope.tenant), modelId);
 }
 
 AliasChange Registry::makeChange(const Scope& scope, std::string_view alias, std::optional<int> version,

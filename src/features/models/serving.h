@@ -5,8 +5,10 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <condition_variable>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -29,6 +31,7 @@ struct ServedModel {
   std::string modelName;
   std::string versionId;
   int version = 0;
+  int modelRevision = 0;  // of the settings that plan, labels and cacheTtl were made from
   std::string artifactSha256;
   std::shared_ptr<const inference::Model> engine;
   inference::InputPlan plan;
@@ -62,33 +65,41 @@ class Serving {
   // Without waiting: null when that spelling of the version was not asked for since it was loaded. A prediction's way.
   std::shared_ptr<const ServedModel> find(std::string_view tenant, std::string_view ref, const VersionRef& which) const;
 
-  // Loads it when it is not in memory; waits for the store and the file. Concurrent callers load once.
+  // Loads it when it is not in memory; waits for the store and the file. Concurrent callers load once, others are not kept
+  // waiting. deadline_exceeded: somebody else was still loading it.
   Result<std::shared_ptr<const ServedModel>> load(const Scope& scope, std::string_view ref, const VersionRef& which);
 
   // Drops it from memory; runs under way finish. False: it was not loaded.
   bool unload(std::string_view tenant, std::string_view modelId, int version);
-  // The model's settings, versions or aliases changed: what its names mean is looked up anew.
+  // The model's settings, versions or aliases changed: what its names mean is looked up anew; engines stay loaded.
   void forget(std::string_view tenant, std::string_view modelId);
+  // Drops all of the model's versions from memory; runs under way finish.
+  void drop(std::string_view tenant, std::string_view modelId);
 
-  std::vector<std::shared_ptr<const ServedModel>> loaded(std::string_view tenant) const;
   ServingStats stats() const;
 
  private:
   struct Table;
-  std::shared_ptr<const ServedModel> findVersion(const std::string& versionId) const;
-  Result<std::shared_ptr<const ServedModel>> makeServed(const Scope& scope, ResolvedVersion resolved);
-  void remember(std::string key, std::shared_ptr<const ServedModel> served);
-  // Keeps the entries for which `keep` holds.
-  std::size_t filter(const std::function<bool(const ServedModel&)>& keep);
-  void evict() CORBEL_REQUIRES(mutex_);
-  bool tooLarge() const;
+  class Claim;
+  using Handle = std::shared_ptr<const ServedModel>;
+
+  Result<Handle> loadVersion(const Scope& scope, ResolvedVersion resolved);
+  Result<Handle> makeServed(const Scope& scope, ResolvedVersion resolved, const Handle& former);
+  void keep(const Handle& served);
+  void remember(std::string key, const Handle& served, std::uint64_t changesBefore);
+  // Drops the versions for which `goes` holds, with all their names; how many.
+  std::size_t remove(const std::function<bool(const ServedModel&)>& goes) CORBEL_REQUIRES(mutex_);
+  void evict(const ServedModel& newest) CORBEL_REQUIRES(mutex_);
 
   Registry& registry_;
   Loader loader_;
   ServingOptions options_;
   const Clock& clock_;
   std::atomic<std::shared_ptr<const Table>> table_;
-  Mutex mutex_;  // held while the table is replaced and while a model is loaded
+  Mutex mutex_;  // held while the table is replaced, never while a model is loaded
+  std::condition_variable loaded_;
+  std::set<std::string> loading_ CORBEL_GUARDED_BY(mutex_);  // versions
+  std::atomic<std::uint64_t> changes_ = 0;                   // a name looked up before a change must not be remembered
   mutable std::atomic<std::uint64_t> hits_ = 0;
   std::atomic<std::uint64_t> loads_ = 0;
   std::atomic<std::uint64_t> evictions_ = 0;

@@ -167,19 +167,7 @@ std::string describeValue(const Cursor& cursor) {
   std::unreachable();
 }
 
-std::string pointerPart(std::string_view name) {
-  std::string out = "/";
-  for (const char c : cut(name, kShownName)) {
-    if (c == '~') {
-      out += "~0";
-    } else if (c == '/') {
-      out += "~1";
-    } else {
-      out += c;
-    }
-  }
-  return out;
-}
+std::string pointerPart(std::string_view name) { return corbel::pointerPart(cut(name, kShownName)); }
 
 std::string unknownField(const Type& object) {
   if (object.fields.empty()) return "is unknown; nothing is allowed here";
