@@ -239,12 +239,12 @@ Result<void> InputPlan::put(InputRow& row, std::size_t index, double value) cons
   if (field.kind == FieldKind::integer && value != std::floor(value)) {
     return fail(ErrorCode::invalidArgument, "must be an integer, got " + number(value));
   }
+  if ((field.minimum && value < *field.minimum) || (field.maximum && value > *field.maximum)) {
+    return againstRules("must be " + allowedRange(field) + ", got " + number(value));
+  }
   if (!holds(typeOf(index), value)) {
     return fail(ErrorCode::invalidArgument,
                 "must fit the model's " + std::string(name(typeOf(index))) + ", got " + number(value));
-  }
-  if ((field.minimum && value < *field.minimum) || (field.maximum && value > *field.maximum)) {
-    return againstRules("must be " + allowedRange(field) + ", got " + number(value));
   }
   row.numbers[index] = value;
   return {};

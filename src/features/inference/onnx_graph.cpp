@@ -62,7 +62,8 @@ Result<Tensor> readTensor(Bytes message) {
         return setText(field, tensor.name);
       case 14:
         if (field.value == 0) return {};
-        return unprocessable(fmt::format("tensor '{}' is stored in another file, which is never read", excerpt(tensor.name)));
+        return unprocessable(
+            fmt::format("tensor '{}' is stored in another file, which is never read", excerpt(tensor.name)));
       default:
         return {};
     }

@@ -64,7 +64,8 @@ Result<std::shared_ptr<OnnxRuntime>> openOnnxRuntime(const OnnxRuntimeOptions& o
   const auto getBase = reinterpret_cast<GetBase>(dlsym(library, "OrtGetApiBase"));
   if (getBase == nullptr) return refuse("the file is not ONNX Runtime");
   const OrtApi* api = getBase()->GetApi(ORT_API_VERSION);
-  if (api == nullptr) return refuse("version 1.21 or later is needed, found " + std::string(getBase()->GetVersionString()));
+  if (api == nullptr)
+    return refuse("version 1.21 or later is needed, found " + std::string(getBase()->GetVersionString()));
   Ort::InitApi(api);
   try {
     Ort::ThreadingOptions threading;

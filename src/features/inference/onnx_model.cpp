@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <optional>
@@ -18,21 +19,29 @@ namespace {
 
 std::optional<DataType> dataType(ONNXTensorElementDataType type) {
   switch (type) {
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT: return DataType::float32;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE: return DataType::float64;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64: return DataType::int64;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32: return DataType::int32;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8: return DataType::uint8;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL: return DataType::boolean;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING: return DataType::text;
-    default: return std::nullopt;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT:
+      return DataType::float32;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE:
+      return DataType::float64;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64:
+      return DataType::int64;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32:
+      return DataType::int32;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8:
+      return DataType::uint8;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL:
+      return DataType::boolean;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING:
+      return DataType::text;
+    default:
+      return std::nullopt;
   }
 }
 
-constexpr std::array kOrtTypes = {
-    ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64,
-    ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32, ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8,  ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL,
-    ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING};
+constexpr std::array kOrtTypes = {ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE,
+                                  ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32,
+                                  ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8, ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL,
+                                  ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING};
 
 // The tensor's own memory where the runtime can read it; texts are copied.
 Ort::Value toOrt(const Tensor& tensor, const Ort::MemoryInfo& memory, OrtAllocator* allocator) {
@@ -120,6 +129,10 @@ std::unexpected<Error> refused(std::string message) { return fail(ErrorCode::unp
 
 // A row that takes no longer costs less than handing it to another thread and back.
 constexpr std::chrono::microseconds kQuick{50};
+// Graphs can take longer for some rows than for others. One that has kept a caller waiting like this is quick no more,
+// and no row of a quick graph may take longer than kPatience: others wait for the thread.
+constexpr std::chrono::milliseconds kNotQuick{20};
+constexpr std::chrono::milliseconds kPatience{500};
 
 class OnnxModel final : public Model {
  public:
@@ -141,6 +154,7 @@ class OnnxModel final : public Model {
   Result<void> inspectOutputs();
   void findClassifier();
   void findOutHowQuick();
+  Result<Tensors> runWithin(const Tensors& inputs, Deadline deadline) const;
   Result<void> readOutput(std::size_t index, const Ort::Value& value);
   Result<void> check(const Tensors& inputs) const;
   Tensors neutralRow() const;
@@ -156,7 +170,7 @@ class OnnxModel final : public Model {
   std::vector<const char*> inputNames_;
   std::vector<const char*> outputNames_;
   std::vector<bool> isZipMap_;
-  bool quick_ = false;
+  mutable std::atomic<bool> quick_ = false;
 };
 
 Ort::Session OnnxModel::makeSession(const OnnxRuntime& runtime, std::span<const std::byte> file) {
@@ -242,6 +256,22 @@ void OnnxModel::findClassifier() {
   found.classLabels.clear();
 }
 
+// The best of a few runs: what else the machine does meanwhile must not make a model slow for good.
+void OnnxModel::findOutHowQuick() {
+  constexpr int kRuns = 5;
+  const auto isRow = [](const TensorSpec& spec) {
+    return spec.shape.size() == 2 && spec.shape[0] < 0 && spec.shape[1] > 0;
+  };
+  if (!std::ranges::all_of(signature_.inputs, isRow)) return;
+  const Tensors row = neutralRow();
+  const Clock& clock = runtime_->clock();
+  for (int i = 0; i < kRuns && !quick_; ++i) {
+    const auto begin = clock.steady();
+    if (!runWithin(row, Deadline::after(clock, kPatience))) return;
+    quick_ = clock.steady() - begin <= kQuick;
+  }
+}
+
 Result<void> OnnxModel::readOutput(std::size_t index, const Ort::Value& value) {
   if (isZipMap_[index]) {
     CORBEL_TRY(ZipMap zipMap, unzip(value));
@@ -256,23 +286,6 @@ Result<void> OnnxModel::readOutput(std::size_t index, const Ort::Value& value) {
   if (isLabel) signature_.labels = static_cast<int>(index);
   if (!isLabel && shape.size() == 2 && shape[1] > 1) signature_.probabilities = static_cast<int>(index);
   return {};
-}
-
-// The best of a few runs: what else the machine does meanwhile must not make a model slow for good. Where the rows of an
-// input are fixed or shapes are free, one run says little.
-void OnnxModel::findOutHowQuick() {
-  constexpr int kRuns = 5;
-  const auto oneRow = [](const TensorSpec& spec) {
-    return spec.shape.size() == 2 && spec.shape[0] < 0 && spec.shape[1] > 0;
-  };
-  if (!std::ranges::all_of(signature_.inputs, oneRow)) return;
-  const Tensors row = neutralRow();
-  const auto ignore = [](const std::vector<Ort::Value>&) -> Result<void> { return {}; };
-  for (int i = 0; i < kRuns && !quick_; ++i) {
-    const auto begin = runtime_->clock().steady();
-    if (!runSession(row, Deadline::after(runtime_->clock(), limits::kValidationDeadline), ignore)) return;
-    quick_ = runtime_->clock().steady() - begin <= kQuick;
-  }
 }
 
 Result<void> OnnxModel::check(const Tensors& inputs) const {
@@ -313,6 +326,14 @@ auto OnnxModel::runSession(const Tensors& inputs, Deadline deadline, Read&& read
 
 Result<Tensors> OnnxModel::run(const Tensors& inputs, Deadline deadline) const {
   CORBEL_CHECK(check(inputs));
+  if (!quick_ || inputs[0].shape[0] != 1) return runWithin(inputs, deadline);
+  const auto begin = runtime_->clock().steady();
+  auto outputs = runWithin(inputs, deadline.earlier(Deadline::at(begin + kPatience)));
+  if (runtime_->clock().steady() - begin > kNotQuick) quick_ = false;
+  return outputs;
+}
+
+Result<Tensors> OnnxModel::runWithin(const Tensors& inputs, Deadline deadline) const {
   return runSession(inputs, deadline, [&](const std::vector<Ort::Value>& values) -> Result<Tensors> {
     Tensors outputs;
     for (std::size_t i = 0; i < values.size(); ++i) {

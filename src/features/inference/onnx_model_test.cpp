@@ -39,10 +39,11 @@ std::string aRelu() { return file(input("X", 3) + value(12, "Y", 3) + core("Relu
 std::string aZipMapClassifier() {
   const std::string map = text(5, number(1, kInt64) + text(2, text(1, number(1, kFloat))));
   const std::string scores = text(12, text(1, "scores") + text(2, text(4, text(1, map))));
-  const std::string label = text(12, text(1, "label") + text(2, text(1, number(1, kInt64) + text(2, text(1, text(2, "N"))))));
+  const std::string label =
+      text(12, text(1, "label") + text(2, text(1, number(1, kInt64) + text(2, text(1, text(2, "N"))))));
   return file(input("X", 2) + label + scores + core("Softmax", {"X"}, {"p"}) +
-               core("ArgMax", {"X"}, {"label"}, integer("axis", 1) + integer("keepdims", 0)) +
-               node("ZipMap", {"p"}, {"scores"}, integers("classlabels_int64s", {4, 9})));
+              core("ArgMax", {"X"}, {"label"}, integer("axis", 1) + integer("keepdims", 0)) +
+              node("ZipMap", {"p"}, {"scores"}, integers("classlabels_int64s", {4, 9})));
 }
 
 // Runs the body as often as the input says: neutral rows do nothing, others never end.
@@ -53,9 +54,10 @@ std::string aLoop() {
   const std::string body = text(2, "body") + scalar(11, "i", kInt64) + scalar(11, "go", 9) + value(11, "x", 1) +
                            scalar(12, "on", 9) + value(12, "y", 1) + core("Identity", {"go"}, {"on"}) +
                            core("Sin", {"x"}, {"y"});
-  const std::string times = text(11, text(1, "times") + text(2, text(1, number(1, kInt64) + text(2, text(1, number(1, 1))))));
+  const std::string times =
+      text(11, text(1, "times") + text(2, text(1, number(1, kInt64) + text(2, text(1, number(1, 1))))));
   return file(times + value(11, "X", 1) + value(12, "Y", 1) +
-               core("Loop", {"times", "", "X"}, {"Y"}, onnx_writer::graph("body", body)));
+              core("Loop", {"times", "", "X"}, {"Y"}, onnx_writer::graph("body", body)));
 }
 
 class OnnxModelTest : public testing::Test {
@@ -97,9 +99,9 @@ TEST_F(OnnxModelTest, RunsAGraph) {
 TEST_F(OnnxModelTest, NamesTheInputOfTheWrongTypeOrShape) {
   const auto model = mustLoad(aRelu());
   ASSERT_NE(model, nullptr);
-  for (const Tensors& wrong : {Tensors{row({1, 2})}, Tensors{Tensor{{1, 3}, std::vector<double>{1, 2, 3}}},
-                               Tensors{Tensor{{3}, std::vector<float>{1, 2, 3}}},
-                               Tensors{Tensor{{-1, 3}, std::vector<float>{}}}}) {
+  for (const Tensors& wrong :
+       {Tensors{row({1, 2})}, Tensors{Tensor{{1, 3}, std::vector<double>{1, 2, 3}}},
+        Tensors{Tensor{{3}, std::vector<float>{1, 2, 3}}}, Tensors{Tensor{{-1, 3}, std::vector<float>{}}}}) {
     const auto outputs = model->run(wrong, Deadline::never());
     ASSERT_FALSE(outputs);
     EXPECT_EQ(outputs.error().code, ErrorCode::invalidArgument);

@@ -163,8 +163,7 @@ TEST(OnnxReader, AppliesRowTransformsInOrder) {
   const std::string norm = node("Normalizer", {"X"}, {"n"}, word("norm", "L1"));
   EXPECT_THAT(predict(linearAfter(norm, "n"), {1, -3}), ElementsAre(100.25 - 7.5));
   const std::string imputer =
-      node("Imputer", {"X"}, {"i"},
-           floats("imputed_value_floats", {5, 6}) + real("replaced_value_float", NAN));
+      node("Imputer", {"X"}, {"i"}, floats("imputed_value_floats", {5, 6}) + real("replaced_value_float", NAN));
   EXPECT_THAT(predict(linearAfter(imputer, "i"), {NAN, 1}), ElementsAre(115));
 }
 
