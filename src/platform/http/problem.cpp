@@ -1,5 +1,6 @@
 #include <string>
 
+#include "http/dispatcher.h"
 #include "http/reply.h"
 #include "http/status.h"
 #include "base/text.h"
@@ -55,6 +56,10 @@ Response errorResponse(CallContext* context, const Error& error) {
 namespace detail {
 
 void complete(const Call& call, Response response) {
+  if (Observer* observer = call.context().bodies) {
+    const auto* text = std::get_if<std::string>(&response.body);
+    observer->onBodies(call.context(), call.body(), text != nullptr ? std::string_view(*text) : std::string_view());
+  }
   for (auto& header : call.context().responseHeaders) response.headers.push_back(std::move(header));
   call.exchange()->complete(std::move(response));
 }
