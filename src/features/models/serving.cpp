@@ -50,7 +50,8 @@ Serving::Serving(Registry& registry, Loader loader, ServingOptions options, cons
       loader_(std::move(loader)),
       options_(options),
       clock_(clock),
-      table_(std::make_shared<const Table>()) {}
+      table_(std::make_shared<const Table>()),
+      released_(std::make_shared<std::atomic<std::uint64_t>>(0)) {}
 
 Serving::~Serving() = default;
 
@@ -94,7 +95,11 @@ Result<std::shared_ptr<const ServedModel>> Serving::makeServed(const Scope& scop
   CORBEL_TRY(auto engine, loader_(resolved.version));
   CORBEL_TRY(auto declaration, parseDeclaration(resolved.model));
   CORBEL_TRY(auto plan, inference::InputPlan::make(engine->signature(), std::move(declaration.input)));
-  auto served = std::make_shared<ServedModel>();
+  const auto release = [released = released_](ServedModel* gone) {
+    delete gone;
+    released->fetch_add(1, std::memory_order_relaxed);
+  };
+  const std::shared_ptr<ServedModel> served(new ServedModel, release);
   served->tenant = scope.tenant;
   served->modelId = std::move(resolved.model.id);
   served->modelName = std::move(resolved.model.name);
@@ -131,8 +136,8 @@ bool Serving::tooLarge() const {
 void Serving::evict() {
   while (tooLarge()) {
     const auto versions = table_.load()->versions();
-    const auto oldest = std::ranges::min_element(
-        versions, {}, [](const auto& served) { return served->lastUsedMs.load(); });
+    const auto oldest =
+        std::ranges::min_element(versions, {}, [](const auto& served) { return served->lastUsedMs.load(); });
     const std::string versionId = (*oldest)->versionId;
     filter([&](const ServedModel& served) { return served.versionId != versionId; });
     evictions_.fetch_add(1, std::memory_order_relaxed);
@@ -161,7 +166,7 @@ std::vector<std::shared_ptr<const ServedModel>> Serving::loaded(std::string_view
 
 ServingStats Serving::stats() const {
   const auto table = table_.load();
-  return {hits_, loads_, evictions_, table->versions().size(), table->bytes()};
+  return {hits_, loads_, evictions_, *released_, table->versions().size(), table->bytes()};
 }
 
 }  // namespace corbel::models

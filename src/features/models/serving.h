@@ -46,6 +46,7 @@ struct ServingStats {
   std::uint64_t hits = 0;
   std::uint64_t loads = 0;
   std::uint64_t evictions = 0;
+  std::uint64_t released = 0;  // versions that nobody holds any more
   std::size_t models = 0;
   std::size_t bytes = 0;
 };
@@ -92,6 +93,7 @@ class Serving {
   mutable std::atomic<std::uint64_t> hits_ = 0;
   std::atomic<std::uint64_t> loads_ = 0;
   std::atomic<std::uint64_t> evictions_ = 0;
+  const std::shared_ptr<std::atomic<std::uint64_t>> released_;  // a version may outlive this object
 };
 
 }  // namespace corbel::models
