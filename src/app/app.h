@@ -67,7 +67,9 @@ class App {
   void keepHouse(const std::stop_token& stop);
   std::vector<http::Route> mountAll();
   std::vector<native::HealthCheck> healthChecks();
-  bool isReady() const { return listening_ && installation_->database->healthy() && !gates_->draining(); }
+  bool isReady() const {
+    return listening_ && installation_->database->healthy() && !gates_->draining();
+  }
 
   config::Settings settings_;
   std::unique_ptr<Installation> installation_;
