@@ -1,6 +1,7 @@
 """Bench `forest`: the evaluator beside ONNX Runtime and XGBoost on the same models, rows and core.
 
-Nanoseconds are of processor time, one thread each; the engines take turns, 20 ms each. Ends with an error when two engines differ by more than 1e-5.
+Nanoseconds are of processor time, one thread each; the engines take turns, 20 ms each.
+Ends with an error when two engines differ by more than 1e-5.
 """
 
 from __future__ import annotations

@@ -17,14 +17,9 @@ add_library(toml INTERFACE)
 target_include_directories(toml SYSTEM INTERFACE ${TOML_INCLUDE})
 target_compile_definitions(toml INTERFACE TOML_HEADER_ONLY=1 TOML_EXCEPTIONS=0)
 
-# Header-only Boost. One interface target per library, so that a module names what it uses.
-foreach(library IN ITEMS asio beast describe)
-  add_library(${library} INTERFACE)
-  target_include_directories(${library} SYSTEM INTERFACE ${CORBEL_DEPS}/boost/include)
-endforeach()
-target_link_libraries(asio INTERFACE Threads::Threads)
-target_compile_definitions(asio INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE)
-target_link_libraries(beast INTERFACE asio)
+# Boost.Describe, header-only: what DTOs are described with.
+add_library(describe INTERFACE)
+target_include_directories(describe SYSTEM INTERFACE ${CORBEL_DEPS}/boost/include)
 
 add_library(sqlite STATIC ${CORBEL_DEPS}/sqlite/sqlite3.c)
 target_include_directories(sqlite SYSTEM PUBLIC ${CORBEL_DEPS}/sqlite)

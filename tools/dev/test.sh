@@ -73,7 +73,9 @@ needs() {
   done
 }
 
+# The end of a failed step's output; before it the compiler's errors, which notes would push out.
 show_log() {
+  { grep -E '(^|[^a-z])(fatal )?error: ' "build/test/$1.log" || true; } | head -n 10 | sed 's/^/    ! /'
   tail -n 60 "build/test/$1.log" | sed 's/^/    | /'
   say "    all of it: build/test/$1.log"
 }
