@@ -17,10 +17,11 @@ class Accounting final : public http::Observer {
   explicit Accounting(metrics::Metrics& metrics, Bodies bodies = Bodies::notLogged);
 
   bool wantsBodies() const override;
-  void onBodies(const http::CallContext& context, std::string_view request, std::string_view response) override;
+  void onBodies(const http::CallContext& context, std::string_view request,
+                std::string_view response) override;
 
-  void onAnswered(const http::RequestHead& head, const http::CallContext& context, const http::Sent& sent,
-                  std::chrono::nanoseconds duration) override;
+  void onAnswered(const http::RequestHead& head, const http::CallContext& context,
+                  const http::Sent& sent, std::chrono::nanoseconds duration) override;
 
  private:
   const Bodies bodies_;

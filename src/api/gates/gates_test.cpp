@@ -54,16 +54,20 @@ http::Route aRoute(http::Access access, LimitClass limit = LimitClass::api) {
 }
 
 // Keys that have to be fetched, from nowhere.
-std::unique_ptr<identity::JwtVerifier> verifierOfUnreachableKeys(const identity::Directory& directory, const Clock& clock) {
+std::unique_ptr<identity::JwtVerifier> verifierOfUnreachableKeys(
+    const identity::Directory& directory, const Clock& clock) {
   std::vector<identity::IssuerConfig> issuers;
   const auto fetch = [](const std::string&, std::size_t, Deadline) -> Result<std::string> {
     return fail(ErrorCode::unavailable, "unreachable");
   };
-  issuers.push_back({.algorithm = crypto::SignatureAlgorithm::rs256, .keys = identity::jwksUrl("https://keys.example", fetch)});
+  issuers.push_back({.algorithm = crypto::SignatureAlgorithm::rs256,
+                     .keys = identity::jwksUrl("https://keys.example", fetch)});
   return mustBe(identity::JwtVerifier::make(std::move(issuers), directory, clock));
 }
 
-std::string url(std::string_view text) { return crypto::toBase64Url(std::as_bytes(std::span(text))); }
+std::string url(std::string_view text) {
+  return crypto::toBase64Url(std::as_bytes(std::span(text)));
+}
 
 class GatesTest : public testing::Test {
  protected:
@@ -73,7 +77,8 @@ class GatesTest : public testing::Test {
     database = mustBe(store::Database::open({.dataFolder = folder}, clock));
     mustBe(store::migrateUp(*database, identity::migrations(), clock));
     directory = mustBe(identity::Directory::load(*database, clock, Deadline::never()));
-    keys = mustBe(identity::ApiKeys::load({*database, *directory, clock, random, ids}, Deadline::never()));
+    keys = mustBe(
+        identity::ApiKeys::load({*database, *directory, clock, random, ids}, Deadline::never()));
     tokens = verifierOfUnreachableKeys(*directory, clock);
   }
   ~GatesTest() override {
@@ -83,24 +88,29 @@ class GatesTest : public testing::Test {
     std::filesystem::remove_all(folder);
   }
 
-  std::string keyOf(const std::string& role, identity::KeyLimits limits = {}, const std::string& tenant = "default") {
+  std::string keyOf(const std::string& role, identity::KeyLimits limits = {},
+                    const std::string& tenant = "default") {
     const auto by = identity::operatorOf(tenant);
-    const auto minted = mustBe(keys->create({.name = "test", .role = role, .limits = limits}, {by, by.memberships.front()}, Deadline::never()));
+    const auto minted = mustBe(keys->create({.name = "test", .role = role, .limits = limits},
+                                            {by, by.memberships.front()}, Deadline::never()));
     return "Bearer " + std::string(minted.text.reveal());
   }
   void addTenant(const std::string& id, identity::TenantQuotas allowed) {
     const auto by = identity::operatorOf("default");
-    mustBe(directory->createTenant({.id = id, .name = id, .quotas = allowed}, {by, by.memberships.front()}, Deadline::never()));
+    mustBe(directory->createTenant({.id = id, .name = id, .quotas = allowed},
+                                   {by, by.memberships.front()}, Deadline::never()));
   }
   Gates& gates() {
-    if (!gates_) gates_.emplace(Gates::Parts{*keys, *directory, *tokens, limiter}, quotas, authentication);
+    if (!gates_)
+      gates_.emplace(Gates::Parts{*keys, *directory, *tokens, limiter}, quotas, authentication);
     return *gates_;
   }
   static http::Call callOf(const http::Route& route, std::vector<http::Header> sent = {}) {
     return http::Call(std::make_shared<TestExchange>(route, std::move(sent)));
   }
   // The verdict of a call that needs no I/O.
-  Result<void> ask(const http::Route& route, const std::string& authorization, std::vector<http::Header> more = {}) {
+  Result<void> ask(const http::Route& route, const std::string& authorization,
+                   std::vector<http::Header> more = {}) {
     if (!authorization.empty()) more.push_back({"Authorization", authorization});
     http::Call call = callOf(route, std::move(more));
     const auto verdict = gates().tryNow(call);
@@ -108,7 +118,8 @@ class GatesTest : public testing::Test {
     headers = call.context().responseHeaders;
     return verdict.value_or(Result<void>());
   }
-  ErrorCode refusal(const http::Route& route, const std::string& authorization, std::vector<http::Header> more = {}) {
+  ErrorCode refusal(const http::Route& route, const std::string& authorization,
+                    std::vector<http::Header> more = {}) {
     const auto verdict = ask(route, authorization, std::move(more));
     EXPECT_FALSE(verdict) << "it was let through";
     return verdict ? ErrorCode::internal : verdict.error().code;
@@ -147,9 +158,7 @@ class GatesTest : public testing::Test {
   std::optional<Gates> gates_;
 };
 
-TEST_F(GatesTest, LetsAKeyThroughThatMay) {
-  EXPECT_TRUE(ask(read, keyOf("viewer")));
-}
+TEST_F(GatesTest, LetsAKeyThroughThatMay) { EXPECT_TRUE(ask(read, keyOf("viewer"))); }
 
 TEST_F(GatesTest, TellsTheHandlerWhoCallsForWhichTenant) {
   const std::string authorization = keyOf("viewer");
@@ -191,7 +200,8 @@ TEST_F(GatesTest, JudgesInItsOrder) {
   EXPECT_EQ(refusal(read, viewer), ErrorCode::resourceExhausted);
   EXPECT_EQ(refusal(write, viewer), ErrorCode::permissionDenied);
   EXPECT_EQ(refusal(write, viewer, {{"X-Tenant-ID", "other"}}), ErrorCode::notFound);
-  EXPECT_EQ(refusal(write, "Bearer crb_x_y", {{"X-Tenant-ID", "other"}}), ErrorCode::unauthenticated);
+  EXPECT_EQ(refusal(write, "Bearer crb_x_y", {{"X-Tenant-ID", "other"}}),
+            ErrorCode::unauthenticated);
   gates().drain();
   EXPECT_EQ(refusal(write, "Bearer crb_x_y", {{"X-Tenant-ID", "other"}}), ErrorCode::unavailable);
 }
@@ -257,7 +267,8 @@ TEST_F(GatesTest, TrustsEverybodyWhereAuthenticationIsOff) {
 
 TEST_F(GatesTest, ATokenWhoseKeysMustBeFetchedIsDecidedLater) {
   const std::string token = "Bearer " + url(R"({"alg":"RS256","typ":"JWT"})") + "." +
-                            url(R"({"sub":"ann","exp":1767229200})") + "." + url(std::string(256, 's'));
+                            url(R"({"sub":"ann","exp":1767229200})") + "." +
+                            url(std::string(256, 's'));
   http::Call call = callOf(read, {{"Authorization", token}});
   call.context().deadline = Deadline::never();
   EXPECT_FALSE(gates().tryNow(call));
@@ -266,7 +277,8 @@ TEST_F(GatesTest, ATokenWhoseKeysMustBeFetchedIsDecidedLater) {
   EXPECT_EQ(decided.error().code, ErrorCode::unavailable);
 }
 
-// Signing needs OpenSSL, which this module does not know: the token was made once, for "ann", viewer, until 2100.
+// Signing needs OpenSSL, which this module does not know: the token was made once, for "ann",
+// viewer, until 2100.
 TEST_F(GatesTest, GivesUsersOneBudgetWhateverTheTenant) {
   addTenant("a", {});
   addTenant("b", {});
@@ -274,9 +286,10 @@ TEST_F(GatesTest, GivesUsersOneBudgetWhateverTheTenant) {
   issuers.push_back(mustBe(identity::issuerOfSecret(kSecret)));
   tokens = mustBe(identity::JwtVerifier::make(std::move(issuers), *directory, clock));
   quotas.userInference = 2;
-  const std::string token = 
+  const std::string token =
       "Bearer eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
-      "eyJzdWIiOiJhbm4iLCJleHAiOjQxMDI0NDQ4MDAsInRlbmFudHMiOlsiYSIsImIiXSwicm9sZXMiOlsidmlld2VyIl19."
+      "eyJzdWIiOiJhbm4iLCJleHAiOjQxMDI0NDQ4MDAsInRlbmFudHMiOlsiYSIsImIiXSwicm9sZXMiOlsidmlld2VyIl19"
+      "."
       "4Ypp8AnZs9LpiOFdStkzpiIpkBpEIzuuro_tC9ytHwE";
   EXPECT_TRUE(ask(infer, token, {{"X-Tenant-ID", "a"}}));
   EXPECT_TRUE(ask(infer, token, {{"X-Tenant-ID", "b"}}));
@@ -296,7 +309,10 @@ TEST_F(GatesTest, AccountsForEveryRequestUnderItsRoute) {
   nowhere.path = "/made/up/by/the/client";
   accounting.onAnswered(call.head(), nowhere, {.status = 404}, std::chrono::milliseconds(1));
   const std::string text = metrics.expose();
-  EXPECT_THAT(text, HasSubstr(R"(ai_service_requests_total{method="GET",status="200",route="/test",tenant="default"} 1)"));
+  EXPECT_THAT(
+      text,
+      HasSubstr(
+          R"(ai_service_requests_total{method="GET",status="200",route="/test",tenant="default"} 1)"));
   EXPECT_THAT(text, HasSubstr(R"(route="none")"));
   EXPECT_THAT(text, testing::Not(HasSubstr("made/up")));
 }
@@ -304,7 +320,8 @@ TEST_F(GatesTest, AccountsForEveryRequestUnderItsRoute) {
 TEST(Accounting, WantsBodiesOnlyWhereTheyWouldBeLogged) {
   metrics::Metrics metrics;
   EXPECT_FALSE(Accounting(metrics).wantsBodies());
-  EXPECT_FALSE(Accounting(metrics, Accounting::Bodies::logged).wantsBodies());  // the level is not debug
+  EXPECT_FALSE(
+      Accounting(metrics, Accounting::Bodies::logged).wantsBodies());  // the level is not debug
 }
 
 }  // namespace

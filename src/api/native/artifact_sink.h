@@ -17,11 +17,14 @@ class ArtifactSink final : public http::BodySink {
   ArtifactSink(std::unique_ptr<objects::ObjectWriter> writer, exec::Pool& pool)
       : writer_(std::move(writer)), pool_(pool) {}
 
-  void append(std::span<const std::byte> chunk, std::move_only_function<void(Result<void>)> done) override {
+  void append(std::span<const std::byte> chunk,
+              std::move_only_function<void(Result<void>)> done) override {
     auto shared = std::make_shared<std::move_only_function<void(Result<void>)>>(std::move(done));
     // The client may be gone, and with it this sink, before the chunk is written.
-    const bool accepted = pool_.tryRun([writer = writer_, chunk, shared] { (*shared)(writer->append(chunk)); });
-    if (!accepted) (*shared)(fail(ErrorCode::unavailable, "The server is busy. Try the upload again."));
+    const bool accepted =
+        pool_.tryRun([writer = writer_, chunk, shared] { (*shared)(writer->append(chunk)); });
+    if (!accepted)
+      (*shared)(fail(ErrorCode::unavailable, "The server is busy. Try the upload again."));
   }
   // After the last chunk was appended.
   objects::ObjectWriter& writer() { return *writer_; }

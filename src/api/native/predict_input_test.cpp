@@ -42,7 +42,8 @@ class PredictInput : public testing::Test {
  protected:
   // Columns of one float tensor, and how the fields of each kind are read.
   void declare(std::vector<InputField> fields) {
-    signature_ = withInputs({{"input", DataType::float32, {-1, static_cast<std::int64_t>(fields.size())}}});
+    signature_ =
+        withInputs({{"input", DataType::float32, {-1, static_cast<std::int64_t>(fields.size())}}});
     plan_ = *InputPlan::make(signature_, {std::move(fields), {}});
   }
   void takes(std::vector<inference::TensorSpec> inputs) {
@@ -51,10 +52,14 @@ class PredictInput : public testing::Test {
   }
   void takesImage(std::uint32_t side) {
     signature_ = withInputs({{"input", DataType::float32, {-1, side * side}}});
-    plan_ = *InputPlan::make(signature_, {{}, inference::ImagePreprocessing{.width = side, .height = side, .channels = 1}});
+    plan_ = *InputPlan::make(
+        signature_,
+        {{}, inference::ImagePreprocessing{.width = side, .height = side, .channels = 1}});
   }
 
-  Result<models::PredictionInput> read(std::string_view json) const { return readInput(plan_, signature_, json); }
+  Result<models::PredictionInput> read(std::string_view json) const {
+    return readInput(plan_, signature_, json);
+  }
   InputRow row(std::string_view json) const {
     const auto input = read(json);
     EXPECT_TRUE(input) << input.error().message;
@@ -71,7 +76,8 @@ class PredictInput : public testing::Test {
     if (input) return {"accepted"};
     std::vector<std::string> found;
     for (const FieldError& field : input.error().fields) {
-      found.push_back(std::string(name(input.error().code)) + " " + field.pointer + ": " + field.message);
+      found.push_back(std::string(name(input.error().code)) + " " + field.pointer + ": " +
+                      field.message);
     }
     return found;
   }
@@ -122,7 +128,8 @@ TEST_F(PredictInput, IsUnprocessableWhenOnlyRulesAreBroken) {
   InputField aged = aField("age");
   aged.minimum = 0;
   declare({aged});
-  EXPECT_THAT(problems(R"({"age":-1})"), ElementsAre("unprocessable /input/age: must be a number, at least 0, got -1"));
+  EXPECT_THAT(problems(R"({"age":-1})"),
+              ElementsAre("unprocessable /input/age: must be a number, at least 0, got -1"));
 }
 
 TEST_F(PredictInput, RefusesEveryOtherKindOfValue) {
@@ -132,21 +139,26 @@ TEST_F(PredictInput, RefusesEveryOtherKindOfValue) {
                 ElementsAre(HasSubstr("/input/a: must be a number, got")))
         << value;
   }
-  EXPECT_THAT(problems(R"({"a":1,"b":1})"), ElementsAre(HasSubstr("/input/b: must be true or false, got")));
+  EXPECT_THAT(problems(R"({"a":1,"b":1})"),
+              ElementsAre(HasSubstr("/input/b: must be true or false, got")));
 }
 
 TEST_F(PredictInput, PointsIntoLists) {
   declare({aField("a"), aField("b")});
-  EXPECT_THAT(problems(R"([1,"x"])"), ElementsAre("invalid_argument /input/1: must be a number, got text"));
+  EXPECT_THAT(problems(R"([1,"x"])"),
+              ElementsAre("invalid_argument /input/1: must be a number, got text"));
   EXPECT_THAT(problems("[1]"), ElementsAre("invalid_argument /input: must hold 2 values, got 1"));
-  EXPECT_THAT(problems("[1,2,3]"), ElementsAre("invalid_argument /input: must hold 2 values, got 3"));
-  EXPECT_THAT(problems("7"), ElementsAre(HasSubstr("/input: must be an object of named features, or a list")));
+  EXPECT_THAT(problems("[1,2,3]"),
+              ElementsAre("invalid_argument /input: must hold 2 values, got 3"));
+  EXPECT_THAT(problems("7"),
+              ElementsAre(HasSubstr("/input: must be an object of named features, or a list")));
 }
 
 TEST_F(PredictInput, ListsABoundedNumberOfProblems) {
   declare({aField("a")});
   std::string many = R"({"a":1)";
-  for (std::size_t i = 0; i < 2 * limits::kFieldErrors; ++i) many += ",\"x" + std::to_string(i) + "\":0";
+  for (std::size_t i = 0; i < 2 * limits::kFieldErrors; ++i)
+    many += ",\"x" + std::to_string(i) + "\":0";
   const auto input = read(many + "}");
   ASSERT_FALSE(input);
   EXPECT_EQ(input.error().fields.size(), limits::kFieldErrors);
@@ -155,7 +167,8 @@ TEST_F(PredictInput, ListsABoundedNumberOfProblems) {
 
 TEST_F(PredictInput, RefusesNumbersBeyondDouble) {
   declare({aField("a")});
-  EXPECT_THAT(problems(R"({"a":1e400})"), ElementsAre(HasSubstr("invalid_argument /input/a: must")));
+  EXPECT_THAT(problems(R"({"a":1e400})"),
+              ElementsAre(HasSubstr("invalid_argument /input/a: must")));
 }
 
 TEST_F(PredictInput, DecodesAnImage) {
@@ -170,16 +183,21 @@ TEST_F(PredictInput, DecodesAnImage) {
 TEST_F(PredictInput, NamesWhatIsWrongWithAnImage) {
   takesImage(2);
   EXPECT_THAT(problems("5"), ElementsAre(HasSubstr("invalid_argument /input: must be a text")));
-  EXPECT_THAT(problems(R"("not base64!")"), ElementsAre("invalid_argument /input: is not valid base64"));
-  EXPECT_THAT(problems(R"("data:image/png,xyz")"), ElementsAre("invalid_argument /input: must be a data URL with ;base64,"));
-  EXPECT_THAT(problems(R"("R0lGODlh")"), ElementsAre("unprocessable /input: the image must be a JPEG or a PNG"));
+  EXPECT_THAT(problems(R"("not base64!")"),
+              ElementsAre("invalid_argument /input: is not valid base64"));
+  EXPECT_THAT(problems(R"("data:image/png,xyz")"),
+              ElementsAre("invalid_argument /input: must be a data URL with ;base64,"));
+  EXPECT_THAT(problems(R"("R0lGODlh")"),
+              ElementsAre("unprocessable /input: the image must be a JPEG or a PNG"));
 }
 
 TEST_F(PredictInput, ReadsTensorsByName) {
-  takes({{"x", DataType::float32, {-1, 2, 2}}, {"flags", DataType::boolean, {-1, 2}}, {"ids", DataType::int64, {-1, -1}},
+  takes({{"x", DataType::float32, {-1, 2, 2}},
+         {"flags", DataType::boolean, {-1, 2}},
+         {"ids", DataType::int64, {-1, -1}},
          {"words", DataType::text, {-1, 1}}});
-  const Tensors read =
-      tensors(R"({"ids":[[9007199254740993]],"x":[[[1,2],[3,4.5]]],"words":[["hi"]],"flags":[[true,false]]})");
+  const Tensors read = tensors(
+      R"({"ids":[[9007199254740993]],"x":[[[1,2],[3,4.5]]],"words":[["hi"]],"flags":[[true,false]]})");
   ASSERT_EQ(read.size(), 4U);
   EXPECT_THAT(read[0].shape, ElementsAre(1, 2, 2));
   EXPECT_THAT(std::get<std::vector<float>>(read[0].values), ElementsAre(1, 2, 3, 4.5));
@@ -202,9 +220,11 @@ TEST_F(PredictInput, ReadsScalars) {
 
 TEST_F(PredictInput, RefusesTensorsOfAnotherShapeOrType) {
   takes({{"x", DataType::float32, {-1, 2, 2}}});
-  for (const std::string_view wrong : {"[]", "[[]]", "[[[1,2]]]", "[[[1,2],[3]]]", "[[[1,2],[3,\"4\"]]]", "1", "[[[1,2],[3,1e39]]]"}) {
-    EXPECT_THAT(problems(wrong),
-                ElementsAre("invalid_argument /input: must be lists of shape [any, 2, 2] of type float32"))
+  for (const std::string_view wrong : {"[]", "[[]]", "[[[1,2]]]", "[[[1,2],[3]]]",
+                                       "[[[1,2],[3,\"4\"]]]", "1", "[[[1,2],[3,1e39]]]"}) {
+    EXPECT_THAT(
+        problems(wrong),
+        ElementsAre("invalid_argument /input: must be lists of shape [any, 2, 2] of type float32"))
         << wrong;
   }
 }
@@ -219,9 +239,13 @@ TEST_F(PredictInput, RefusesIntegersThatDoNotFit) {
 TEST_F(PredictInput, NamesMissingRepeatedAndUnknownTensors) {
   takes({{"x", DataType::float32, {-1, 1, 1}}, {"y", DataType::float32, {-1, 1, 1}}});
   EXPECT_THAT(problems(R"({"x":[[[1]]]})"), ElementsAre("invalid_argument /input/y: is required"));
-  EXPECT_THAT(problems(R"({"x":[[[1]]],"x":[[[1]]]})"), ElementsAre("invalid_argument /input/x: stands there twice"));
-  EXPECT_THAT(problems(R"({"z":[[[1]]]})"), ElementsAre("invalid_argument /input/z: is not an input of this model"));
-  EXPECT_THAT(problems("[]"), ElementsAre("invalid_argument /input: must be an object with a value for each input"));
+  EXPECT_THAT(problems(R"({"x":[[[1]]],"x":[[[1]]]})"),
+              ElementsAre("invalid_argument /input/x: stands there twice"));
+  EXPECT_THAT(problems(R"({"z":[[[1]]]})"),
+              ElementsAre("invalid_argument /input/z: is not an input of this model"));
+  EXPECT_THAT(
+      problems("[]"),
+      ElementsAre("invalid_argument /input: must be an object with a value for each input"));
 }
 
 }  // namespace

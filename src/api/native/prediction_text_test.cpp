@@ -24,7 +24,9 @@ class NamedModel final : public inference::Model {
     signature_.classLabels = std::move(classLabels);
   }
   const inference::Signature& signature() const override { return signature_; }
-  Result<inference::Tensors> run(const inference::Tensors&, Deadline) const override { return inference::Tensors(); }
+  Result<inference::Tensors> run(const inference::Tensors&, Deadline) const override {
+    return inference::Tensors();
+  }
   Result<inference::Explanation> explain(const inference::Tensors&, Deadline) const override {
     return inference::Explanation();
   }
@@ -35,7 +37,8 @@ class NamedModel final : public inference::Model {
   inference::Signature signature_;
 };
 
-std::shared_ptr<const models::ServedModel> serving(std::vector<std::string> classLabels, std::vector<std::string> labels = {}) {
+std::shared_ptr<const models::ServedModel> serving(std::vector<std::string> classLabels,
+                                                   std::vector<std::string> labels = {}) {
   auto served = std::make_shared<models::ServedModel>();
   served->modelId = "019b76da-a800-7000-8000-000000000000";
   served->modelName = "m";
@@ -60,7 +63,8 @@ models::PredictionResult numbers(std::vector<double> values) {
   return result;
 }
 
-// The text that is written by hand is what PredictionView describes: decoding refuses anything else.
+// The text that is written by hand is what PredictionView describes: decoding refuses anything
+// else.
 PredictionView viewOf(const models::ServedModel& served, const models::PredictionResult& result,
                       Confidence confidence = Confidence::yes) {
   CallFacts facts;
@@ -100,9 +104,11 @@ TEST(PredictionText, NamesClassesAsTheFileDoes) {
 }
 
 TEST(PredictionText, PrefersTheRegistrantsLabels) {
-  const auto view = viewOf(*serving({"0", "1"}, {R"("benign")", R"("mali\"gnant")"}), classified(1, "1"));
+  const auto view =
+      viewOf(*serving({"0", "1"}, {R"("benign")", R"("mali\"gnant")"}), classified(1, "1"));
   EXPECT_EQ(view.prediction.text, R"("mali\"gnant")");
-  EXPECT_THAT(view.probabilities.value(), ElementsAre(Pair("benign", 0.25), Pair("mali\"gnant", 0.75)));
+  EXPECT_THAT(view.probabilities.value(),
+              ElementsAre(Pair("benign", 0.25), Pair("mali\"gnant", 0.75)));
   EXPECT_EQ(viewOf(*serving({}, {"10", "20"}), classified(0)).prediction.text, "10");
 }
 
@@ -136,7 +142,8 @@ TEST(PredictionText, WritesImportanceByField) {
 }
 
 TEST(Cursor, LeadsBackToItsPosition) {
-  const auto position = parseCursor(toCursor({"house prices", "019b76da-a800-7000-8000-000000000000"}));
+  const auto position =
+      parseCursor(toCursor({"house prices", "019b76da-a800-7000-8000-000000000000"}));
   ASSERT_TRUE(position);
   EXPECT_EQ(position->value, "house prices");
   EXPECT_EQ(position->id, "019b76da-a800-7000-8000-000000000000");

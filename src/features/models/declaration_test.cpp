@@ -9,7 +9,8 @@ namespace {
 using inference::FieldKind;
 using ::testing::ElementsAre;
 
-Model declaring(std::string inputSchema, std::string outputSchema = {}, std::string configuration = "{}") {
+Model declaring(std::string inputSchema, std::string outputSchema = {},
+                std::string configuration = "{}") {
   Model model;
   model.inputSchema = std::move(inputSchema);
   model.outputSchema = std::move(outputSchema);
@@ -18,7 +19,9 @@ Model declaring(std::string inputSchema, std::string outputSchema = {}, std::str
 }
 
 Model configured(std::string configuration) { return declaring({}, {}, std::move(configuration)); }
-Model withImage(const std::string& image) { return configured(R"({"preprocessing":{"image":)" + image + "}}"); }
+Model withImage(const std::string& image) {
+  return configured(R"({"preprocessing":{"image":)" + image + "}}");
+}
 
 Declaration declarationOf(const Model& model) {
   auto declaration = parseDeclaration(model);
@@ -47,7 +50,8 @@ TEST(Declaration, ReadsFieldsInTheirOrder) {
     "city":{"type":"string","enum":["Paris","Rome"]},
     "note":{"type":"string"},
     "member":{"type":"boolean"},
-    "income":{"type":["number","null"]}}})")).input.fields;
+    "income":{"type":["number","null"]}}})"))
+                          .input.fields;
   ASSERT_EQ(fields.size(), 5U);
   EXPECT_EQ(fields[0].name, "age");
   EXPECT_EQ(fields[0].kind, FieldKind::integer);
@@ -80,7 +84,8 @@ TEST(Declaration, NamesWhatIsWrongWithAField) {
 }
 
 TEST(Declaration, EscapesNamesInPointers) {
-  EXPECT_EQ(pointerOf(declaring(R"({"properties":{"a/b~c":{"type":"date"}}})")), "/inputSchema/properties/a~1b~0c/type");
+  EXPECT_EQ(pointerOf(declaring(R"({"properties":{"a/b~c":{"type":"date"}}})")),
+            "/inputSchema/properties/a~1b~0c/type");
 }
 
 TEST(Declaration, NamesWhatIsWrongWithTheSchema) {
@@ -100,8 +105,11 @@ TEST(Declaration, ReadsLabelsOfTextsAndNumbers) {
 }
 
 TEST(Declaration, ReadsImagePreprocessing) {
-  const auto image = declarationOf(withImage(
-      R"({"width":8,"height":4,"channels":1,"resize":"nearest","layout":"channelsLast","scale":2,"mean":[0.5],"std":[0.25]})")).input.image;
+  const auto image =
+      declarationOf(
+          withImage(
+              R"({"width":8,"height":4,"channels":1,"resize":"nearest","layout":"channelsLast","scale":2,"mean":[0.5],"std":[0.25]})"))
+          .input.image;
   ASSERT_TRUE(image);
   EXPECT_EQ(image->width, 8U);
   EXPECT_EQ(image->height, 4U);
@@ -126,13 +134,16 @@ TEST(Declaration, NamesWhatIsWrongWithTheImage) {
 }
 
 TEST(Declaration, ReadsTheLifeOfCachedPredictions) {
-  EXPECT_EQ(declarationOf(configured(R"({"cache":{"ttlSeconds":60}})")).cacheTtl, std::chrono::seconds(60));
-  EXPECT_EQ(pointerOf(configured(R"({"cache":{"ttlSeconds":-1}})")), "/configuration/cache/ttlSeconds");
+  EXPECT_EQ(declarationOf(configured(R"({"cache":{"ttlSeconds":60}})")).cacheTtl,
+            std::chrono::seconds(60));
+  EXPECT_EQ(pointerOf(configured(R"({"cache":{"ttlSeconds":-1}})")),
+            "/configuration/cache/ttlSeconds");
   EXPECT_EQ(pointerOf(configured(R"({"cache":5})")), "/configuration/cache");
 }
 
 TEST(Declaration, LeavesTheRestOfTheConfigurationToItsOwner) {
-  EXPECT_EQ(pointerOf(configured(R"({"team":"blue","tensorflow":{"memoryGrowth":true}})")), "accepted");
+  EXPECT_EQ(pointerOf(configured(R"({"team":"blue","tensorflow":{"memoryGrowth":true}})")),
+            "accepted");
 }
 
 }  // namespace

@@ -34,22 +34,25 @@ class ArtifactIntake::InUse {
   objects::Digest digest_;
 };
 
-Result<std::unique_ptr<objects::ObjectWriter>> ArtifactIntake::begin(const Scope& scope, std::string_view ref,
+Result<std::unique_ptr<objects::ObjectWriter>> ArtifactIntake::begin(const Scope& scope,
+                                                                     std::string_view ref,
                                                                      const Quota& quota) {
   CORBEL_TRY(const Model model, registry_.find(scope, ref));
   if (model.archivedAt) return fail(ErrorCode::notFound, "The model is archived.");
   if (quota.storageBytes) {
     CORBEL_TRY(const std::int64_t stored, registry_.storedBytes(scope));
     if (stored >= *quota.storageBytes) {
-      return fail(ErrorCode::insufficientStorage, "This tenant's storage of " + std::to_string(*quota.storageBytes) +
-                                                      " bytes is used up.");
+      return fail(
+          ErrorCode::insufficientStorage,
+          "This tenant's storage of " + std::to_string(*quota.storageBytes) + " bytes is used up.");
     }
   }
   return objects_.begin();
 }
 
-Result<Version> ArtifactIntake::finish(const Scope& scope, std::string_view ref, objects::ObjectWriter& file,
-                                       NewVersion version, const Quota& quota) {
+Result<Version> ArtifactIntake::finish(const Scope& scope, std::string_view ref,
+                                       objects::ObjectWriter& file, NewVersion version,
+                                       const Quota& quota) {
   Scope validation = scope;
   validation.deadline = Deadline::after(clock_, limits::kValidationDeadline);
   CORBEL_TRY(const objects::ObjectInfo object, file.commit());
@@ -61,8 +64,9 @@ Result<Version> ArtifactIntake::finish(const Scope& scope, std::string_view ref,
   return accepted;
 }
 
-Result<Version> ArtifactIntake::accept(const Scope& scope, std::string_view ref, const objects::ObjectInfo& object,
-                                       NewVersion version, const Quota& quota) {
+Result<Version> ArtifactIntake::accept(const Scope& scope, std::string_view ref,
+                                       const objects::ObjectInfo& object, NewVersion version,
+                                       const Quota& quota) {
   CORBEL_TRY(const Model model, registry_.find(scope, ref));
   const auto file = objects_.open(object.digest, scope.deadline);
   if (!file && file.error().code == ErrorCode::notFound) {
@@ -90,12 +94,14 @@ void ArtifactIntake::removeIfUnused(const objects::Digest& digest) {
 
 Result<std::string> readAll(const objects::ObjectFile& file, std::int64_t maxBytes) {
   if (file.sizeBytes() > maxBytes) {
-    return fail(ErrorCode::unavailable, "The model file is larger than the " + std::to_string(maxBytes) +
+    return fail(ErrorCode::unavailable, "The model file is larger than the " +
+                                            std::to_string(maxBytes) +
                                             " bytes that this server may load.");
   }
   std::string content(static_cast<std::size_t>(file.sizeBytes()), '\0');
   CORBEL_TRY(const std::size_t got, file.read(0, std::as_writable_bytes(std::span(content))));
-  if (got != content.size()) return fail(ErrorCode::internal, "The model file could not be read.", "short read");
+  if (got != content.size())
+    return fail(ErrorCode::internal, "The model file could not be read.", "short read");
   return content;
 }
 

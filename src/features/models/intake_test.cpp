@@ -26,7 +26,8 @@ class IntakeTest : public ModelsTest {
     if (content.starts_with("bad")) return fail(ErrorCode::unprocessable, "model file: it is bad");
     return SumModel().signature();
   }
-  Result<Version> upload(std::string_view content, const Quota& quota = {}, std::string_view tenant = "acme") {
+  Result<Version> upload(std::string_view content, const Quota& quota = {},
+                         std::string_view tenant = "acme") {
     CORBEL_TRY(auto writer, intake.begin(scope(tenant), "m", quota));
     CORBEL_CHECK(writer->append(std::as_bytes(std::span(content))));
     return intake.finish(scope(tenant), "m", *writer, {}, quota);
@@ -34,16 +35,19 @@ class IntakeTest : public ModelsTest {
 
   std::function<void()> whileInspecting;
   SystemClock wallClock;  // the store waits in real time
-  std::unique_ptr<objects::ObjectStore> objects = mustBe(objects::openLocalObjects(folder.path(), clock));
+  std::unique_ptr<objects::ObjectStore> objects =
+      mustBe(objects::openLocalObjects(folder.path(), clock));
   ArtifactIntake intake{registry, *objects,
-                        [this](const objects::ObjectFile& file, Deadline) { return inspect(file); }, wallClock};
+                        [this](const objects::ObjectFile& file, Deadline) { return inspect(file); },
+                        wallClock};
 };
 
 TEST_F(IntakeTest, MakesAVersionOfAFileThatOpens) {
   const Version version = mustBe(upload("good"));
   EXPECT_EQ(version.number, 1);
   EXPECT_EQ(version.artifactBytes, 4);
-  EXPECT_EQ(mustBe(parseSignature(version.signature)).featureNames, SumModel().signature().featureNames);
+  EXPECT_EQ(mustBe(parseSignature(version.signature)).featureNames,
+            SumModel().signature().featureNames);
   const auto digest = mustBe(objects::Digest::parse(version.artifactSha256));
   EXPECT_EQ(mustBe(readAll(mustBe(objects->open(digest, Deadline::never())), 100)), "good");
 }
@@ -75,7 +79,8 @@ TEST_F(IntakeTest, TheSameContentTwiceIsOneObject) {
 
 TEST_F(IntakeTest, ARefusedUploadLeavesTheObjectOfAnEarlierOne) {
   mustBe(upload("good"));
-  ASSERT_EQ(codeOf(upload("good", {.models = {}, .storageBytes = 3})), ErrorCode::insufficientStorage);
+  ASSERT_EQ(codeOf(upload("good", {.models = {}, .storageBytes = 3})),
+            ErrorCode::insufficientStorage);
   EXPECT_EQ(objects->usage().objects, 1);
 }
 
@@ -89,7 +94,8 @@ TEST_F(IntakeTest, UploadsOfTheSameContentAtTheSameTimeDoNotRemoveIt) {
     for (int i = 0; i < kUploads; ++i) {
       uploads.emplace_back([&, i] {
         // Every other one is refused after its file was opened.
-        const Quota quota{.models = {}, .storageBytes = i % 2 == 0 ? std::optional<std::int64_t>() : 3};
+        const Quota quota{.models = {},
+                          .storageBytes = i % 2 == 0 ? std::optional<std::int64_t>() : 3};
         auto writer = mustBe(intake.begin(scope(), "m", {}));
         EXPECT_TRUE(writer->append(std::as_bytes(std::span(std::string_view("good")))));
         made += intake.finish(scope(), "m", *writer, {}, quota).has_value();
@@ -119,7 +125,8 @@ TEST_F(IntakeTest, RefusesToBeginWithoutModelOrRoom) {
   EXPECT_EQ(codeOf(intake.begin(scope(), "other", {})), ErrorCode::notFound);
   EXPECT_EQ(codeOf(intake.begin(scope("other"), "m", {})), ErrorCode::notFound);
   mustBe(upload("good"));
-  EXPECT_EQ(codeOf(intake.begin(scope(), "m", {.models = {}, .storageBytes = 4})), ErrorCode::insufficientStorage);
+  EXPECT_EQ(codeOf(intake.begin(scope(), "m", {.models = {}, .storageBytes = 4})),
+            ErrorCode::insufficientStorage);
   ASSERT_TRUE(registry.archive(scope(), "m"));
   EXPECT_EQ(codeOf(intake.begin(scope(), "m", {})), ErrorCode::notFound);
 }
@@ -132,7 +139,8 @@ TEST_F(IntakeTest, OpensAFileWhoseSendingTookAllTheTime) {
 
 TEST_F(IntakeTest, ReadsNoObjectLargerThanAllowed) {
   const Version version = mustBe(upload("good"));
-  const auto file = mustBe(objects->open(mustBe(objects::Digest::parse(version.artifactSha256)), Deadline::never()));
+  const auto file = mustBe(
+      objects->open(mustBe(objects::Digest::parse(version.artifactSha256)), Deadline::never()));
   EXPECT_EQ(codeOf(readAll(file, 3)), ErrorCode::unavailable);
 }
 

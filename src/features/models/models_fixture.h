@@ -1,4 +1,5 @@
-// What the tests of this module share: a database with its tables, a registry for two tenants, and a model that computes.
+// What the tests of this module share: a database with its tables, a registry for two tenants, and
+// a model that computes.
 #pragma once
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -65,7 +66,9 @@ inline NewVersion aVersion(std::string content = "a", std::int64_t bytes = 10) {
 
 class ModelsTest : public testing::Test {
  protected:
-  static Scope scope(std::string_view tenant = "acme") { return {tenant, "user:ann", Deadline::never()}; }
+  static Scope scope(std::string_view tenant = "acme") {
+    return {tenant, "user:ann", Deadline::never()};
+  }
 
   Model create(const std::string& name, std::string_view tenant = "acme") {
     return mustBe(registry.create(scope(tenant), aModel(name), {}));
@@ -102,8 +105,10 @@ class SumModel final : public inference::Model {
   Result<inference::Tensors> run(const inference::Tensors& inputs, Deadline) const override {
     const auto& values = std::get<std::vector<float>>(inputs[0].values);
     std::vector<float> sums;
-    for (std::size_t i = 0; i + 1 < values.size(); i += 2) sums.push_back(2 * values[i] + 3 * values[i + 1]);
-    return inference::Tensors{inference::Tensor{{static_cast<std::int64_t>(sums.size()), 1}, std::move(sums)}};
+    for (std::size_t i = 0; i + 1 < values.size(); i += 2)
+      sums.push_back(2 * values[i] + 3 * values[i + 1]);
+    return inference::Tensors{
+        inference::Tensor{{static_cast<std::int64_t>(sums.size()), 1}, std::move(sums)}};
   }
   Result<inference::Explanation> explain(const inference::Tensors&, Deadline) const override {
     return fail(ErrorCode::unprocessable, "no method");

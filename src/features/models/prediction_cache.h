@@ -1,4 +1,5 @@
-// Answers of models that ask for it (configuration.cache.ttlSeconds), kept in the table prediction_cache.
+// Answers of models that ask for it (configuration.cache.ttlSeconds), kept in the table
+// prediction_cache.
 #pragma once
 #include <atomic>
 #include <chrono>
@@ -24,19 +25,27 @@ struct CacheStats {
 // Thread-safe. A cache can be lost at any time: errors of the store count as misses.
 class PredictionCache {
  public:
-  PredictionCache(store::Database& database, IdSource& ids, const Clock& clock, std::int64_t maxBytes)
-      : database_(database), ids_(ids), clock_(clock), maxBytes_(maxBytes), used_(std::make_shared<Used>(-1)) {}
+  PredictionCache(store::Database& database, IdSource& ids, const Clock& clock,
+                  std::int64_t maxBytes)
+      : database_(database),
+        ids_(ids),
+        clock_(clock),
+        maxBytes_(maxBytes),
+        used_(std::make_shared<Used>(-1)) {}
 
-  // What an answer depends on, as one hash: the version, the model's settings (labels, schema) by their revision, the input
-  // and what was asked about it.
+  // What an answer depends on, as one hash: the version, the model's settings (labels, schema) by
+  // their revision, the input and what was asked about it.
   static std::string hashOf(std::string_view versionId, int modelRevision, std::string_view input,
                             std::string_view options);
 
   // The stored text, unless it expired. Waits for a reader.
-  std::optional<std::string> find(std::string_view tenant, const std::string& inputHash, Deadline deadline);
+  std::optional<std::string> find(std::string_view tenant, const std::string& inputHash,
+                                  Deadline deadline);
 
-  // Returns at once. The oldest answers make room when the cache is full; one that is larger than the cache is not kept.
-  void put(std::string tenant, std::string inputHash, std::string prediction, std::chrono::seconds ttl);
+  // Returns at once. The oldest answers make room when the cache is full; one that is larger than
+  // the cache is not kept.
+  void put(std::string tenant, std::string inputHash, std::string prediction,
+           std::chrono::seconds ttl);
 
   // Drops what has expired. The owner calls it about once a minute.
   Result<void> removeExpired(Deadline deadline);
@@ -44,8 +53,8 @@ class PredictionCache {
   CacheStats stats() const { return {hits_, misses_}; }
 
  private:
-  // Bytes of all rows, kept up by the units on the writer's thread; below 0: to be counted. Shared, because units may run
-  // when the cache is gone.
+  // Bytes of all rows, kept up by the units on the writer's thread; below 0: to be counted. Shared,
+  // because units may run when the cache is gone.
   using Used = std::atomic<std::int64_t>;
 
   store::Database& database_;

@@ -13,23 +13,31 @@ using std::chrono::seconds;
 
 class PredictionCacheTest : public ModelsTest {
  protected:
-  PredictionCache cacheOf(std::int64_t maxBytes = 1 << 20) { return {*database, ids, clock, maxBytes}; }
-  static std::string hash(const std::string& input) { return PredictionCache::hashOf("v1", 1, input, ""); }
+  PredictionCache cacheOf(std::int64_t maxBytes = 1 << 20) {
+    return {*database, ids, clock, maxBytes};
+  }
+  static std::string hash(const std::string& input) {
+    return PredictionCache::hashOf("v1", 1, input, "");
+  }
   // Units are applied in order: once this one is done, so are those before it.
   void settle() {
-    mustBe(database->write([](store::Transaction&) -> Result<int> { return 0; }, Deadline::never()));
+    mustBe(
+        database->write([](store::Transaction&) -> Result<int> { return 0; }, Deadline::never()));
   }
-  void put(PredictionCache& cache, const std::string& input, const std::string& answer, seconds ttl = seconds(60)) {
+  void put(PredictionCache& cache, const std::string& input, const std::string& answer,
+           seconds ttl = seconds(60)) {
     cache.put("acme", hash(input), answer, ttl);
     settle();
   }
-  std::optional<std::string> find(PredictionCache& cache, const std::string& input, std::string_view tenant = "acme") {
+  std::optional<std::string> find(PredictionCache& cache, const std::string& input,
+                                  std::string_view tenant = "acme") {
     return cache.find(tenant, hash(input), Deadline::never());
   }
   std::int64_t rows() {
     return *mustBe(database->read(
         [](store::Reader& reader) {
-          return reader.query("SELECT COUNT(*) FROM prediction_cache").one([](const store::Row& row) { return row.integer(0); });
+          return reader.query("SELECT COUNT(*) FROM prediction_cache")
+              .one([](const store::Row& row) { return row.integer(0); });
         },
         Deadline::never()));
   }
@@ -98,7 +106,8 @@ TEST_F(PredictionCacheTest, DropsWhatHasExpiredAndItsBytes) {
   EXPECT_TRUE(find(cache, "b"));
 }
 
-// Whoever stops the program destroys the cache before the database, which then commits what is queued.
+// Whoever stops the program destroys the cache before the database, which then commits what is
+// queued.
 TEST_F(PredictionCacheTest, MayGoBeforeItsUnitsHaveRun) {
   {
     PredictionCache cache = cacheOf();
@@ -110,8 +119,9 @@ TEST_F(PredictionCacheTest, MayGoBeforeItsUnitsHaveRun) {
 
 TEST(PredictionCacheHash, DependsOnEverythingThatTheAnswerDoes) {
   const auto hash = PredictionCache::hashOf;
-  const std::set<std::string> all = {hash("v1", 1, "{}", "c"), hash("v2", 1, "{}", "c"), hash("v1", 2, "{}", "c"),
-                                     hash("v1", 1, "[]", "c"), hash("v1", 1, "{}", "i"), hash("v1", 1, "c{}", "")};
+  const std::set<std::string> all = {hash("v1", 1, "{}", "c"), hash("v2", 1, "{}", "c"),
+                                     hash("v1", 2, "{}", "c"), hash("v1", 1, "[]", "c"),
+                                     hash("v1", 1, "{}", "i"), hash("v1", 1, "c{}", "")};
   EXPECT_EQ(all.size(), 6U);
   EXPECT_EQ(hash("v1", 1, "{}", "c"), hash("v1", 1, "{}", "c"));
 }

@@ -17,14 +17,18 @@ class RegistryTest : public ModelsTest {
  protected:
   std::vector<std::string> names(const ModelQuery& query, std::string_view tenant = "acme") {
     std::vector<std::string> found;
-    for (const Model& model : mustBe(registry.list(scope(tenant), query))) found.push_back(model.name);
+    for (const Model& model : mustBe(registry.list(scope(tenant), query)))
+      found.push_back(model.name);
     return found;
   }
   static std::string positionOf(const Model& model, ModelOrder order) {
     switch (order) {
-      case ModelOrder::name: return model.name;
-      case ModelOrder::created: return std::to_string(model.createdAt.time_since_epoch().count());
-      case ModelOrder::updated: return std::to_string(model.updatedAt.time_since_epoch().count());
+      case ModelOrder::name:
+        return model.name;
+      case ModelOrder::created:
+        return std::to_string(model.createdAt.time_since_epoch().count());
+      case ModelOrder::updated:
+        return std::to_string(model.updatedAt.time_since_epoch().count());
     }
     std::unreachable();
   }
@@ -33,10 +37,13 @@ class RegistryTest : public ModelsTest {
     query.afterId = last.id;
     return query;
   }
-  AliasChange promote(const std::string& model, std::optional<int> version, std::string_view alias = kChampion) {
+  AliasChange promote(const std::string& model, std::optional<int> version,
+                      std::string_view alias = kChampion) {
     return mustBe(registry.promote(scope(), model, alias, version));
   }
-  int championOf(const std::string& model) { return mustBe(registry.resolve(scope(), model, {})).version.number; }
+  int championOf(const std::string& model) {
+    return mustBe(registry.resolve(scope(), model, {})).version.number;
+  }
 };
 
 TEST_F(RegistryTest, FindsAModelByNameAndById) {
@@ -47,9 +54,15 @@ TEST_F(RegistryTest, FindsAModelByNameAndById) {
 }
 
 TEST_F(RegistryTest, KeepsEverythingThatAModelWasGiven) {
-  NewModel given{.name = "m", .description = "d", .framework = Framework::xgboost, .category = "c",
-                 .configuration = R"({"a":1})", .inputSchema = "{}", .outputSchema = R"({"enum":[1]})",
-                 .tags = {"x", "y"}, .card = "# m"};
+  NewModel given{.name = "m",
+                 .description = "d",
+                 .framework = Framework::xgboost,
+                 .category = "c",
+                 .configuration = R"({"a":1})",
+                 .inputSchema = "{}",
+                 .outputSchema = R"({"enum":[1]})",
+                 .tags = {"x", "y"},
+                 .card = "# m"};
   mustBe(registry.create(scope(), given, {}));
   const Model kept = mustBe(registry.find(scope(), "m"));
   EXPECT_EQ(kept.description, "d");
@@ -75,10 +88,11 @@ TEST_F(RegistryTest, TakesANameOnceInATenant) {
 TEST_F(RegistryTest, RefusesToRenameAModelToATakenName) {
   create("a");
   create("b");
-  const auto renamed = registry.change(scope(), "b", std::nullopt, [](Model& model) -> Result<void> {
-    model.name = "a";
-    return {};
-  });
+  const auto renamed =
+      registry.change(scope(), "b", std::nullopt, [](Model& model) -> Result<void> {
+        model.name = "a";
+        return {};
+      });
   ASSERT_EQ(codeOf(renamed), ErrorCode::alreadyExists);
   EXPECT_EQ(renamed.error().fields.at(0).pointer, "/name");
   EXPECT_EQ(mustBe(registry.find(scope(), "b")).revision, 1);
@@ -118,15 +132,18 @@ TEST_F(RegistryTest, AnArchivedModelTakesPartInNothing) {
   EXPECT_EQ(mustBe(registry.version(scope(), id, 1)).number, 1);
 }
 
-class PagingTest : public RegistryTest, public testing::WithParamInterface<std::tuple<ModelOrder, bool>> {};
+class PagingTest : public RegistryTest,
+                   public testing::WithParamInterface<std::tuple<ModelOrder, bool>> {};
 
-// A list of six, read two at a time, while models are added at both ends: nothing of the six is missed or seen twice.
+// A list of six, read two at a time, while models are added at both ends: nothing of the six is
+// missed or seen twice.
 TEST_P(PagingTest, SeesEveryModelOnceWhileOthersAreAdded) {
   const auto [order, descending] = GetParam();
   std::vector<std::string> six = {"m1", "m2", "m3", "m4", "m5", "m6"};
   for (std::size_t i = 0; i < six.size(); ++i) {
     create(six[i]);
-    if (i % 2 == 1) clock.advance(std::chrono::milliseconds(1));  // pairs of the same time are told apart by id
+    if (i % 2 == 1)
+      clock.advance(std::chrono::milliseconds(1));  // pairs of the same time are told apart by id
   }
   ModelQuery query;
   query.order = order;
@@ -149,11 +166,13 @@ TEST_P(PagingTest, SeesEveryModelOnceWhileOthersAreAdded) {
 }
 
 INSTANTIATE_TEST_SUITE_P(EveryOrder, PagingTest,
-                         testing::Combine(testing::Values(ModelOrder::created, ModelOrder::name, ModelOrder::updated),
+                         testing::Combine(testing::Values(ModelOrder::created, ModelOrder::name,
+                                                          ModelOrder::updated),
                                           testing::Bool()));
 
 TEST_F(RegistryTest, FiltersByFrameworkCategoryAndTagTogether) {
-  auto tagged = [&](std::string name, Framework framework, std::string category, std::vector<std::string> tags) {
+  auto tagged = [&](std::string name, Framework framework, std::string category,
+                    std::vector<std::string> tags) {
     NewModel model = aModel(std::move(name));
     model.framework = framework;
     model.category = std::move(category);
@@ -205,10 +224,11 @@ TEST_F(RegistryTest, CountsRevisionsAndRefusesAnOldOne) {
 
 TEST_F(RegistryTest, LeavesAModelAloneWhenItsChangeIsRefused) {
   create("m");
-  const auto refused = registry.change(scope(), "m", std::nullopt, [](Model& model) -> Result<void> {
-    model.description = "half";
-    return failField("/card", "is too long");
-  });
+  const auto refused =
+      registry.change(scope(), "m", std::nullopt, [](Model& model) -> Result<void> {
+        model.description = "half";
+        return failField("/card", "is too long");
+      });
   EXPECT_EQ(codeOf(refused), ErrorCode::invalidArgument);
   EXPECT_EQ(mustBe(registry.find(scope(), "m")).description, "");
 }
@@ -249,7 +269,8 @@ TEST_F(RegistryTest, ListsVersionsNewestFirstInPages) {
   for (int i = 0; i < 5; ++i) addVersion("m");
   const auto numbers = [&](int before, int limit) {
     std::vector<int> found;
-    for (const Version& version : mustBe(registry.versions(scope(), "m", before, limit))) found.push_back(version.number);
+    for (const Version& version : mustBe(registry.versions(scope(), "m", before, limit)))
+      found.push_back(version.number);
     return found;
   };
   EXPECT_THAT(numbers(100, 2), ElementsAre(5, 4));
@@ -264,7 +285,8 @@ TEST_F(RegistryTest, CountsEachContentOnceAgainstTheStorageQuota) {
   mustBe(registry.addVersion(scope(), "m", aVersion("a", 60), quota));
   EXPECT_TRUE(registry.addVersion(scope(), "n", aVersion("a", 60), quota));
   EXPECT_EQ(mustBe(registry.storedBytes(scope())), 60);
-  EXPECT_EQ(codeOf(registry.addVersion(scope(), "m", aVersion("b", 41), quota)), ErrorCode::insufficientStorage);
+  EXPECT_EQ(codeOf(registry.addVersion(scope(), "m", aVersion("b", 41), quota)),
+            ErrorCode::insufficientStorage);
   EXPECT_EQ(mustBe(registry.find(scope(), "m")).latestVersion, 1);
   EXPECT_TRUE(registry.addVersion(scope(), "m", aVersion("c", 40), quota));
 }
@@ -276,14 +298,18 @@ TEST_F(RegistryTest, ResolvesNumbersAliasesTheChampionAndTheLatest) {
   addVersion("m", aVersion("two"));
   addVersion("m", aVersion("three"));
   promote("m", 2, "challenger");
-  const auto content = [&](const VersionRef& which) { return mustBe(registry.resolve(scope(), "m", which)).version.artifactSha256; };
+  const auto content = [&](const VersionRef& which) {
+    return mustBe(registry.resolve(scope(), "m", which)).version.artifactSha256;
+  };
   EXPECT_EQ(content({}), "one");
   EXPECT_EQ(content({.number = 3, .alias = {}}), "three");
   EXPECT_EQ(content({.number = {}, .alias = "challenger"}), "two");
   promote("m", std::nullopt);
   EXPECT_EQ(content({}), "three");
-  EXPECT_THAT(registry.resolve(scope(), "m", {.number = 4, .alias = {}}).error().message, HasSubstr("the latest is 3"));
-  EXPECT_THAT(registry.resolve(scope(), "m", {.number = {}, .alias = "x"}).error().message, HasSubstr("has no alias 'x'"));
+  EXPECT_THAT(registry.resolve(scope(), "m", {.number = 4, .alias = {}}).error().message,
+              HasSubstr("the latest is 3"));
+  EXPECT_THAT(registry.resolve(scope(), "m", {.number = {}, .alias = "x"}).error().message,
+              HasSubstr("has no alias 'x'"));
 }
 
 TEST_F(RegistryTest, WritesDownEveryMoveOfAnAlias) {
@@ -390,7 +416,8 @@ TEST_F(RegistryTest, TellsTheListenerWhatChangedAfterItDid) {
   promote("m", 2);
   promote("m", 2);
   mustBe(registry.rollBack(scope(), "m", kChampion));
-  EXPECT_FALSE(registry.addVersion(scope(), "m", aVersion("x", 9), {.models = {}, .storageBytes = 1}));
+  EXPECT_FALSE(
+      registry.addVersion(scope(), "m", aVersion("x", 9), {.models = {}, .storageBytes = 1}));
   ASSERT_TRUE(registry.archive(scope(), "m"));
   using enum ModelEvent;
   EXPECT_THAT(told, ElementsAre(std::pair(changed, 1), std::pair(changed, 2), std::pair(changed, 2),
@@ -398,8 +425,10 @@ TEST_F(RegistryTest, TellsTheListenerWhatChangedAfterItDid) {
 }
 
 TEST(ModelName, IsMadeOfFewCharacters) {
-  for (const std::string_view good : {"a", "House-prices_2.1", "9lives"}) EXPECT_TRUE(isModelName(good)) << good;
-  for (const std::string_view bad : {"", ".a", "-a", "a b", "a/b", "ä", "019b76da-a800-7000-8000-000000000000"}) {
+  for (const std::string_view good : {"a", "House-prices_2.1", "9lives"})
+    EXPECT_TRUE(isModelName(good)) << good;
+  for (const std::string_view bad :
+       {"", ".a", "-a", "a b", "a/b", "ä", "019b76da-a800-7000-8000-000000000000"}) {
     EXPECT_FALSE(isModelName(bad)) << bad;
   }
   EXPECT_TRUE(isModelName(std::string(128, 'a')));

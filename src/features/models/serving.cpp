@@ -10,11 +10,14 @@ namespace {
 
 struct TextHash {
   using is_transparent = void;
-  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  std::size_t operator()(std::string_view text) const {
+    return std::hash<std::string_view>()(text);
+  }
 };
 
 // Neither names nor ids contain line breaks.
-void writeKey(std::string& key, std::string_view tenant, std::string_view ref, const VersionRef& which) {
+void writeKey(std::string& key, std::string_view tenant, std::string_view ref,
+              const VersionRef& which) {
   key.assign(tenant);
   key += '\n';
   key += ref;
@@ -48,7 +51,8 @@ struct Serving::Table {
 // While it lives, others who want the version wait.
 class Serving::Claim {
  public:
-  Claim(Serving& serving, std::string versionId) : serving_(serving), versionId_(std::move(versionId)) {}
+  Claim(Serving& serving, std::string versionId)
+      : serving_(serving), versionId_(std::move(versionId)) {}
   Claim(const Claim&) = delete;
   Claim& operator=(const Claim&) = delete;
   ~Claim() {
@@ -58,7 +62,8 @@ class Serving::Claim {
     serving_.loaded_.notify_all();
   }
 
-  // Waits while somebody else loads the version. True: now it is ours to load. False: the deadline has passed.
+  // Waits while somebody else loads the version. True: now it is ours to load. False: the deadline
+  // has passed.
   bool take(Deadline deadline) {
     MutexLock lock(serving_.mutex_);
     while (serving_.loading_.contains(versionId_)) {
@@ -80,7 +85,8 @@ Serving::Serving(Registry& registry, Loader loader, ServingOptions options, cons
       loader_(std::move(loader)),
       options_(options),
       clock_(clock),
-      table_(std::make_shared<const Table>()) {}
+      table_(std::make_shared<const Table>()),
+      released_(std::make_shared<std::atomic<std::uint64_t>>(0)) {}
 
 Serving::~Serving() = default;
 
@@ -92,11 +98,13 @@ std::shared_ptr<const ServedModel> Serving::find(std::string_view tenant, std::s
   const auto found = table->byName.find(std::string_view(key));
   if (found == table->byName.end()) return nullptr;
   hits_.fetch_add(1, std::memory_order_relaxed);
-  found->second->lastUsedMs.store(clock_.now().time_since_epoch().count(), std::memory_order_relaxed);
+  found->second->lastUsedMs.store(clock_.now().time_since_epoch().count(),
+                                  std::memory_order_relaxed);
   return found->second;
 }
 
-Result<Serving::Handle> Serving::load(const Scope& scope, std::string_view ref, const VersionRef& which) {
+Result<Serving::Handle> Serving::load(const Scope& scope, std::string_view ref,
+                                      const VersionRef& which) {
   const std::uint64_t changesBefore = changes_;
   CORBEL_TRY(auto resolved, registry_.resolve(scope, ref, which));
   CORBEL_TRY(auto served, loadVersion(scope, std::move(resolved)));
@@ -111,7 +119,8 @@ Result<Serving::Handle> Serving::loadVersion(const Scope& scope, ResolvedVersion
   const int revision = resolved.model.revision;
   Claim claim(*this, versionId);
   if (!claim.take(scope.deadline)) {
-    return fail(ErrorCode::deadlineExceeded, "The model was still being loaded when the time was up.");
+    return fail(ErrorCode::deadlineExceeded,
+                "The model was still being loaded when the time was up.");
   }
   const Handle former = table_.load()->find(versionId);
   if (former && former->modelRevision == revision) return former;
@@ -120,8 +129,13 @@ Result<Serving::Handle> Serving::loadVersion(const Scope& scope, ResolvedVersion
   return served;
 }
 
-Result<Serving::Handle> Serving::makeServed(const Scope& scope, ResolvedVersion resolved, const Handle& former) {
-  auto served = std::make_shared<ServedModel>();
+Result<Serving::Handle> Serving::makeServed(const Scope& scope, ResolvedVersion resolved,
+                                            const Handle& former) {
+  const auto release = [released = released_](ServedModel* gone) {
+    delete gone;
+    released->fetch_add(1, std::memory_order_relaxed);
+  };
+  const std::shared_ptr<ServedModel> served(new ServedModel, release);
   if (former) {
     served->engine = former->engine;
   } else {
@@ -129,7 +143,8 @@ Result<Serving::Handle> Serving::makeServed(const Scope& scope, ResolvedVersion 
     loads_.fetch_add(1, std::memory_order_relaxed);
   }
   CORBEL_TRY(auto declaration, parseDeclaration(resolved.model));
-  CORBEL_TRY(served->plan, inference::InputPlan::make(served->engine->signature(), std::move(declaration.input)));
+  CORBEL_TRY(served->plan,
+             inference::InputPlan::make(served->engine->signature(), std::move(declaration.input)));
   served->tenant = scope.tenant;
   served->modelId = std::move(resolved.model.id);
   served->modelName = std::move(resolved.model.name);
@@ -169,7 +184,8 @@ std::size_t Serving::remove(const std::function<bool(const ServedModel&)>& goes)
   return removed;
 }
 
-// The newest stays even when it alone is larger than the cache: it would be loaded again for every prediction.
+// The newest stays even when it alone is larger than the cache: it would be loaded again for every
+// prediction.
 void Serving::evict(const ServedModel& newest) {
   while (true) {
     const auto table = table_.load();
@@ -178,7 +194,8 @@ void Serving::evict(const ServedModel& newest) {
       if (id == newest.versionId) continue;
       if (oldest == nullptr || served->lastUsedMs < (*oldest)->lastUsedMs) oldest = &served;
     }
-    const bool fits = table->versions.size() <= options_.maxModels && table->bytes() <= options_.maxBytes;
+    const bool fits =
+        table->versions.size() <= options_.maxModels && table->bytes() <= options_.maxBytes;
     if (fits || oldest == nullptr) return;
     remove([&](const ServedModel& served) { return served.versionId == (*oldest)->versionId; });
     evictions_.fetch_add(1, std::memory_order_relaxed);
@@ -205,12 +222,14 @@ void Serving::forget(std::string_view tenant, std::string_view modelId) {
 void Serving::drop(std::string_view tenant, std::string_view modelId) {
   const MutexLock lock(mutex_);
   ++changes_;
-  remove([&](const ServedModel& served) { return served.tenant == tenant && served.modelId == modelId; });
+  remove([&](const ServedModel& served) {
+    return served.tenant == tenant && served.modelId == modelId;
+  });
 }
 
 ServingStats Serving::stats() const {
   const auto table = table_.load();
-  return {hits_, loads_, evictions_, table->versions.size(), table->bytes()};
+  return {hits_, loads_, evictions_, *released_, table->versions.size(), table->bytes()};
 }
 
 }  // namespace corbel::models

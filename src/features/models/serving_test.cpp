@@ -50,7 +50,8 @@ class ServingTest : public ModelsTest {
       ++loadsOf_[version.artifactSha256];
     }
     if (beforeLoading) beforeLoading(version);
-    if (version.artifactSha256 == "broken") return fail(ErrorCode::unprocessable, "cannot be opened");
+    if (version.artifactSha256 == "broken")
+      return fail(ErrorCode::unprocessable, "cannot be opened");
     return std::make_shared<SumModel>(static_cast<std::size_t>(version.artifactBytes));
   }
   int loadsOf(const std::string& content) {
@@ -60,9 +61,10 @@ class ServingTest : public ModelsTest {
   std::unique_ptr<Serving> serve(ServingOptions options = {}) {
     auto made = std::make_unique<Serving>(
         registry, [this](const Version& version) { return loadFile(version); }, options, clock);
-    registry.onChange([raw = made.get()](ModelEvent event, const std::string& tenant, const std::string& id) {
-      event == ModelEvent::archived ? raw->drop(tenant, id) : raw->forget(tenant, id);
-    });
+    registry.onChange(
+        [raw = made.get()](ModelEvent event, const std::string& tenant, const std::string& id) {
+          event == ModelEvent::archived ? raw->drop(tenant, id) : raw->forget(tenant, id);
+        });
     return made;
   }
   Handle load(Serving& serving, const std::string& ref, const VersionRef& which = {}) {
@@ -123,7 +125,8 @@ TEST_F(ServingTest, LoadsOnceForCallersAtTheSameTime) {
   std::vector<Handle> handles(8);
   {
     std::vector<std::jthread> callers;
-    for (Handle& handle : handles) callers.emplace_back([&] { handle = mustBe(serving->load(scope(), "m", {})); });
+    for (Handle& handle : handles)
+      callers.emplace_back([&] { handle = mustBe(serving->load(scope(), "m", {})); });
     barrier.awaitWaiting();
     barrier.open();
   }
@@ -142,7 +145,8 @@ TEST_F(ServingTest, KeepsNobodyWaitingForAnotherModel) {
   std::jthread caller([&] { EXPECT_TRUE(serving->load(scope(), "slow", {})); });
   barrier.awaitWaiting();
   EXPECT_TRUE(serving->load(scope(), "quick", {}));
-  const auto late = serving->load({"acme", "ann", Deadline::at(std::chrono::steady_clock::now())}, "slow", {});
+  const auto late =
+      serving->load({"acme", "ann", Deadline::at(std::chrono::steady_clock::now())}, "slow", {});
   EXPECT_EQ(codeOf(late), ErrorCode::deadlineExceeded);
   barrier.open();
 }
@@ -209,7 +213,8 @@ TEST_F(ServingTest, FollowsTheSettingsOfTheModelWithoutReadingTheFileAgain) {
   const auto before = load(*serving, "m");
   EXPECT_EQ(before->plan.fields()[0].name, "a");
   mustBe(registry.change(scope(), "m", std::nullopt, [](Model& model) -> Result<void> {
-    model.inputSchema = R"({"type":"object","properties":{"x":{"type":"number"},"y":{"type":"number"}},"required":["x","y"]})";
+    model.inputSchema =
+        R"({"type":"object","properties":{"x":{"type":"number"},"y":{"type":"number"}},"required":["x","y"]})";
     model.outputSchema = R"({"enum":["low","high"]})";
     model.configuration = R"({"cache":{"ttlSeconds":60}})";
     return {};
@@ -272,13 +277,15 @@ TEST_F(ServingTest, ExplainsBySamplingWhatNoEngineExplains) {
   registered("m");
   const auto serving = serve();
   const auto served = load(*serving, "m");
-  const auto result = predict(*served, inference::InputRow{{1, 2}, {}}, Importance::yes, Deadline::never(), clock);
+  const auto result =
+      predict(*served, inference::InputRow{{1, 2}, {}}, Importance::yes, Deadline::never(), clock);
   ASSERT_TRUE(result) << result.error().message;
   ASSERT_TRUE(result->importance);
   EXPECT_EQ(result->importance->method, "sampling");
   EXPECT_EQ(result->importance->space, "value");
   EXPECT_EQ(result->importance->base, 0);
-  EXPECT_THAT(result->importance->contributions, testing::ElementsAre(testing::DoubleNear(2, 1e-9), testing::DoubleNear(6, 1e-9)));
+  EXPECT_THAT(result->importance->contributions,
+              testing::ElementsAre(testing::DoubleNear(2, 1e-9), testing::DoubleNear(6, 1e-9)));
 }
 
 TEST_F(ServingTest, ExplainsOnlyNamedFields) {

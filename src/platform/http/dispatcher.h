@@ -31,8 +31,10 @@ class Observer {
   virtual ~Observer() = default;
   // Whether onBodies() is called for an exchange that begins now.
   virtual bool wantsBodies() const { return false; }
-  // Just before the response is sent, on any thread. Only bodies that are in memory; others are empty.
-  virtual void onBodies(const CallContext& /*context*/, std::string_view /*request*/, std::string_view /*response*/) {}
+  // Just before the response is sent, on any thread. Only bodies that are in memory; others are
+  // empty.
+  virtual void onBodies(const CallContext& /*context*/, std::string_view /*request*/,
+                        std::string_view /*response*/) {}
   virtual void onAnswered(const RequestHead& head, const CallContext& context, const Sent& sent,
                           std::chrono::nanoseconds duration) = 0;
 };
@@ -43,7 +45,8 @@ struct CorsOptions {
 
 struct DispatcherOptions {
   CorsOptions cors;
-  std::vector<std::string> allowedHosts;  // names answered besides localhost and addresses; "*": all
+  std::vector<std::string>
+      allowedHosts;  // names answered besides localhost and addresses; "*": all
   std::chrono::milliseconds deadline{30'000};
   std::chrono::milliseconds inferenceDeadline = limits::kInferenceDeadline;
 };
@@ -59,12 +62,14 @@ class Dispatcher final : public Service {
     IdSource& ids;
   };
   // All parts must outlive the dispatcher.
-  Dispatcher(Parts parts, DispatcherOptions options) : parts_(parts), options_(std::move(options)) {}
+  Dispatcher(Parts parts, DispatcherOptions options)
+      : parts_(parts), options_(std::move(options)) {}
 
   void onHead(const std::shared_ptr<Exchange>& exchange) override;
   void onBody(const std::shared_ptr<Exchange>& exchange) override;
   void onSent(Exchange& exchange, const Sent& sent) override;
-  Response onUnreadable(const Error& error, std::string_view remoteAddress, Exchange* exchange) override;
+  Response onUnreadable(const Error& error, std::string_view remoteAddress,
+                        Exchange* exchange) override;
 
  private:
   std::optional<Error> route(Call& call);

@@ -31,7 +31,8 @@ BOOST_DESCRIBE_STRUCT(GreetingQuery, (), (name))
 
 class CollectingSink final : public BodySink {
  public:
-  void append(std::span<const std::byte> chunk, std::move_only_function<void(Result<void>)> done) override {
+  void append(std::span<const std::byte> chunk,
+              std::move_only_function<void(Result<void>)> done) override {
     content.append(reinterpret_cast<const char*>(chunk.data()), chunk.size());
     done({});
   }
@@ -49,7 +50,8 @@ class TestApi {
         get<&TestApi::forget>("/forget", openToAll, "Drop the reply"),
         get<&TestApi::wait>("/wait", openToAll, "Keep a thread"),
         get<&TestApi::where>("/quick", openToAll, "Answer on the network thread"),
-        upload<&TestApi::begin, &TestApi::finish>("/upload", openToAll, "Upload", {.bodyMax = 1000})};
+        upload<&TestApi::begin, &TestApi::finish>("/upload", openToAll, "Upload",
+                                                  {.bodyMax = 1000})};
   }
 
   std::latch go{1};
@@ -57,7 +59,9 @@ class TestApi {
   bool refuseUpload = false;
 
  private:
-  Result<Greeting> greet(Call&, const GreetingQuery& query) { return Greeting{"hello " + query.name}; }
+  Result<Greeting> greet(Call&, const GreetingQuery& query) {
+    return Greeting{"hello " + query.name};
+  }
   Result<Greeting> echo(Call&, const Greeting& greeting) { return greeting; }
   Result<Greeting> fail_(Call&) { throw std::runtime_error("disk on fire"); }
   void failQuickly(Call, Reply<Greeting>) { throw std::runtime_error("disk on fire"); }
@@ -97,7 +101,8 @@ class Witness final : public Observer {
     requestBody = request;
     responseBody = response;
   }
-  void onAnswered(const RequestHead&, const CallContext& context, const Sent& sent, std::chrono::nanoseconds) override {
+  void onAnswered(const RequestHead&, const CallContext& context, const Sent& sent,
+                  std::chrono::nanoseconds) override {
     ++answered;
     status = sent.status;
     code = context.errorCode;
@@ -112,13 +117,15 @@ class Witness final : public Observer {
 // A transport without a socket: the body is there at once, the response is kept.
 class TestExchange final : public Exchange {
  public:
-  TestExchange(Service& service, Method method, std::string target, std::vector<Header> headers, std::string content)
+  TestExchange(Service& service, Method method, std::string target, std::vector<Header> headers,
+               std::string content)
       : service_(service), target_(std::move(target)), content_(std::move(content)) {
     reset(std::chrono::steady_clock::now());
     head_.method = method;
     head_.target = target_;
     head_.path = std::string_view(target_).substr(0, target_.find('?'));
-    if (head_.path.size() < target_.size()) head_.query = std::string_view(target_).substr(head_.path.size() + 1);
+    if (head_.path.size() < target_.size())
+      head_.query = std::string_view(target_).substr(head_.path.size() + 1);
     head_.headers = std::move(headers);
   }
   void readBody(BodyPlan plan) override {
@@ -162,17 +169,20 @@ class DispatcherTest : public testing::Test {
 
   Dispatcher& dispatcher() {
     if (!dispatcher_) {
-      dispatcher_.emplace(Dispatcher::Parts{router, doorkeeper, witness, pool, clock, ids}, options);
+      dispatcher_.emplace(Dispatcher::Parts{router, doorkeeper, witness, pool, clock, ids},
+                          options);
     }
     return *dispatcher_;
   }
-  std::shared_ptr<TestExchange> begin(Method method, std::string target, std::vector<Header> headers = {},
-                                      std::string body = {}) {
-    auto exchange = std::make_shared<TestExchange>(dispatcher(), method, std::move(target), std::move(headers), std::move(body));
+  std::shared_ptr<TestExchange> begin(Method method, std::string target,
+                                      std::vector<Header> headers = {}, std::string body = {}) {
+    auto exchange = std::make_shared<TestExchange>(dispatcher(), method, std::move(target),
+                                                   std::move(headers), std::move(body));
     dispatcher().onHead(exchange);
     return exchange;
   }
-  Response ask(Method method, std::string target, std::vector<Header> headers = {}, std::string body = {}) {
+  Response ask(Method method, std::string target, std::vector<Header> headers = {},
+               std::string body = {}) {
     return begin(method, std::move(target), std::move(headers), std::move(body))->await();
   }
   Response askFor(std::string target, std::vector<Header> headers = {}) {
@@ -212,14 +222,16 @@ TEST_F(DispatcherTest, AnswersFromTheQuery) {
 }
 
 TEST_F(DispatcherTest, AnswersFromAJsonBody) {
-  EXPECT_EQ(bodyOf(ask(Method::post, "/greet", {{"Content-Type", "application/json; charset=utf-8"}}, R"({"text":"hi"})")),
+  EXPECT_EQ(bodyOf(ask(Method::post, "/greet",
+                       {{"Content-Type", "application/json; charset=utf-8"}}, R"({"text":"hi"})")),
             R"({"text":"hi"})");
   EXPECT_EQ(ask(Method::post, "/greet", {{"Content-Type", "text/plain"}}, "hi").status, 415);
   EXPECT_EQ(ask(Method::post, "/greet", {{"Content-Type", "application/json"}}, "{").status, 400);
 }
 
 TEST_F(DispatcherTest, ReadsNoMoreThanTheRouteAllows) {
-  const auto exchange = begin(Method::post, "/greet", {{"Content-Type", "application/json"}}, R"({"text":"hi"})");
+  const auto exchange =
+      begin(Method::post, "/greet", {{"Content-Type", "application/json"}}, R"({"text":"hi"})");
   EXPECT_EQ(exchange->maxBytes, 64U);
   exchange->await();
   const auto bodiless = begin(Method::get, "/greet?name=a");
@@ -292,7 +304,9 @@ TEST_F(DispatcherTest, ARefusedUploadIsNotRead) {
   EXPECT_THAT(api.sink->content, IsEmpty());
 }
 
-TEST_F(DispatcherTest, HeadFindsTheGetRoute) { EXPECT_EQ(ask(Method::head, "/greet?name=Ann").status, 200); }
+TEST_F(DispatcherTest, HeadFindsTheGetRoute) {
+  EXPECT_EQ(ask(Method::head, "/greet?name=Ann").status, 200);
+}
 
 TEST_F(DispatcherTest, OptionsWithoutPreflightIsAMethodLikeAnyOther) {
   const Response response = ask(Method::options, "/greet");
@@ -307,7 +321,10 @@ TEST_F(DispatcherTest, SaysWhereNothingIs) {
 }
 
 TEST_F(DispatcherTest, RefusesCompressedBodies) {
-  EXPECT_EQ(ask(Method::post, "/greet", {{"Content-Type", "application/json"}, {"Content-Encoding", "gzip"}}, "x").status, 415);
+  EXPECT_EQ(ask(Method::post, "/greet",
+                {{"Content-Type", "application/json"}, {"Content-Encoding", "gzip"}}, "x")
+                .status,
+            415);
 }
 
 TEST_F(DispatcherTest, KeepsAGoodRequestIdAndReplacesOthers) {
@@ -315,22 +332,26 @@ TEST_F(DispatcherTest, KeepsAGoodRequestIdAndReplacesOthers) {
   for (const std::string& good : {std::string("abc-DEF_123"), longest}) {
     EXPECT_EQ(header(askFor("/quick", {{"X-Request-ID", good}}), "X-Request-ID"), good);
   }
-  for (const std::string& bad : {std::string("a b"), std::string("<script>"), longest + "a", std::string("é")}) {
+  for (const std::string& bad :
+       {std::string("a b"), std::string("<script>"), longest + "a", std::string("é")}) {
     const std::string made = header(askFor("/quick", {{"X-Request-ID", bad}}), "X-Request-ID");
     EXPECT_TRUE(isUuid(made)) << bad;
   }
 }
 
 TEST_F(DispatcherTest, GivesErrorsTheRequestsId) {
-  EXPECT_THAT(bodyOf(askFor("/nowhere", {{"X-Request-ID", "r-1"}})), HasSubstr(R"("correlationId":"r-1")"));
+  EXPECT_THAT(bodyOf(askFor("/nowhere", {{"X-Request-ID", "r-1"}})),
+              HasSubstr(R"("correlationId":"r-1")"));
 }
 
 TEST_F(DispatcherTest, AnswersOnlyNamesThatAreItsOwn) {
   options.allowedHosts = {"corbel.example"};
-  for (const std::string_view good : {"localhost:3004", "127.0.0.1:3004", "[::1]:3004", "CORBEL.example:443", ""}) {
+  for (const std::string_view good :
+       {"localhost:3004", "127.0.0.1:3004", "[::1]:3004", "CORBEL.example:443", ""}) {
     EXPECT_EQ(askFor("/quick", {{"Host", good}}).status, 200) << good;
   }
-  for (const std::string_view bad : {"evil.example", "corbel.example.evil.example", "127.0.0.1.evil.example"}) {
+  for (const std::string_view bad :
+       {"evil.example", "corbel.example.evil.example", "127.0.0.1.evil.example"}) {
     EXPECT_EQ(askFor("/quick", {{"Host", bad}}).status, 403) << bad;
   }
 }
@@ -345,19 +366,25 @@ TEST_F(DispatcherTest, LetsOnlyListedOriginsRead) {
   const Response listed = askFor("/quick", {{"Origin", "https://app.example"}});
   EXPECT_EQ(header(listed, "Access-Control-Allow-Origin"), "https://app.example");
   EXPECT_EQ(header(listed, "Vary"), "Origin");
-  EXPECT_EQ(header(askFor("/quick", {{"Origin", "https://evil.example"}}), "Access-Control-Allow-Origin"), "");
+  EXPECT_EQ(
+      header(askFor("/quick", {{"Origin", "https://evil.example"}}), "Access-Control-Allow-Origin"),
+      "");
   EXPECT_EQ(header(askFor("/quick"), "Access-Control-Allow-Origin"), "");
 }
 
 TEST_F(DispatcherTest, LetsEveryOriginReadWhereTheOperatorSaysSo) {
   options.cors.allowedOrigins = {"*"};
-  EXPECT_EQ(header(askFor("/quick", {{"Origin", "https://any.example"}}), "Access-Control-Allow-Origin"), "*");
+  EXPECT_EQ(
+      header(askFor("/quick", {{"Origin", "https://any.example"}}), "Access-Control-Allow-Origin"),
+      "*");
 }
 
 TEST_F(DispatcherTest, AnswersAPreflightBeforeTheGates) {
   doorkeeper.now = std::unexpected(Error{ErrorCode::unauthenticated, "no", {}, {}});
   options.cors.allowedOrigins = {"https://app.example"};
-  const Response response = ask(Method::options, "/greet", {{"Origin", "https://app.example"}, {"Access-Control-Request-Method", "POST"}});
+  const Response response =
+      ask(Method::options, "/greet",
+          {{"Origin", "https://app.example"}, {"Access-Control-Request-Method", "POST"}});
   EXPECT_EQ(response.status, 204);
   EXPECT_THAT(header(response, "Access-Control-Allow-Methods"), HasSubstr("POST"));
   EXPECT_THAT(header(response, "Access-Control-Allow-Headers"), HasSubstr("Authorization"));
@@ -373,7 +400,8 @@ TEST_F(DispatcherTest, ShowsBodiesOnlyToWhoAsks) {
 }
 
 TEST_F(DispatcherTest, AnswersWhatCouldNotBeRead) {
-  const Response response = dispatcher().onUnreadable({ErrorCode::headerTooLarge, "too large", {}, {}}, "10.0.0.1", nullptr);
+  const Response response = dispatcher().onUnreadable(
+      {ErrorCode::headerTooLarge, "too large", {}, {}}, "10.0.0.1", nullptr);
   EXPECT_EQ(response.status, 431);
   EXPECT_TRUE(isUuid(header(response, "X-Request-ID")));
   EXPECT_EQ(witness.answered, 1);

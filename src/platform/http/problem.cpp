@@ -1,16 +1,17 @@
 #include <string>
 
+#include "base/text.h"
 #include "http/dispatcher.h"
 #include "http/reply.h"
 #include "http/status.h"
-#include "base/text.h"
 #include "json/encode.h"
 
 namespace corbel::http {
 namespace {
 
 // RFC 9457, with the members of the native API's conventions.
-std::string problemJson(const Error& error, int status, std::string_view instance, std::string_view correlationId) {
+std::string problemJson(const Error& error, int status, std::string_view instance,
+                        std::string_view correlationId) {
   std::string out;
   json::Writer writer(out);
   writer.beginObject();
@@ -40,9 +41,11 @@ std::string problemJson(const Error& error, int status, std::string_view instanc
 
 Response problem(const Error& error, std::string_view instance, std::string_view correlationId) {
   const int status = statusOf(error.code);
-  Response response{.status = status, .contentType = "application/problem+json", .headers = {}, .body = {}};
+  Response response{
+      .status = status, .contentType = "application/problem+json", .headers = {}, .body = {}};
   response.body = problemJson(error, status, instance, correlationId);
-  if (error.code == ErrorCode::unauthenticated) response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  if (error.code == ErrorCode::unauthenticated)
+    response.headers.emplace_back("WWW-Authenticate", "Bearer");
   return response;
 }
 
@@ -58,7 +61,8 @@ namespace detail {
 void complete(const Call& call, Response response) {
   if (Observer* observer = call.context().bodies) {
     const auto* text = std::get_if<std::string>(&response.body);
-    observer->onBodies(call.context(), call.body(), text != nullptr ? std::string_view(*text) : std::string_view());
+    observer->onBodies(call.context(), call.body(),
+                       text != nullptr ? std::string_view(*text) : std::string_view());
   }
   for (auto& header : call.context().responseHeaders) response.headers.push_back(std::move(header));
   call.exchange()->complete(std::move(response));
