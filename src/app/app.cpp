@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <filesystem>
+#include <limits>
 #include <span>
 #include <utility>
 
@@ -84,7 +85,8 @@ Result<void> App::openState() {
   CORBEL_TRY(firstKey_, installation_->keys->ensureFirstKey(keyFile.string(),
                                                             startDeadline(installation_->clock)));
   limiter_ = std::make_unique<limits::RateLimiter>(installation_->clock, installation_->random);
-  CORBEL_TRY(objects_, objects::openLocalObjects(settings_.data.folder, installation_->clock));
+  CORBEL_TRY(objects_,
+             objects::openLocalObjects(config::objectsFolder(settings_), installation_->clock));
   return {};
 }
 
@@ -128,7 +130,8 @@ Result<void> App::buildFeatures() {
       });
   predictionCache_ = std::make_unique<models::PredictionCache>(
       database, installation_->ids, clock,
-      static_cast<std::int64_t>(settings_.predictionCache.maxBytes.count));
+      models::CacheBounds{static_cast<std::int64_t>(settings_.predictionCache.maxBytes.count),
+                          settings_.predictionCache.ttl});
   const unsigned cpus =
       settings_.inference.threads > 0 ? settings_.inference.threads : exec::availableCpus();
   apiPool_ = makePool("api", 4, 1'000, metrics_, clock);
@@ -263,11 +266,23 @@ Result<std::shared_ptr<inference::OnnxRuntime>> App::onnxRuntime() {
   return onnx_;
 }
 
+// A model takes about as much as its file while that is read, and as much again in the form that
+// predicts.
+Result<void> App::requireMemory(std::uint64_t fileBytes) {
+  const std::uint64_t limit = settings_.memory.limit.count;
+  const auto isTooMuch = [&] { return metrics::residentBytes() + 2 * fileBytes > limit; };
+  while (isTooMuch() && serving_->giveUpOldest()) ::malloc_trim(0);
+  if (!isTooMuch()) return {};
+  return fail(ErrorCode::unavailable,
+              "The model cannot be loaded within the memory that this server may use "
+              "(memory.limitBytes).");
+}
+
 Result<std::shared_ptr<const inference::Model>> App::loadModel(const models::Version& version) {
   CORBEL_TRY(const auto digest, objects::Digest::parse(version.artifactSha256));
   CORBEL_TRY(const auto file, objects_->open(digest, startDeadline(installation_->clock)));
-  CORBEL_TRY(const auto content,
-             models::readAll(file, static_cast<std::int64_t>(settings_.memory.limit.count)));
+  CORBEL_CHECK(requireMemory(static_cast<std::uint64_t>(file.sizeBytes())));
+  CORBEL_TRY(const auto content, models::readAll(file, std::numeric_limits<std::int64_t>::max()));
   inference::LoadOptions options;
   options.onnxRuntime = [this] { return onnxRuntime(); };
   return inference::load(std::as_bytes(std::span(content)), options);
@@ -324,6 +339,7 @@ void App::keepHouse(const std::stop_token& stop) {
       if (!stop.stop_requested())
         lock.waitUntil(wake, std::chrono::steady_clock::now() + kHousekeepingEvery);
     }
+    if (metrics::residentBytes() > settings_.memory.limit.count) serving_->giveUpOldest();
     giveMemoryBack(modelsMoved);
     if (round % kRoundsBetweenSaves != 0 || stop.stop_requested()) continue;
     const Deadline deadline = startDeadline(installation_->clock);

@@ -62,6 +62,7 @@ class App {
   Result<void> listen();
   Result<void> checkAuthentication();
   Result<std::shared_ptr<inference::OnnxRuntime>> onnxRuntime();
+  Result<void> requireMemory(std::uint64_t fileBytes);
   Result<std::shared_ptr<const inference::Model>> loadModel(const models::Version& version);
   void observeParts();
   void keepHouse(const std::stop_token& stop);

@@ -1,6 +1,7 @@
 #include "app/database.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "identity/migrations.h"
 #include "models/models_migrations.h"
@@ -17,8 +18,10 @@ std::vector<store::Migration> allMigrations() {
 
 Result<std::unique_ptr<store::Database>> openDatabase(const config::Settings& settings,
                                                       const Clock& clock) {
+  const auto file = std::filesystem::absolute(config::databaseFile(settings));
   store::DatabaseOptions options;
-  options.dataFolder = settings.data.folder;
+  options.dataFolder = file.parent_path();
+  options.fileName = file.filename();
   return store::Database::open(options, clock);
 }
 

@@ -36,7 +36,7 @@ class IntakeTest : public ModelsTest {
   std::function<void()> whileInspecting;
   SystemClock wallClock;  // the store waits in real time
   std::unique_ptr<objects::ObjectStore> objects =
-      mustBe(objects::openLocalObjects(folder.path(), clock));
+      mustBe(objects::openLocalObjects(folder.path() / "objects", clock));
   ArtifactIntake intake{registry, *objects,
                         [this](const objects::ObjectFile& file, Deadline) { return inspect(file); },
                         wallClock};

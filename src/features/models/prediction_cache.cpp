@@ -1,5 +1,6 @@
 #include "models/prediction_cache.h"
 
+#include <algorithm>
 #include <numeric>
 #include <span>
 #include <utility>
@@ -90,10 +91,11 @@ std::optional<std::string> PredictionCache::find(std::string_view tenant,
 void PredictionCache::put(std::string tenant, std::string inputHash, std::string prediction,
                           std::chrono::seconds ttl) {
   const auto size = static_cast<std::int64_t>(prediction.size()) + kRowBytes;
-  if (size > maxBytes_) return;
+  ttl = std::min(ttl, bounds_.maxTtl);
+  if (size > bounds_.maxBytes || ttl.count() == 0) return;
   const Timestamp expiresAt = clock_.now() + ttl;
   database_.write(
-      {.apply = [used = used_, maxBytes = maxBytes_, tenant = std::move(tenant),
+      {.apply = [used = used_, maxBytes = bounds_.maxBytes, tenant = std::move(tenant),
                  hash = std::move(inputHash), text = std::move(prediction), id = ids_.next(), size,
                  expiresAt](store::Transaction& tx) -> Result<void> {
          CORBEL_TRY(const std::int64_t replaced, sizeOf(tx, tenant, hash));

@@ -17,6 +17,11 @@
 
 namespace corbel::models {
 
+struct CacheBounds {
+  std::int64_t maxBytes = 0;
+  std::chrono::seconds maxTtl{0};  // 0: nothing is kept
+};
+
 struct CacheStats {
   std::uint64_t hits = 0;
   std::uint64_t misses = 0;
@@ -25,12 +30,11 @@ struct CacheStats {
 // Thread-safe. A cache can be lost at any time: errors of the store count as misses.
 class PredictionCache {
  public:
-  PredictionCache(store::Database& database, IdSource& ids, const Clock& clock,
-                  std::int64_t maxBytes)
+  PredictionCache(store::Database& database, IdSource& ids, const Clock& clock, CacheBounds bounds)
       : database_(database),
         ids_(ids),
         clock_(clock),
-        maxBytes_(maxBytes),
+        bounds_(bounds),
         used_(std::make_shared<Used>(-1)) {}
 
   // What an answer depends on, as one hash: the version, the model's settings (labels, schema) by
@@ -60,7 +64,7 @@ class PredictionCache {
   store::Database& database_;
   IdSource& ids_;
   const Clock& clock_;
-  const std::int64_t maxBytes_;
+  const CacheBounds bounds_;
   const std::shared_ptr<Used> used_;
   std::atomic<std::uint64_t> hits_ = 0;
   std::atomic<std::uint64_t> misses_ = 0;

@@ -14,7 +14,7 @@ using std::chrono::seconds;
 class PredictionCacheTest : public ModelsTest {
  protected:
   PredictionCache cacheOf(std::int64_t maxBytes = 1 << 20) {
-    return {*database, ids, clock, maxBytes};
+    return {*database, ids, clock, {.maxBytes = maxBytes, .maxTtl = seconds(1000)}};
   }
   static std::string hash(const std::string& input) {
     return PredictionCache::hashOf("v1", 1, input, "");
@@ -104,6 +104,18 @@ TEST_F(PredictionCacheTest, DropsWhatHasExpiredAndItsBytes) {
   EXPECT_EQ(rows(), 1);
   put(cache, "c", std::string(700, 'c'), seconds(100));
   EXPECT_TRUE(find(cache, "b"));
+}
+
+TEST_F(PredictionCacheTest, KeepsNothingLongerThanTheOperatorAllows) {
+  PredictionCache cache = cacheOf();
+  put(cache, "x", "1", seconds(5'000));
+  clock.advance(seconds(999));
+  EXPECT_TRUE(find(cache, "x"));
+  clock.advance(seconds(1));
+  EXPECT_FALSE(find(cache, "x"));
+  PredictionCache off{*database, ids, clock, {.maxBytes = 1'000, .maxTtl = seconds(0)}};
+  put(off, "y", "1");
+  EXPECT_FALSE(find(off, "y"));
 }
 
 // Whoever stops the program destroys the cache before the database, which then commits what is

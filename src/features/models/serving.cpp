@@ -187,19 +187,30 @@ std::size_t Serving::remove(const std::function<bool(const ServedModel&)>& goes)
 // The newest stays even when it alone is larger than the cache: it would be loaded again for every
 // prediction.
 void Serving::evict(const ServedModel& newest) {
-  while (true) {
+  const auto fits = [&] {
     const auto table = table_.load();
-    const Handle* oldest = nullptr;
-    for (const auto& [id, served] : table->versions) {
-      if (id == newest.versionId) continue;
-      if (oldest == nullptr || served->lastUsedMs < (*oldest)->lastUsedMs) oldest = &served;
-    }
-    const bool fits =
-        table->versions.size() <= options_.maxModels && table->bytes() <= options_.maxBytes;
-    if (fits || oldest == nullptr) return;
-    remove([&](const ServedModel& served) { return served.versionId == (*oldest)->versionId; });
-    evictions_.fetch_add(1, std::memory_order_relaxed);
+    return table->versions.size() <= options_.maxModels && table->bytes() <= options_.maxBytes;
+  };
+  while (!fits() && removeOldest(&newest)) {
   }
+}
+
+bool Serving::removeOldest(const ServedModel* but) {
+  const auto table = table_.load();
+  const ServedModel* oldest = nullptr;
+  for (const auto& [id, served] : table->versions) {
+    if (but != nullptr && id == but->versionId) continue;
+    if (oldest == nullptr || served->lastUsedMs < oldest->lastUsedMs) oldest = served.get();
+  }
+  if (oldest == nullptr) return false;
+  remove([&](const ServedModel& served) { return served.versionId == oldest->versionId; });
+  evictions_.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+bool Serving::giveUpOldest() {
+  const MutexLock lock(mutex_);
+  return removeOldest(nullptr);
 }
 
 bool Serving::unload(std::string_view tenant, std::string_view modelId, int version) {

@@ -77,6 +77,8 @@ class Serving {
 
   // Drops it from memory; runs under way finish. False: it was not loaded.
   bool unload(std::string_view tenant, std::string_view modelId, int version);
+  // Drops the version that was not used for longest. False: none is loaded.
+  bool giveUpOldest();
   // The model's settings, versions or aliases changed: what its names mean is looked up anew;
   // engines stay loaded.
   void forget(std::string_view tenant, std::string_view modelId);
@@ -97,6 +99,8 @@ class Serving {
   // Drops the versions for which `goes` holds, with all their names; how many.
   std::size_t remove(const std::function<bool(const ServedModel&)>& goes) CORBEL_REQUIRES(mutex_);
   void evict(const ServedModel& newest) CORBEL_REQUIRES(mutex_);
+  // The least recently used but one, which may be null. False: there is none.
+  bool removeOldest(const ServedModel* but) CORBEL_REQUIRES(mutex_);
 
   Registry& registry_;
   Loader loader_;

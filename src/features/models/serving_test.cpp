@@ -188,6 +188,18 @@ TEST_F(ServingTest, GivesUpAsManyAsTheBytesAsk) {
   EXPECT_EQ(serving->stats().evictions, 2U);
 }
 
+TEST_F(ServingTest, GivesUpTheOldestWhenMemoryIsShort) {
+  registered("a");
+  registered("b");
+  const auto serving = serve();
+  load(*serving, "a");
+  load(*serving, "b");
+  EXPECT_TRUE(serving->giveUpOldest());
+  EXPECT_EQ(serving->find("acme", "a", kDefaultVersion), nullptr);
+  EXPECT_TRUE(serving->giveUpOldest());
+  EXPECT_FALSE(serving->giveUpOldest());
+}
+
 TEST_F(ServingTest, ServesAModelLargerThanTheCache) {
   registered("huge", 500);
   const auto serving = serve({.maxModels = 10, .maxBytes = 100});

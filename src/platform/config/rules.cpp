@@ -50,14 +50,6 @@ std::string checkAllowedHost(std::string_view text) {
              : "must be a host name with an optional port, as in ai.example.com:3004, or *";
 }
 
-std::string checkNetwork(std::string_view text) {
-  std::string_view rest = text;
-  const int bits = addressBits(takeUntil(rest, '/'));
-  const auto prefix = text.contains('/') ? parseNumber<int>(rest) : std::optional(bits);
-  const bool right = bits > 0 && prefix && *prefix >= 0 && *prefix <= bits;
-  return right ? "" : "must be an address or a network, as in 10.0.0.0/8 or 2001:db8::/32";
-}
-
 std::string checkOrigin(std::string_view text) {
   std::string_view host = text;
   for (const std::string_view scheme : {"https://", "http://"}) {

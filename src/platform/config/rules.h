@@ -7,7 +7,6 @@ namespace corbel::config {
 
 std::string checkHost(std::string_view text);           // a name or an address to bind
 std::string checkAllowedHost(std::string_view text);    // a Host header: name[:port]
-std::string checkNetwork(std::string_view text);        // 10.0.0.0/8, 2001:db8::/32 or one address
 std::string checkOrigin(std::string_view text);         // https://example.com[:port] or *
 std::string checkFolder(std::string_view text);         // not empty
 std::string checkStoreUrl(std::string_view text);       // empty, or sqlite:<file>

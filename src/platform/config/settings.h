@@ -36,7 +36,6 @@ struct ServerSettings {
   std::chrono::milliseconds idleTimeout{75'000};
   std::chrono::milliseconds shutdownDeadline{10'000};
   std::vector<std::string> allowedHosts;
-  std::vector<std::string> trustedProxies;
 };
 
 struct DataSettings {
@@ -82,10 +81,8 @@ struct AuthSettings {
 
 struct LimitSettings {
   std::uint32_t inferencePerMinute = 10;
-  std::uint32_t rowsPerMinute = 100'000;
   std::uint32_t requestsPerMinute = 600;
   std::uint32_t keyInferencePerMinute = 6'000;
-  std::uint32_t keyRowsPerMinute = 1'000'000;
   std::uint32_t keyRequestsPerMinute = 60'000;
 };
 
@@ -100,7 +97,6 @@ struct InferenceSettings {
   std::chrono::milliseconds timeout{3000};
   std::uint32_t modelCacheSize = 64;
   Bytes modelCacheBytes = 256_MiB;
-  std::uint32_t maxBatchSize = 10'000;
   unsigned threads = 0;
   std::string onnxRuntimeLibrary;
 };

@@ -133,9 +133,9 @@ class LocalObjects final : public ObjectStore {
 
 }  // namespace
 
-Result<std::unique_ptr<ObjectStore>> openLocalObjects(const std::filesystem::path& dataFolder,
+Result<std::unique_ptr<ObjectStore>> openLocalObjects(const std::filesystem::path& path,
                                                       const Clock& clock) {
-  CORBEL_TRY(auto folder, ObjectFolder::open(dataFolder));
+  CORBEL_TRY(auto folder, ObjectFolder::open(path));
   return std::make_unique<LocalObjects>(std::move(folder), clock);
 }
 

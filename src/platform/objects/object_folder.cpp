@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -79,17 +80,23 @@ std::unexpected<Error> diskError(int error, std::string_view what) {
   }
 }
 
-Result<std::unique_ptr<ObjectFolder>> ObjectFolder::open(const std::filesystem::path& dataFolder) {
+Result<std::unique_ptr<ObjectFolder>> ObjectFolder::open(const std::filesystem::path& path) {
   const auto refuse = [&] {
     const ErrorCode code = errno == ENOSPC || errno == EDQUOT ? ErrorCode::insufficientStorage
                                                               : ErrorCode::permissionDenied;
-    return fail(code, fmt::format("folder {} cannot be made or written: {}",
-                                  (dataFolder / "objects").string(), std::strerror(errno)));
+    return fail(code, fmt::format("folder {} cannot be made or written: {}", path.string(),
+                                  std::strerror(errno)));
   };
-  const Descriptor data(::open(dataFolder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!data) return refuse();
-  Descriptor root = makeFolder(data, "objects");
+  const auto whole = (std::filesystem::absolute(path) / "").lexically_normal().parent_path();
+  const Descriptor parent(::open(whole.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!parent) return refuse();
+  Descriptor root = makeFolder(parent, whole.filename().c_str());
   if (!root) return refuse();
+  // Two processes would remove each other's files.
+  if (flock(root.number(), LOCK_EX | LOCK_NB) != 0) {
+    return fail(ErrorCode::unavailable,
+                fmt::format("folder {} is in use by another process", path.string()));
+  }
   Descriptor incoming = makeFolder(root, "incoming");
   if (!incoming) return refuse();
   std::unique_ptr<ObjectFolder> folder(new ObjectFolder(std::move(root), std::move(incoming)));

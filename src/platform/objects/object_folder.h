@@ -21,7 +21,7 @@ std::unexpected<Error> diskError(int error, std::string_view what);
 class ObjectFolder {
  public:
   // Makes what is missing, removes what was left half-written, counts the rest.
-  static Result<std::unique_ptr<ObjectFolder>> open(const std::filesystem::path& dataFolder);
+  static Result<std::unique_ptr<ObjectFolder>> open(const std::filesystem::path& path);
 
   struct Incoming {
     Descriptor file;

@@ -94,11 +94,11 @@ class ObjectStore {
   virtual ObjectUsage usage() const = 0;
 };
 
-// Objects in `<dataFolder>/objects`, made with mode 700, its files with 600. The folder belongs to
-// this process alone (who has the database of the data folder has its lock); what an interrupted
-// process left half-written is removed. `clock` must outlive the store. Errors are for the
-// operator: permission_denied, insufficient_storage, internal.
-Result<std::unique_ptr<ObjectStore>> openLocalObjects(const std::filesystem::path& dataFolder,
+// Objects in `folder`, made with mode 700 where it is missing (its parent must be there), its files
+// with 600. The folder belongs to this process alone; what an interrupted process left half-written
+// is removed. `clock` must outlive the store. Errors are for the operator: unavailable (another
+// process has it), permission_denied, insufficient_storage, internal.
+Result<std::unique_ptr<ObjectStore>> openLocalObjects(const std::filesystem::path& folder,
                                                       const Clock& clock);
 
 }  // namespace corbel::objects

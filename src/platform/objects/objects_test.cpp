@@ -31,7 +31,10 @@ class Objects : public testing::Test {
   }
   ~Objects() override { std::filesystem::remove_all(data); }
 
-  std::unique_ptr<ObjectStore> reopen() { return openLocalObjects(data, clock).value(); }
+  std::unique_ptr<ObjectStore> reopen() {
+    store.reset();
+    return openLocalObjects(data / "objects", clock).value();
+  }
   ObjectInfo put(std::string_view text) {
     auto writer = store->begin().value();
     EXPECT_TRUE(writer->append(bytesOf(text)));
@@ -229,12 +232,18 @@ TEST_F(Objects, WithoutRoomFailAndLeaveNothing) {
   EXPECT_EQ(status, 0);
 }
 
+TEST_F(Objects, BelongToOneProcessAtATime) {
+  const auto second = openLocalObjects(data / "objects", clock);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::unavailable);
+}
+
 TEST(ObjectFolder, ThatCannotBeMadeIsNamed) {
   const SystemClock clock;
-  const auto store = openLocalObjects("/dev/null/data", clock);
+  const auto store = openLocalObjects("/dev/null/objects", clock);
   ASSERT_FALSE(store);
   EXPECT_EQ(store.error().code, ErrorCode::permissionDenied);
-  EXPECT_NE(store.error().message.find("/dev/null/data/objects"), std::string::npos);
+  EXPECT_NE(store.error().message.find("/dev/null/objects"), std::string::npos);
 }
 
 }  // namespace

@@ -100,7 +100,7 @@ Result<DataFolder> DataFolder::take(const std::filesystem::path& folder) {
   return DataFolder(path, std::move(lock));
 }
 
-Result<void> DataFolder::ensureFile(const char* name) const {
+Result<void> DataFolder::ensureFile(const std::string& name) const {
   const Descriptor made(
       open(file(name).c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!made) {

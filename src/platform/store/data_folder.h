@@ -1,6 +1,7 @@
 // The data folder, held by one process.
 #pragma once
 #include <filesystem>
+#include <string>
 #include <utility>
 
 #include "base/descriptor.h"
@@ -15,8 +16,8 @@ class DataFolder {
   static Result<DataFolder> take(const std::filesystem::path& folder);
 
   // Makes an empty file of mode 600 where there is none; leaves an existing one alone.
-  Result<void> ensureFile(const char* name) const;
-  std::filesystem::path file(const char* name) const { return path_ / name; }
+  Result<void> ensureFile(const std::string& name) const;
+  std::filesystem::path file(const std::string& name) const { return path_ / name; }
   const std::filesystem::path& path() const { return path_; }
 
  private:

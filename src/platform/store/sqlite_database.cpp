@@ -13,7 +13,6 @@
 namespace corbel::store {
 namespace {
 
-constexpr const char* kFile = "corbel.db";
 // The file's application_id: "CBEL".
 constexpr std::int64_t kApplicationId = 0x4342454c;
 
@@ -21,7 +20,8 @@ class SqliteDatabase final : public Database {
  public:
   SqliteDatabase(DataFolder folder, const DatabaseOptions& options, const Clock& clock)
       : folder_(std::move(folder)),
-        readers_(folder_.file(kFile), options, clock, condition_),
+        fileName_(options.fileName),
+        readers_(folder_.file(fileName_), options, clock, condition_),
         clock_(clock) {}
 
   Result<void> start(const DatabaseOptions& options);
@@ -50,6 +50,7 @@ class SqliteDatabase final : public Database {
   // Destroyed in reverse: the readers close before the writer, whose connection empties the log,
   // and the lock goes last.
   DataFolder folder_;
+  const std::string fileName_;
   Condition condition_;
   std::unique_ptr<Writer> writer_;
   ReaderPool readers_;
@@ -84,10 +85,10 @@ Result<void> limitSize(Connection& connection, std::uint64_t bytes) {
 }
 
 Result<void> SqliteDatabase::start(const DatabaseOptions& options) {
-  CORBEL_CHECK(folder_.ensureFile(kFile));
+  CORBEL_CHECK(folder_.ensureFile(fileName_));
   const auto prepare = [&]() -> Result<std::unique_ptr<Connection>> {
     CORBEL_TRY(auto connection,
-               Connection::open(folder_.file(kFile), Access::write, clock_, condition_));
+               Connection::open(folder_.file(fileName_), Access::write, clock_, condition_));
     CORBEL_CHECK(claim(*connection));
     if (options.fileBytesMax) CORBEL_CHECK(limitSize(*connection, *options.fileBytesMax));
     CORBEL_CHECK(readers_.openFirst());
@@ -100,7 +101,7 @@ Result<void> SqliteDatabase::start(const DatabaseOptions& options) {
 }
 
 Error SqliteDatabase::explain(Error error) const {
-  const std::string file = folder_.file(kFile).string();
+  const std::string file = folder_.file(fileName_).string();
   if (condition_.state() == StoreState::stopped) {
     error.code = ErrorCode::failedPrecondition;
     error.message = fmt::format(

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -112,6 +113,7 @@ struct UnitOfWork {
 
 struct DatabaseOptions {
   std::filesystem::path dataFolder;  // made with mode 700 when missing; its files have mode 600
+  std::string fileName = "corbel.db";
   int readersMax = limits::kReadersMax;
   std::size_t queueMax = 16'384;  // units waiting for the writer
   std::chrono::milliseconds readMax{

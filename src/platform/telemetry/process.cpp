@@ -37,10 +37,6 @@ std::array<double, kStatFields> readStat() {
   return fields;
 }
 
-double residentBytes() {
-  return readStat()[kResidentPages] * static_cast<double>(sysconf(_SC_PAGESIZE));
-}
-
 double cpuSeconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -64,12 +60,18 @@ double maxFiles() {
 
 }  // namespace
 
+std::uint64_t residentBytes() {
+  const auto pages = static_cast<std::uint64_t>(readStat()[kResidentPages]);
+  return pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
 std::vector<Observation> observeProcess(Metrics& metrics, const Clock& clock) {
   const double start = static_cast<double>(clock.now().time_since_epoch().count()) / 1000;
   std::vector<Observation> observations;
   observations.push_back(metrics.observe(kProcessCpu, {}, cpuSeconds));
-  observations.push_back(metrics.observe(kProcessResident, {}, residentBytes));
-  observations.push_back(metrics.observe(kMemoryUsage, {}, residentBytes));
+  const auto resident = [] { return static_cast<double>(residentBytes()); };
+  observations.push_back(metrics.observe(kProcessResident, {}, resident));
+  observations.push_back(metrics.observe(kMemoryUsage, {}, resident));
   observations.push_back(
       metrics.observe(kProcessVirtual, {}, [] { return readStat()[kVirtualBytes]; }));
   observations.push_back(metrics.observe(kProcessThreads, {}, [] { return readStat()[kThreads]; }));
