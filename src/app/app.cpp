@@ -10,8 +10,8 @@
 #include "app/inspection.h"
 #include "app/onnx_library.h"
 #include "app/version.h"
-#include "pages/api_document.h"
 #include "exec/cpus.h"
+#include "pages/api_document.h"
 #include "telemetry/log.h"
 #include "telemetry/metric_table.h"
 #include "telemetry/process.h"
@@ -57,7 +57,12 @@ Result<std::unique_ptr<App>> App::start(const config::Settings& settings) {
   return app;
 }
 
-App::~App() { drain(Deadline::at(std::chrono::steady_clock::now())); }
+App::~App() {
+  drain(Deadline::at(std::chrono::steady_clock::now()));
+  // What still runs uses every other part. The first pool may hand work to the second, which refuses it by now.
+  apiPool_.reset();
+  cpuPool_.reset();
+}
 
 Result<void> App::openState() {
   CORBEL_TRY(installation_, openInstallation(settings_));
@@ -79,8 +84,8 @@ Result<void> App::checkAuthentication() {
   const bool hasIssuers = !settings_.auth.issuers.empty() || !settings_.auth.jwtSecret.reveal().empty();
   if (isLoopback(settings_.server.host) || hasIssuers) return {};
   const auto by = identity::operatorOf(std::string(identity::kDefaultTenant));
-  CORBEL_TRY(const auto keys, installation_->keys->list({by, by.memberships.front()}, "", 1,
-                                                        startDeadline(installation_->clock)));
+  CORBEL_TRY(const auto keys,
+             installation_->keys->list({by, by.memberships.front()}, "", 1, startDeadline(installation_->clock)));
   if (!keys.empty()) return {};
   return fail(ErrorCode::failedPrecondition,
               "setting server.host: " + settings_.server.host +
@@ -99,7 +104,8 @@ Result<void> App::buildFeatures() {
   serving_ = std::make_unique<models::Serving>(
       *registry_, [this](const models::Version& version) { return loadModel(version); },
       models::ServingOptions{settings_.inference.modelCacheSize, settings_.inference.modelCacheBytes.count}, clock);
-  registry_->onChange([this](const std::string& tenant, const std::string& modelId) { serving_->forget(tenant, modelId); });
+  registry_->onChange(
+      [this](const std::string& tenant, const std::string& modelId) { serving_->forget(tenant, modelId); });
   predictionCache_ = std::make_unique<models::PredictionCache>(
       database, installation_->ids, clock, static_cast<std::int64_t>(settings_.predictionCache.maxBytes.count));
   const unsigned cpus = settings_.inference.threads > 0 ? settings_.inference.threads : exec::availableCpus();
@@ -115,12 +121,12 @@ void App::buildApi() {
   modelsApi_ = std::make_unique<native::ModelsApi>(*registry_, directory);
   versionsApi_ = std::make_unique<native::VersionsApi>(
       native::VersionsApi::Parts{*registry_, *intake_, *serving_, *objects_, directory, *apiPool_});
-  predictionsApi_ = std::make_unique<native::PredictionsApi>(native::PredictionsApi::Parts{
-      *serving_, *predictionCache_, *cpuPool_, metrics_, installation_->ids, clock});
+  predictionsApi_ = std::make_unique<native::PredictionsApi>(
+      native::PredictionsApi::Parts{*serving_, *predictionCache_, *cpuPool_, metrics_, installation_->ids, clock});
   keysApi_ = std::make_unique<native::KeysApi>(keys, directory);
   accessApi_ = std::make_unique<native::AccessApi>(directory);
-  healthApi_ = std::make_unique<native::HealthApi>(native::HealthApi::Parts{
-      std::string(kVersion), clock, [this] { return isReady(); }, healthChecks()});
+  healthApi_ = std::make_unique<native::HealthApi>(
+      native::HealthApi::Parts{std::string(kVersion), clock, [this] { return isReady(); }, healthChecks()});
   metricsApi_ = std::make_unique<native::MetricsApi>(metrics_);
   statusPage_ = std::make_unique<pages::StatusPage>(
       kVersion, settings_.docs.enabled ? pages::StatusPage::Docs::open : pages::StatusPage::Docs::closed,
@@ -196,17 +202,17 @@ std::vector<native::HealthCheck> App::healthChecks() {
 }
 
 Result<void> App::listen() {
-  const http::ServerOptions options{.host = settings_.server.host,
-                                    .port = settings_.server.port,
-                                    .threads = settings_.server.threads > 0 ? settings_.server.threads
-                                                                            : exec::availableCpus(),
-                                    .maxConnections = settings_.server.maxConnections,
-                                    .headerDeadline = settings_.server.headerDeadline,
-                                    .idleTimeout = settings_.server.idleTimeout};
+  const http::ServerOptions options{
+      .host = settings_.server.host,
+      .port = settings_.server.port,
+      .threads = settings_.server.threads > 0 ? settings_.server.threads : exec::availableCpus(),
+      .maxConnections = settings_.server.maxConnections,
+      .headerDeadline = settings_.server.headerDeadline,
+      .idleTimeout = settings_.server.idleTimeout};
   CORBEL_TRY(server_, http::Server::start(options, *dispatcher_, installation_->clock));
   if (settings_.metrics.port > 0) {
-    CORBEL_TRY(metricsListener_, MetricsListener::start(settings_.server.host, settings_.metrics.port, metrics_,
-                                                        installation_->clock));
+    CORBEL_TRY(metricsListener_,
+               MetricsListener::start(settings_.server.host, settings_.metrics.port, metrics_, installation_->clock));
   }
   listening_ = true;
   return {};
@@ -245,12 +251,15 @@ void App::observeParts() {
     gauge(metrics::kPoolRefused, One{pool->name()}, [pool] { return static_cast<double>(pool->stats().refused); });
   }
   const auto* database = installation_->database.get();
-  gauge(metrics::kStoreUnits, One{"committed"}, [database] { return static_cast<double>(database->stats().unitsCommitted); });
+  gauge(metrics::kStoreUnits, One{"committed"},
+        [database] { return static_cast<double>(database->stats().unitsCommitted); });
   gauge(metrics::kStoreUnits, One{"failed"}, [database] { return static_cast<double>(database->stats().unitsFailed); });
-  gauge(metrics::kStoreUnits, One{"refused"}, [database] { return static_cast<double>(database->stats().unitsRefused); });
+  gauge(metrics::kStoreUnits, One{"refused"},
+        [database] { return static_cast<double>(database->stats().unitsRefused); });
   gauge(metrics::kStoreCommits, None{}, [database] { return static_cast<double>(database->stats().groups); });
   gauge(metrics::kStoreReads, None{}, [database] { return static_cast<double>(database->stats().reads); });
-  gauge(metrics::kStoreReadWait, None{}, [database] { return static_cast<double>(database->stats().readWaitUs) / 1e6; });
+  gauge(metrics::kStoreReadWait, None{},
+        [database] { return static_cast<double>(database->stats().readWaitUs) / 1e6; });
   gauge(metrics::kStoreQueued, None{}, [database] { return static_cast<double>(database->stats().queueDepth); });
   gauge(metrics::kCacheHitRatio, One{"predictions"}, [cache = predictionCache_.get()] {
     const auto stats = cache->stats();
@@ -273,7 +282,8 @@ void App::keepHouse(const std::stop_token& stop) {
     }
     if (round % kRoundsBetweenSaves != 0 || stop.stop_requested()) continue;
     const Deadline deadline = startDeadline(installation_->clock);
-    for (const auto& outcome : {installation_->keys->saveLastUse(deadline), predictionCache_->removeExpired(deadline)}) {
+    for (const auto& outcome :
+         {installation_->keys->saveLastUse(deadline), predictionCache_->removeExpired(deadline)}) {
       if (!outcome) log::warn("app", "housekeeping failed", {{"detail", outcome.error().detail}});
     }
   }
