@@ -277,7 +277,9 @@ def run_file(corbel: Corbel, file: File, names: dict[str, str], folder: Path, re
         elif failure:
             failures.append(f"{where}: {failure}")
     if not corbel.alive():
-        failures.append(f"{file.path.name}: the program ended with {corbel.process.returncode}:\n{corbel.log()[-2000:]}")
+        failures.append(
+            f"{file.path.name}: the program ended with {corbel.process.returncode}:\n{corbel.log()[-2000:]}"
+        )
     if rewrite:
         write(file)
     return failures
