@@ -1,5 +1,5 @@
-// Any bytes as a token, as the claims of a well-signed token, as a key set and as an API key. Beside crashes it finds tokens
-// that are accepted though nobody made them.
+// Any bytes as a token, as the claims of a well-signed token, as a key set and as an API key.
+// Beside crashes it finds tokens that are accepted though nobody made them.
 #include <unistd.h>
 
 #include <array>
@@ -61,14 +61,18 @@ class World {
     const std::string part = url(header) + "." + url(claims);
     const auto verdict = tokens_->tryVerify(part + "." + url(tag(part)));
     require(verdict.has_value());
-    if (*verdict) require(!(**verdict)->id.empty() && (**verdict)->id.size() > std::string_view("user:").size());
+    if (*verdict)
+      require(!(**verdict)->id.empty() &&
+              (**verdict)->id.size() > std::string_view("user:").size());
   }
 
   void asKeySet(std::string_view text) {
-    const auto algorithm = std::array{crypto::SignatureAlgorithm::rs256, crypto::SignatureAlgorithm::es256,
-                                      crypto::SignatureAlgorithm::edDsa}[text.size() % 3];
-    const auto verifier = must(JwtVerifier::make({{.algorithm = algorithm, .keys = std::make_shared<AnyKeys>(text)}},
-                                                 *directory_, clock_, {.cacheBytes = 0}));
+    const auto algorithm =
+        std::array{crypto::SignatureAlgorithm::rs256, crypto::SignatureAlgorithm::es256,
+                   crypto::SignatureAlgorithm::edDsa}[text.size() % 3];
+    const auto verifier =
+        must(JwtVerifier::make({{.algorithm = algorithm, .keys = std::make_shared<AnyKeys>(text)}},
+                               *directory_, clock_, {.cacheBytes = 0}));
     static_cast<void>(verifier->fetchKeys(Deadline::never()));
   }
 
@@ -78,10 +82,13 @@ class World {
   World() {
     must(store::migrateUp(*database_, migrations(), clock_));
     directory_ = must(Directory::load(*database_, clock_, Deadline::never()));
-    keys_ = must(ApiKeys::load({*database_, *directory_, clock_, random_, ids_}, Deadline::never()));
+    keys_ =
+        must(ApiKeys::load({*database_, *directory_, clock_, random_, ids_}, Deadline::never()));
     tokens_ = must(JwtVerifier::make({must(issuerOfSecret(kSecret))}, *directory_, clock_));
   }
-  static std::string url(std::string_view text) { return crypto::toBase64Url(crypto::bytesOf(text)); }
+  static std::string url(std::string_view text) {
+    return crypto::toBase64Url(crypto::bytesOf(text));
+  }
   static std::string tag(std::string_view part) {
     static const crypto::HmacKey key = must(crypto::HmacKey::fromSecret(kSecret));
     return key.sign(crypto::SignatureAlgorithm::hs256, part);
@@ -93,7 +100,8 @@ class World {
   ManualClock clock_;
   SystemRandom random_;
   IdSource ids_{clock_, random_};
-  std::unique_ptr<store::Database> database_ = must(store::Database::open({.dataFolder = folder()}, clock_));
+  std::unique_ptr<store::Database> database_ =
+      must(store::Database::open({.dataFolder = folder()}, clock_));
   std::unique_ptr<Directory> directory_;
   std::unique_ptr<ApiKeys> keys_;
   std::unique_ptr<JwtVerifier> tokens_;
@@ -109,7 +117,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   World& world = World::get();
   world.asToken(text);
   world.asSignedParts(corbel::identity::kHeader, text);
-  if (middle != std::string_view::npos) world.asSignedParts(text.substr(0, middle), text.substr(middle + 1));
+  if (middle != std::string_view::npos)
+    world.asSignedParts(text.substr(0, middle), text.substr(middle + 1));
   world.asKeySet(text);
   world.asApiKey(text);
   return 0;

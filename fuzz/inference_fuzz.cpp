@@ -1,5 +1,6 @@
-// Any bytes as a model file of every format. A model that is read must be valid, and evaluating it must stay in bounds.
-// Seeds: fuzz/inference_seeds.py FOLDER. Memory: run with -malloc_limit_mb=64 -max_len=65536.
+// Any bytes as a model file of every format. A model that is read must be valid, and evaluating it
+// must stay in bounds. Seeds: fuzz/inference_seeds.py FOLDER. Memory: run with -malloc_limit_mb=64
+// -max_len=65536.
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -36,7 +37,8 @@ void check(const Result<TabularModel>& model) {
   if (forest == nullptr || forest->features > kWidest || forest->outputs > kWidest) return;
   const auto compiled = CompiledForest::compile(*forest);
   if (!compiled) return;
-  compiled->precision() == Precision::float32 ? evaluate<float>(*compiled) : evaluate<double>(*compiled);
+  compiled->precision() == Precision::float32 ? evaluate<float>(*compiled)
+                                              : evaluate<double>(*compiled);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-// Any bytes as JSON and as a query. Beside crashes it finds disagreement with simdjson's own parser about what is valid
-// and what numbers are worth, and values that change when written and read again.
+// Any bytes as JSON and as a query. Beside crashes it finds disagreement with simdjson's own parser
+// about what is valid and what numbers are worth, and values that change when written and read
+// again.
 #include <simdjson.h>
 
 #include <cstddef>
@@ -31,11 +32,14 @@ struct Sample {
   std::vector<Sample> list;
   std::map<std::string, double> map;
   static constexpr auto rules() {
-    return std::array{rule<&Sample::list>({.optional = true}), rule<&Sample::map>({.optional = true}),
+    return std::array{rule<&Sample::list>({.optional = true}),
+                      rule<&Sample::map>({.optional = true}),
                       rule<&Sample::text>({.maxLength = 20})};
   }
 };
-BOOST_DESCRIBE_STRUCT(Sample, (), (flag, whole, small, number, text, time, word, document, raw, patch, list, map))
+BOOST_DESCRIBE_STRUCT(Sample, (),
+                      (flag, whole, small, number, text, time, word, document, raw, patch, list,
+                       map))
 
 struct Query {
   std::optional<std::int16_t> limit;
@@ -52,7 +56,8 @@ void require(bool holds) {
 void compareWithReference(std::string_view text) {
   simdjson::dom::parser parser;
   simdjson::dom::element reference;
-  const auto refused = parser.parse(text.data(), text.size(), /*realloc_if_needed=*/true).get(reference);
+  const auto refused =
+      parser.parse(text.data(), text.size(), /*realloc_if_needed=*/true).get(reference);
   Cursor cursor(text);
   const bool valid = cursor.skip() && cursor.finish();
   if (valid) {

@@ -1,12 +1,14 @@
 // Sends HTTP/1.1 POST requests over keep-alive connections and measures how long answers take.
 //
-//   load --port 3004 --path /predict --bodies rows.txt --connections 32 --seconds 10 [--warmup 2] [--rate 10000]
+//   load --port 3004 --path /predict --bodies rows.txt --connections 32 --seconds 10 [--warmup 2]
+//   [--rate 10000]
 //        [--header "Authorization: Bearer x"]...
 //
-// Bodies are the lines of the file, in turn. Without --rate a connection sends again as soon as it has its answer (closed
-// loop). With --rate requests are due at fixed times, whatever the server does (open loop), and latency counts from when a
-// request was due: a stall of the server is charged to everybody it held up.
-// One thread, which polls without sleeping. Prints one line of JSON.
+// Bodies are the lines of the file, in turn. Without --rate a connection sends again as soon as it
+// has its answer (closed loop). With --rate requests are due at fixed times, whatever the server
+// does (open loop), and latency counts from when a request was due: a stall of the server is
+// charged to everybody it held up. One thread, which polls without sleeping. Prints one line of
+// JSON.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -86,8 +88,10 @@ std::vector<std::string> requestsOf(const Options& options) {
   std::ifstream file(options.bodies);
   std::vector<std::string> requests;
   for (std::string body; std::getline(file, body);) {
-    requests.push_back("POST " + options.path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n" +
-                       options.headers + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+    requests.push_back("POST " + options.path +
+                       " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n" +
+                       options.headers + "Content-Length: " + std::to_string(body.size()) +
+                       "\r\n\r\n" + body);
   }
   if (requests.empty()) die("no bodies in " + options.bodies);
   return requests;
@@ -118,7 +122,8 @@ class Connection {
     due_ = due;
     received_.clear();
     bodyEnd_ = 0;
-    if (::send(socket_, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) {
+    if (::send(socket_, request.data(), request.size(), MSG_NOSIGNAL) !=
+        static_cast<ssize_t>(request.size())) {
       die("the server does not take requests: " + std::string(std::strerror(errno)));
     }
   }
@@ -166,17 +171,18 @@ class Record {
  public:
   void add(Time due, Time now, bool good) {
     failed_ += good ? 0 : 1;
-    latencies_.push_back(
-        static_cast<std::uint32_t>(std::min<std::int64_t>(nanoseconds(now - due).count(), UINT32_MAX)));
+    latencies_.push_back(static_cast<std::uint32_t>(
+        std::min<std::int64_t>(nanoseconds(now - due).count(), UINT32_MAX)));
   }
 
   void print(double seconds, std::size_t unanswered) {
     std::ranges::sort(latencies_);
     std::printf(
-        "{\"requests\": %zu, \"failed\": %zu, \"unanswered\": %zu, \"requests_per_s\": %.1f, \"p50_ms\": %.4f, "
+        "{\"requests\": %zu, \"failed\": %zu, \"unanswered\": %zu, \"requests_per_s\": %.1f, "
+        "\"p50_ms\": %.4f, "
         "\"p90_ms\": %.4f, \"p99_ms\": %.4f, \"p999_ms\": %.4f, \"max_ms\": %.4f}\n",
-        latencies_.size(), failed_, unanswered, static_cast<double>(latencies_.size()) / seconds, quantile(0.5),
-        quantile(0.9), quantile(0.99), quantile(0.999), quantile(1));
+        latencies_.size(), failed_, unanswered, static_cast<double>(latencies_.size()) / seconds,
+        quantile(0.5), quantile(0.9), quantile(0.99), quantile(0.999), quantile(1));
   }
 
  private:
@@ -215,16 +221,21 @@ class Load {
   }
 
  private:
-  static nanoseconds seconds(double count) { return nanoseconds(static_cast<std::int64_t>(count * 1e9)); }
+  static nanoseconds seconds(double count) {
+    return nanoseconds(static_cast<std::int64_t>(count * 1e9));
+  }
 
-  Time dueAt(std::uint64_t index) const { return begin_ + seconds(static_cast<double>(index) / options_.rate); }
+  Time dueAt(std::uint64_t index) const {
+    return begin_ + seconds(static_cast<double>(index) / options_.rate);
+  }
 
   bool busy() const { return idle_.size() < connections_.size(); }
 
   // Requests that were due but found no free connection.
   std::size_t overdue() const {
     if (options_.rate == 0) return 0;
-    const auto due = static_cast<std::uint64_t>((options_.warmup + options_.seconds) * options_.rate);
+    const auto due =
+        static_cast<std::uint64_t>((options_.warmup + options_.seconds) * options_.rate);
     return due > sent_ ? due - sent_ : 0;
   }
 
@@ -242,7 +253,8 @@ class Load {
     std::array<epoll_event, 64> events;
     const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 0);
     for (int i = 0; i < count; ++i) {
-      Connection& connection = *static_cast<Connection*>(events[static_cast<std::size_t>(i)].data.ptr);
+      Connection& connection =
+          *static_cast<Connection*>(events[static_cast<std::size_t>(i)].data.ptr);
       if (!connection.receive()) continue;
       if (const Time now = Clock::now(); connection.due() >= measureFrom_)
         record_.add(connection.due(), now, connection.isGood());

@@ -1,5 +1,7 @@
 #include "app/app.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <filesystem>
@@ -53,35 +55,52 @@ Result<std::unique_ptr<App>> App::start(const config::Settings& settings) {
   app->buildApi();
   app->observeParts();
   CORBEL_CHECK(app->listen());
-  app->housekeeper_ = std::jthread([raw = app.get()](const std::stop_token& stop) { raw->keepHouse(stop); });
+  app->housekeeper_ =
+      std::jthread([raw = app.get()](const std::stop_token& stop) { raw->keepHouse(stop); });
   return app;
 }
 
+<<<<<<< HEAD
 App::~App() {
   drain(Deadline::at(std::chrono::steady_clock::now()));
   // What still runs uses every other part. The first pool may hand work to the second, which refuses it by now.
   apiPool_.reset();
   cpuPool_.reset();
+=======
+// No thread of ours may be left when the parts go that it works with.
+App::~App() {
+  drain(Deadline::at(std::chrono::steady_clock::now()));
+  apiPool_.reset();
+  cpuPool_.reset();
+  backgroundPool_.reset();
+>>>>>>> main
 }
 
 Result<void> App::openState() {
   CORBEL_TRY(installation_, openInstallation(settings_));
-  CORBEL_TRY(tokens_, makeJwtVerifier(settings_.auth, *installation_->directory, installation_->clock));
+  CORBEL_TRY(tokens_,
+             makeJwtVerifier(settings_.auth, *installation_->directory, installation_->clock));
   CORBEL_CHECK(checkAuthentication());
   // An issuer that cannot be reached now may be later; until then its tokens get 503.
-  if (const auto fetched = tokens_->fetchKeys(Deadline::after(installation_->clock, kKeySetDeadline)); !fetched) {
-    log::warn("app", "an issuer's keys could not be fetched", {{"detail", fetched.error().message}});
+  if (const auto fetched =
+          tokens_->fetchKeys(Deadline::after(installation_->clock, kKeySetDeadline));
+      !fetched) {
+    log::warn("app", "an issuer's keys could not be fetched",
+              {{"detail", fetched.error().message}});
   }
   const auto keyFile = std::filesystem::path(settings_.data.folder) / "admin-key";
-  CORBEL_TRY(firstKey_, installation_->keys->ensureFirstKey(keyFile.string(), startDeadline(installation_->clock)));
+  CORBEL_TRY(firstKey_, installation_->keys->ensureFirstKey(keyFile.string(),
+                                                            startDeadline(installation_->clock)));
   limiter_ = std::make_unique<limits::RateLimiter>(installation_->clock, installation_->random);
   CORBEL_TRY(objects_, objects::openLocalObjects(settings_.data.folder, installation_->clock));
   return {};
 }
 
-// A server that the network can reach must not be one whose only key lies in a file that nobody has read yet.
+// A server that the network can reach must not be one whose only key lies in a file that nobody has
+// read yet.
 Result<void> App::checkAuthentication() {
-  const bool hasIssuers = !settings_.auth.issuers.empty() || !settings_.auth.jwtSecret.reveal().empty();
+  const bool hasIssuers =
+      !settings_.auth.issuers.empty() || !settings_.auth.jwtSecret.reveal().empty();
   if (isLoopback(settings_.server.host) || hasIssuers) return {};
   const auto by = identity::operatorOf(std::string(identity::kDefaultTenant));
   CORBEL_TRY(const auto keys,
@@ -89,7 +108,8 @@ Result<void> App::checkAuthentication() {
   if (!keys.empty()) return {};
   return fail(ErrorCode::failedPrecondition,
               "setting server.host: " + settings_.server.host +
-                  " can be reached from outside, and no authentication is configured. Make a key with `corbel key "
+                  " can be reached from outside, and no authentication is configured. Make a key "
+                  "with `corbel key "
                   "create`, set auth.jwtSecret or auth.issuers, or use 127.0.0.1.");
 }
 
@@ -98,19 +118,36 @@ Result<void> App::buildFeatures() {
   auto& database = *installation_->database;
   registry_ = std::make_unique<models::Registry>(database, installation_->ids, clock);
   intake_ = std::make_unique<models::ArtifactIntake>(
-      *registry_, *objects_, [this](const objects::ObjectFile& file, Deadline deadline) {
-        return inspectInChild(file, onnxRuntimeLibrary(settings_.inference), deadline, installation_->clock);
-      });
+      *registry_, *objects_,
+      [this](const objects::ObjectFile& file, Deadline deadline) {
+        return inspectInChild(file, onnxRuntimeLibrary(settings_.inference), deadline,
+                              installation_->clock);
+      },
+      clock);
   serving_ = std::make_unique<models::Serving>(
       *registry_, [this](const models::Version& version) { return loadModel(version); },
+<<<<<<< HEAD
       models::ServingOptions{settings_.inference.modelCacheSize, settings_.inference.modelCacheBytes.count}, clock);
   registry_->onChange(
       [this](const std::string& tenant, const std::string& modelId) { serving_->forget(tenant, modelId); });
+=======
+      models::ServingOptions{settings_.inference.modelCacheSize,
+                             settings_.inference.modelCacheBytes.count},
+      clock);
+  registry_->onChange(
+      [this](models::ModelEvent event, const std::string& tenant, const std::string& modelId) {
+        event == models::ModelEvent::archived ? serving_->drop(tenant, modelId)
+                                              : serving_->forget(tenant, modelId);
+      });
+>>>>>>> main
   predictionCache_ = std::make_unique<models::PredictionCache>(
-      database, installation_->ids, clock, static_cast<std::int64_t>(settings_.predictionCache.maxBytes.count));
-  const unsigned cpus = settings_.inference.threads > 0 ? settings_.inference.threads : exec::availableCpus();
+      database, installation_->ids, clock,
+      static_cast<std::int64_t>(settings_.predictionCache.maxBytes.count));
+  const unsigned cpus =
+      settings_.inference.threads > 0 ? settings_.inference.threads : exec::availableCpus();
   apiPool_ = makePool("api", 4, 1'000, metrics_, clock);
   cpuPool_ = makePool("cpu", cpus, 1'000, metrics_, clock);
+  backgroundPool_ = makePool("background", 2, 64, metrics_, clock);
   return {};
 }
 
@@ -119,30 +156,41 @@ void App::buildApi() {
   auto& keys = *installation_->keys;
   auto& directory = *installation_->directory;
   modelsApi_ = std::make_unique<native::ModelsApi>(*registry_, directory);
+<<<<<<< HEAD
   versionsApi_ = std::make_unique<native::VersionsApi>(
       native::VersionsApi::Parts{*registry_, *intake_, *serving_, *objects_, directory, *apiPool_});
   predictionsApi_ = std::make_unique<native::PredictionsApi>(
       native::PredictionsApi::Parts{*serving_, *predictionCache_, *cpuPool_, metrics_, installation_->ids, clock});
+=======
+  versionsApi_ = std::make_unique<native::VersionsApi>(native::VersionsApi::Parts{
+      *registry_, *intake_, *serving_, *objects_, directory, *apiPool_, *backgroundPool_});
+  predictionsApi_ = std::make_unique<native::PredictionsApi>(native::PredictionsApi::Parts{
+      *serving_, *predictionCache_, *cpuPool_, metrics_, installation_->ids, clock});
+>>>>>>> main
   keysApi_ = std::make_unique<native::KeysApi>(keys, directory);
   accessApi_ = std::make_unique<native::AccessApi>(directory);
   healthApi_ = std::make_unique<native::HealthApi>(
       native::HealthApi::Parts{std::string(kVersion), clock, [this] { return isReady(); }, healthChecks()});
   metricsApi_ = std::make_unique<native::MetricsApi>(metrics_);
   statusPage_ = std::make_unique<pages::StatusPage>(
-      kVersion, settings_.docs.enabled ? pages::StatusPage::Docs::open : pages::StatusPage::Docs::closed,
+      kVersion,
+      settings_.docs.enabled ? pages::StatusPage::Docs::open : pages::StatusPage::Docs::closed,
       [this] { return isReady(); });
   if (settings_.docs.enabled) {
     docsApi_ = std::make_unique<pages::DocsApi>(pages::apiDocument(describeApi(), kVersion));
   }
   router_ = std::make_unique<http::Router>(mountAll());
-  const gates::Quotas quotas{settings_.limits.inferencePerMinute, settings_.limits.requestsPerMinute,
-                             settings_.limits.keyInferencePerMinute, settings_.limits.keyRequestsPerMinute};
+  const gates::Quotas quotas{
+      settings_.limits.inferencePerMinute, settings_.limits.requestsPerMinute,
+      settings_.limits.keyInferencePerMinute, settings_.limits.keyRequestsPerMinute};
   gates_ = std::make_unique<gates::Gates>(
       gates::Gates::Parts{keys, directory, *tokens_, *limiter_}, quotas,
-      settings_.auth.enabled ? gates::Gates::Authentication::required : gates::Gates::Authentication::off);
+      settings_.auth.enabled ? gates::Gates::Authentication::required
+                             : gates::Gates::Authentication::off);
   accounting_ = std::make_unique<gates::Accounting>(metrics_);
   dispatcher_ = std::make_unique<http::Dispatcher>(
-      http::Dispatcher::Parts{*router_, *gates_, *accounting_, *apiPool_, clock, installation_->ids},
+      http::Dispatcher::Parts{*router_, *gates_, *accounting_, *apiPool_, clock,
+                              installation_->ids},
       http::DispatcherOptions{.cors = {settings_.cors.allowedOrigins},
                               .allowedHosts = namesOf(settings_.server),
                               .inferenceDeadline = settings_.inference.timeout});
@@ -179,12 +227,14 @@ std::vector<native::HealthCheck> App::healthChecks() {
   const auto store = [this](Deadline deadline) -> Result<Figures> {
     CORBEL_CHECK(installation_->database->read(
         [](store::Reader& reader) -> Result<void> {
-          CORBEL_CHECK(reader.query("SELECT 1").one([](const store::Row& row) { return row.integer(0); }));
+          CORBEL_CHECK(
+              reader.query("SELECT 1").one([](const store::Row& row) { return row.integer(0); }));
           return {};
         },
         deadline));
     if (installation_->database->state() == store::StoreState::full) {
-      return fail(ErrorCode::insufficientStorage, "The disk is full; writes are refused until there is room.");
+      return fail(ErrorCode::insufficientStorage,
+                  "The disk is full; writes are refused until there is room.");
     }
     const auto stats = installation_->database->stats();
     return Figures{{"waitingWrites", static_cast<double>(stats.queueDepth)},
@@ -192,11 +242,13 @@ std::vector<native::HealthCheck> App::healthChecks() {
   };
   const auto objects = [this](Deadline) -> Result<Figures> {
     const auto usage = objects_->usage();
-    return Figures{{"objects", static_cast<double>(usage.objects)}, {"usedBytes", static_cast<double>(usage.bytes)}};
+    return Figures{{"objects", static_cast<double>(usage.objects)},
+                   {"usedBytes", static_cast<double>(usage.bytes)}};
   };
   const auto models = [this](Deadline) -> Result<Figures> {
     const auto stats = serving_->stats();
-    return Figures{{"loaded", static_cast<double>(stats.models)}, {"usedBytes", static_cast<double>(stats.bytes)}};
+    return Figures{{"loaded", static_cast<double>(stats.models)},
+                   {"usedBytes", static_cast<double>(stats.bytes)}};
   };
   return {{"store", store}, {"objects", objects}, {"models", models}};
 }
@@ -212,7 +264,12 @@ Result<void> App::listen() {
   CORBEL_TRY(server_, http::Server::start(options, *dispatcher_, installation_->clock));
   if (settings_.metrics.port > 0) {
     CORBEL_TRY(metricsListener_,
+<<<<<<< HEAD
                MetricsListener::start(settings_.server.host, settings_.metrics.port, metrics_, installation_->clock));
+=======
+               MetricsListener::start(settings_.server.host, settings_.metrics.port, metrics_,
+                                      installation_->clock));
+>>>>>>> main
   }
   listening_ = true;
   return {};
@@ -221,8 +278,8 @@ Result<void> App::listen() {
 Result<std::shared_ptr<inference::OnnxRuntime>> App::onnxRuntime() {
   const MutexLock lock(onnxMutex_);
   if (onnx_) return onnx_;
-  auto opened = inference::openOnnxRuntime({.library = onnxRuntimeLibrary(settings_.inference), .threads = 1},
-                                           installation_->clock);
+  auto opened = inference::openOnnxRuntime(
+      {.library = onnxRuntimeLibrary(settings_.inference), .threads = 1}, installation_->clock);
   // The version was accepted when the library was there: its caller can only wait for the operator.
   if (!opened) return fail(ErrorCode::unavailable, opened.error().message, opened.error().detail);
   onnx_ = *std::move(opened);
@@ -232,7 +289,8 @@ Result<std::shared_ptr<inference::OnnxRuntime>> App::onnxRuntime() {
 Result<std::shared_ptr<const inference::Model>> App::loadModel(const models::Version& version) {
   CORBEL_TRY(const auto digest, objects::Digest::parse(version.artifactSha256));
   CORBEL_TRY(const auto file, objects_->open(digest, startDeadline(installation_->clock)));
-  CORBEL_TRY(const auto content, models::readAll(file, static_cast<std::int64_t>(settings_.memory.limit.count)));
+  CORBEL_TRY(const auto content,
+             models::readAll(file, static_cast<std::int64_t>(settings_.memory.limit.count)));
   inference::LoadOptions options;
   options.onnxRuntime = [this] { return onnxRuntime(); };
   return inference::load(std::as_bytes(std::span(content)), options);
@@ -240,19 +298,23 @@ Result<std::shared_ptr<const inference::Model>> App::loadModel(const models::Ver
 
 void App::observeParts() {
   metrics_.of(metrics::kBuildInfo).with(kVersion).set(1);
-  std::ranges::move(observeProcess(metrics_, installation_->clock), std::back_inserter(observations_));
+  std::ranges::move(observeProcess(metrics_, installation_->clock),
+                    std::back_inserter(observations_));
   const auto gauge = [this](const auto& spec, const auto& labels, auto value) {
     observations_.push_back(metrics_.observe(spec, labels, std::move(value)));
   };
   using One = std::array<std::string_view, 1>;
   using None = std::array<std::string_view, 0>;
-  for (const exec::Pool* pool : {apiPool_.get(), cpuPool_.get()}) {
-    gauge(metrics::kPoolQueued, One{pool->name()}, [pool] { return static_cast<double>(pool->stats().queued); });
-    gauge(metrics::kPoolRefused, One{pool->name()}, [pool] { return static_cast<double>(pool->stats().refused); });
+  for (const exec::Pool* pool : {apiPool_.get(), cpuPool_.get(), backgroundPool_.get()}) {
+    gauge(metrics::kPoolQueued, One{pool->name()},
+          [pool] { return static_cast<double>(pool->stats().queued); });
+    gauge(metrics::kPoolRefused, One{pool->name()},
+          [pool] { return static_cast<double>(pool->stats().refused); });
   }
   const auto* database = installation_->database.get();
   gauge(metrics::kStoreUnits, One{"committed"},
         [database] { return static_cast<double>(database->stats().unitsCommitted); });
+<<<<<<< HEAD
   gauge(metrics::kStoreUnits, One{"failed"}, [database] { return static_cast<double>(database->stats().unitsFailed); });
   gauge(metrics::kStoreUnits, One{"refused"},
         [database] { return static_cast<double>(database->stats().unitsRefused); });
@@ -261,6 +323,20 @@ void App::observeParts() {
   gauge(metrics::kStoreReadWait, None{},
         [database] { return static_cast<double>(database->stats().readWaitUs) / 1e6; });
   gauge(metrics::kStoreQueued, None{}, [database] { return static_cast<double>(database->stats().queueDepth); });
+=======
+  gauge(metrics::kStoreUnits, One{"failed"},
+        [database] { return static_cast<double>(database->stats().unitsFailed); });
+  gauge(metrics::kStoreUnits, One{"refused"},
+        [database] { return static_cast<double>(database->stats().unitsRefused); });
+  gauge(metrics::kStoreCommits, None{},
+        [database] { return static_cast<double>(database->stats().groups); });
+  gauge(metrics::kStoreReads, None{},
+        [database] { return static_cast<double>(database->stats().reads); });
+  gauge(metrics::kStoreReadWait, None{},
+        [database] { return static_cast<double>(database->stats().readWaitUs) / 1e6; });
+  gauge(metrics::kStoreQueued, None{},
+        [database] { return static_cast<double>(database->stats().queueDepth); });
+>>>>>>> main
   gauge(metrics::kCacheHitRatio, One{"predictions"}, [cache = predictionCache_.get()] {
     const auto stats = cache->stats();
     const auto all = stats.hits + stats.misses;
@@ -275,11 +351,14 @@ void App::keepHouse(const std::stop_token& stop) {
     const MutexLock lock(mutex);
     wake.notify_all();
   });
+  std::uint64_t modelsMoved = 0;
   for (int round = 1; !stop.stop_requested(); ++round) {
     {
       MutexLock lock(mutex);
-      if (!stop.stop_requested()) lock.waitUntil(wake, std::chrono::steady_clock::now() + kHousekeepingEvery);
+      if (!stop.stop_requested())
+        lock.waitUntil(wake, std::chrono::steady_clock::now() + kHousekeepingEvery);
     }
+    giveMemoryBack(modelsMoved);
     if (round % kRoundsBetweenSaves != 0 || stop.stop_requested()) continue;
     const Deadline deadline = startDeadline(installation_->clock);
     for (const auto& outcome :
@@ -287,6 +366,15 @@ void App::keepHouse(const std::stop_token& stop) {
       if (!outcome) log::warn("app", "housekeeping failed", {{"detail", outcome.error().detail}});
     }
   }
+}
+
+// The allocator keeps what is freed. Of a model, and of reading its file, that is more than it will
+// need soon.
+void App::giveMemoryBack(std::uint64_t& seen) const {
+  const auto stats = serving_->stats();
+  if (stats.loads + stats.released == seen) return;
+  seen = stats.loads + stats.released;
+  ::malloc_trim(0);
 }
 
 void App::drain(Deadline deadline) {
@@ -299,8 +387,10 @@ void App::drain(Deadline deadline) {
   }
   if (apiPool_) apiPool_->stop(deadline);
   if (cpuPool_) cpuPool_->stop(deadline);
+  if (backgroundPool_) backgroundPool_->stop(deadline);
   if (installation_ && installation_->keys) {
-    static_cast<void>(installation_->keys->saveLastUse(Deadline::after(installation_->clock, std::chrono::seconds(2))));
+    static_cast<void>(installation_->keys->saveLastUse(
+        Deadline::after(installation_->clock, std::chrono::seconds(2))));
   }
 }
 

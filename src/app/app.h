@@ -65,9 +65,12 @@ class App {
   Result<std::shared_ptr<const inference::Model>> loadModel(const models::Version& version);
   void observeParts();
   void keepHouse(const std::stop_token& stop);
+  void giveMemoryBack(std::uint64_t& seen) const;
   std::vector<http::Route> mountAll();
   std::vector<native::HealthCheck> healthChecks();
-  bool isReady() const { return listening_ && installation_->database->healthy() && !gates_->draining(); }
+  bool isReady() const {
+    return listening_ && installation_->database->healthy() && !gates_->draining();
+  }
 
   config::Settings settings_;
   std::unique_ptr<Installation> installation_;
@@ -85,6 +88,7 @@ class App {
   std::unique_ptr<models::PredictionCache> predictionCache_;
   std::unique_ptr<exec::Pool> apiPool_;
   std::unique_ptr<exec::Pool> cpuPool_;
+  std::unique_ptr<exec::Pool> backgroundPool_;
   std::unique_ptr<gates::Gates> gates_;
   std::unique_ptr<gates::Accounting> accounting_;
   std::unique_ptr<native::ModelsApi> modelsApi_;

@@ -25,19 +25,22 @@ Result<std::string> readFile(const std::string& setting, const std::string& path
   return text.str();
 }
 
-Result<identity::IssuerKeys> keysOf(const config::IssuerSettings& issuer, SignatureAlgorithm algorithm,
-                                    const std::string& setting, const Clock& clock) {
+Result<identity::IssuerKeys> keysOf(const config::IssuerSettings& issuer,
+                                    SignatureAlgorithm algorithm, const std::string& setting,
+                                    const Clock& clock) {
   if (!issuer.jwksFile.empty()) {
     CORBEL_CHECK(readFile(setting + ".jwksFile", issuer.jwksFile));
     return identity::jwksFile(issuer.jwksFile);
   }
   if (!issuer.jwksUrl.empty()) {
-    return identity::jwksUrl(issuer.jwksUrl, [&clock](const std::string& url, std::size_t maxBytes, Deadline deadline) {
+    return identity::jwksUrl(issuer.jwksUrl, [&clock](const std::string& url, std::size_t maxBytes,
+                                                      Deadline deadline) {
       return net::fetch(url, {.maxBytes = maxBytes, .plainHttpToLoopback = true}, deadline, clock);
     });
   }
   CORBEL_TRY(auto text, readFile(setting + ".keyFile", issuer.keyFile));
-  const bool isSecret = algorithm == SignatureAlgorithm::hs256 || algorithm == SignatureAlgorithm::hs384 ||
+  const bool isSecret = algorithm == SignatureAlgorithm::hs256 ||
+                        algorithm == SignatureAlgorithm::hs384 ||
                         algorithm == SignatureAlgorithm::hs512;
   if (!isSecret) {
     auto key = crypto::publicKeyFromPem(algorithm, text);
@@ -50,8 +53,8 @@ Result<identity::IssuerKeys> keysOf(const config::IssuerSettings& issuer, Signat
   return crypto::VerificationKey(*std::move(key));
 }
 
-Result<identity::IssuerConfig> toIssuer(const config::IssuerSettings& settings, const std::string& setting,
-                                        const Clock& clock) {
+Result<identity::IssuerConfig> toIssuer(const config::IssuerSettings& settings,
+                                        const std::string& setting, const Clock& clock) {
   const auto algorithm = crypto::signatureAlgorithm(settings.algorithm);
   if (!algorithm) return wrong(setting + ".algorithm", "is not known");
   CORBEL_TRY(auto keys, keysOf(settings, *algorithm, setting, clock));
@@ -71,7 +74,8 @@ Result<std::unique_ptr<identity::JwtVerifier>> makeJwtVerifier(const config::Aut
                                                                const Clock& clock) {
   std::vector<identity::IssuerConfig> issuers;
   for (std::size_t i = 0; i < settings.issuers.size(); ++i) {
-    CORBEL_TRY(auto issuer, toIssuer(settings.issuers[i], "auth.issuers[" + std::to_string(i) + "]", clock));
+    CORBEL_TRY(auto issuer,
+               toIssuer(settings.issuers[i], "auth.issuers[" + std::to_string(i) + "]", clock));
     issuers.push_back(std::move(issuer));
   }
   if (!settings.jwtSecret.reveal().empty()) {

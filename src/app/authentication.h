@@ -10,8 +10,8 @@
 
 namespace corbel::app {
 
-// JWT_SECRET alone makes an HS256 issuer. invalid_argument: a key cannot be read or does not fit; the message names the
-// setting.
+// JWT_SECRET alone makes an HS256 issuer. invalid_argument: a key cannot be read or does not fit;
+// the message names the setting.
 Result<std::unique_ptr<identity::JwtVerifier>> makeJwtVerifier(const config::AuthSettings& settings,
                                                                const identity::Directory& directory,
                                                                const Clock& clock);

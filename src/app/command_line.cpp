@@ -22,14 +22,15 @@ struct Flags {
 
 void addCommon(CLI::App& command, Flags& flags) {
   command.add_option("--config", flags.config, "TOML file with settings")->envname("CORBEL_CONFIG");
-  command.add_option("--set", flags.assignments, "A setting, e.g. --set server.port=8080 (also --server.port=8080)");
+  command.add_option("--set", flags.assignments,
+                     "A setting, e.g. --set server.port=8080 (also --server.port=8080)");
   command.add_option("--output", flags.output, "text, json, or for config also markdown")
       ->check(CLI::IsMember({"text", "json", "markdown"}));
   command.allow_extras();
 }
 
-CLI::App* addCommand(CLI::App& parent, Flags& flags, const std::string& name, const std::string& doc,
-                     const std::string& examples) {
+CLI::App* addCommand(CLI::App& parent, Flags& flags, const std::string& name,
+                     const std::string& doc, const std::string& examples) {
   CLI::App* command = parent.add_subcommand(name, doc);
   addCommon(*command, flags);
   command->footer("Examples:\n" + examples);
@@ -52,11 +53,14 @@ bool addAssignment(CommonOptions& common, std::string_view text) {
 // Flags that no option claimed are settings: --server.port=8080.
 std::optional<std::string> addSettings(const CLI::App& root, Flags& flags) {
   for (const std::string& assignment : flags.assignments) {
-    if (!addAssignment(flags.common, assignment)) return "--set " + assignment + ": must be name=value";
+    if (!addAssignment(flags.common, assignment))
+      return "--set " + assignment + ": must be name=value";
   }
   for (const std::string& extra : root.remaining(true)) {
-    const bool isSetting = extra.starts_with("--") && addAssignment(flags.common, std::string_view(extra).substr(2));
-    if (!isSetting) return extra + ": is no option of this command; settings are given as --name=value";
+    const bool isSetting =
+        extra.starts_with("--") && addAssignment(flags.common, std::string_view(extra).substr(2));
+    if (!isSetting)
+      return extra + ": is no option of this command; settings are given as --name=value";
   }
   if (!flags.config.empty()) flags.common.configFile = flags.config;
   flags.common.output = outputOf(flags.output);
@@ -68,24 +72,32 @@ std::optional<std::string> addSettings(const CLI::App& root, Flags& flags) {
 Parsed parseCommandLine(int argc, const char* const* argv) {
   Flags flags;
   CLI::App root("Corbel: the AI backend that stands beside an application.");
-  root.footer("Exit codes: 0 ok, 64 usage, 70 internal, 78 configuration.\n`corbel COMMAND --help` shows examples.");
+  root.footer(
+      "Exit codes: 0 ok, 64 usage, 70 internal, 78 configuration.\n`corbel COMMAND --help` shows "
+      "examples.");
   root.require_subcommand(1);
   root.set_version_flag("--version", std::string(kVersion));
 
-  const auto* serve = addCommand(root, flags, "serve", "Serve the API",
-                                 "  corbel serve\n  corbel serve --server.port=8080 --data.folder=/var/lib/corbel");
-  auto* migrate = addCommand(root, flags, "migrate", "Bring the database to this program's version, or back",
-                             "  corbel migrate\n  corbel migrate --down-to 10");
-  migrate->add_option("--down-to", flags.downTo, "Take back every migration above this number")->check(CLI::NonNegativeNumber);
-  const auto* config = addCommand(root, flags, "config", "Print the effective settings and where each came from",
-                                  "  corbel config\n  corbel config --output json\n  CORBEL_SERVER_PORT=8080 corbel config");
+  const auto* serve =
+      addCommand(root, flags, "serve", "Serve the API",
+                 "  corbel serve\n  corbel serve --server.port=8080 --data.folder=/var/lib/corbel");
+  auto* migrate =
+      addCommand(root, flags, "migrate", "Bring the database to this program's version, or back",
+                 "  corbel migrate\n  corbel migrate --down-to 10");
+  migrate->add_option("--down-to", flags.downTo, "Take back every migration above this number")
+      ->check(CLI::NonNegativeNumber);
+  const auto* config = addCommand(
+      root, flags, "config", "Print the effective settings and where each came from",
+      "  corbel config\n  corbel config --output json\n  CORBEL_SERVER_PORT=8080 corbel config");
 
-  auto* key = root.add_subcommand("key", "Make, list and revoke API keys (while the server is stopped)");
+  auto* key =
+      root.add_subcommand("key", "Make, list and revoke API keys (while the server is stopped)");
   key->require_subcommand(1);
   auto* make = addCommand(*key, flags, "create", "Make a key and print it once",
                           "  corbel key create --name \"checkout service\" --role service");
   make->add_option("--name", flags.make.name, "For people")->required();
-  make->add_option("--role", flags.make.role, "owner, admin, developer, viewer, service, or a role of the tenant");
+  make->add_option("--role", flags.make.role,
+                   "owner, admin, developer, viewer, service, or a role of the tenant");
   make->add_option("--tenant", flags.make.tenant, "Tenant of the key");
   auto* list = addCommand(*key, flags, "list", "List keys", "  corbel key list --output json");
   list->add_option("--tenant", flags.list.tenant, "Tenant of the keys");
@@ -93,8 +105,10 @@ Parsed parseCommandLine(int argc, const char* const* argv) {
   revoke->add_option("id", flags.revoke.id, "Id of the key")->required();
   revoke->add_option("--tenant", flags.revoke.tenant, "Tenant of the key");
 
-  const auto* openApi = addCommand(root, flags, "openapi", "Print the OpenAPI document", "  corbel openapi > openapi.json");
-  const auto* version = addCommand(root, flags, "version", "Print the version", "  corbel version --output json");
+  const auto* openApi = addCommand(root, flags, "openapi", "Print the OpenAPI document",
+                                   "  corbel openapi > openapi.json");
+  const auto* version =
+      addCommand(root, flags, "version", "Print the version", "  corbel version --output json");
 
   try {
     root.parse(argc, argv);

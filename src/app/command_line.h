@@ -19,7 +19,8 @@ enum class Output { text, json, markdown };
 // What every command takes: where settings come from, and how to print.
 struct CommonOptions {
   std::optional<std::string> configFile;
-  std::vector<std::pair<std::string, std::string>> settings;  // from --set name=value and --name=value
+  std::vector<std::pair<std::string, std::string>>
+      settings;  // from --set name=value and --name=value
   Output output = Output::text;
 };
 
@@ -43,7 +44,8 @@ struct RevokeKey {
 struct ShowOpenApi {};
 struct ShowVersion {};
 
-using Command = std::variant<Serve, Migrate, ShowConfig, MakeKey, ListKeys, RevokeKey, ShowOpenApi, ShowVersion>;
+using Command = std::variant<Serve, Migrate, ShowConfig, MakeKey, ListKeys, RevokeKey, ShowOpenApi,
+                             ShowVersion>;
 
 struct Invocation {
   Command command;

@@ -45,9 +45,15 @@ int migrate(const Migrate& command, const config::Settings& settings) {
 
 int showConfig(const config::Configuration& configuration, Output output) {
   switch (output) {
-    case Output::text: print(config::toTable(configuration)); break;
-    case Output::json: print(config::toJson(configuration)); break;
-    case Output::markdown: print(config::settingsDocument()); break;
+    case Output::text:
+      print(config::toTable(configuration));
+      break;
+    case Output::json:
+      print(config::toJson(configuration));
+      break;
+    case Output::markdown:
+      print(config::settingsDocument());
+      break;
   }
   return kOk;
 }
@@ -70,8 +76,10 @@ int makeKey(const MakeKey& command, const config::Settings& settings, Output out
   auto installation = openInstallation(settings);
   if (!installation) return failed(installation.error());
   const auto by = operatorIn(command.tenant);
-  const auto minted = (*installation)->keys->create({.name = command.name, .role = command.role},
-                                                    {by, by.memberships.front()}, startDeadline((*installation)->clock));
+  const auto minted =
+      (*installation)
+          ->keys->create({.name = command.name, .role = command.role}, {by, by.memberships.front()},
+                         startDeadline((*installation)->clock));
   if (!minted) return failed(minted.error());
   printKey(*minted, output);
   return kOk;
@@ -97,15 +105,16 @@ int listKeys(const ListKeys& command, const config::Settings& settings, Output o
   writer.beginArray();
   std::string after;
   while (true) {
-    const auto keys = (*installation)->keys->list({by, by.memberships.front()}, after, limits::kPageMax,
-                                                  startDeadline((*installation)->clock));
+    const auto keys = (*installation)
+                          ->keys->list({by, by.memberships.front()}, after, limits::kPageMax,
+                                       startDeadline((*installation)->clock));
     if (!keys) return failed(keys.error());
     if (keys->empty()) break;
     for (const identity::ApiKey& key : *keys) {
       writeKey(writer, key);
       if (output == Output::json) continue;
-      std::printf("%s  crb_%s_…  %-10s %s%s\n", key.id.c_str(), key.prefix.c_str(), key.role.c_str(), key.name.c_str(),
-                  key.revokedAt ? "  (revoked)" : "");
+      std::printf("%s  crb_%s_…  %-10s %s%s\n", key.id.c_str(), key.prefix.c_str(),
+                  key.role.c_str(), key.name.c_str(), key.revokedAt ? "  (revoked)" : "");
     }
     after = keys->back().id;
   }
@@ -118,8 +127,9 @@ int revokeKey(const RevokeKey& command, const config::Settings& settings) {
   auto installation = openInstallation(settings);
   if (!installation) return failed(installation.error());
   const auto by = operatorIn(command.tenant);
-  const auto revoked = (*installation)->keys->revoke(command.id, {by, by.memberships.front()},
-                                                     startDeadline((*installation)->clock));
+  const auto revoked = (*installation)
+                           ->keys->revoke(command.id, {by, by.memberships.front()},
+                                          startDeadline((*installation)->clock));
   if (!revoked) return failed(revoked.error());
   std::printf("revoked %s\n", command.id.c_str());
   return kOk;
@@ -144,24 +154,27 @@ struct Overloaded : Cases... {
 }  // namespace
 
 int run(const Invocation& invocation) {
-  if (std::holds_alternative<ShowVersion>(invocation.command)) return showVersion(invocation.common.output);
+  if (std::holds_alternative<ShowVersion>(invocation.command))
+    return showVersion(invocation.common.output);
   if (std::holds_alternative<ShowOpenApi>(invocation.command)) {
     print(pages::apiDocument(describeApi(), kVersion));
     return kOk;
   }
-  const auto configuration = config::load(
-      {.file = invocation.common.configFile, .environment = config::processEnvironment(), .flags = invocation.common.settings});
+  const auto configuration = config::load({.file = invocation.common.configFile,
+                                           .environment = config::processEnvironment(),
+                                           .flags = invocation.common.settings});
   if (!configuration) return failed(configuration.error());
   const config::Settings& settings = configuration->settings;
   const Output output = invocation.common.output;
-  return std::visit(Overloaded{[&](const Serve&) { return serve(*configuration); },
-                               [&](const Migrate& command) { return migrate(command, settings); },
-                               [&](const ShowConfig&) { return showConfig(*configuration, output); },
-                               [&](const MakeKey& command) { return makeKey(command, settings, output); },
-                               [&](const ListKeys& command) { return listKeys(command, settings, output); },
-                               [&](const RevokeKey& command) { return revokeKey(command, settings); },
-                               [&](const ShowOpenApi&) { return kOk; }, [&](const ShowVersion&) { return kOk; }},
-                    invocation.command);
+  return std::visit(
+      Overloaded{[&](const Serve&) { return serve(*configuration); },
+                 [&](const Migrate& command) { return migrate(command, settings); },
+                 [&](const ShowConfig&) { return showConfig(*configuration, output); },
+                 [&](const MakeKey& command) { return makeKey(command, settings, output); },
+                 [&](const ListKeys& command) { return listKeys(command, settings, output); },
+                 [&](const RevokeKey& command) { return revokeKey(command, settings); },
+                 [&](const ShowOpenApi&) { return kOk; }, [&](const ShowVersion&) { return kOk; }},
+      invocation.command);
 }
 
 }  // namespace corbel::app

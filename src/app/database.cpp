@@ -9,27 +9,32 @@ namespace corbel::app {
 
 std::vector<store::Migration> allMigrations() {
   std::vector<store::Migration> all;
-  for (const auto part : {identity::migrations(), models::migrations()}) all.insert(all.end(), part.begin(), part.end());
+  for (const auto part : {identity::migrations(), models::migrations()})
+    all.insert(all.end(), part.begin(), part.end());
   std::ranges::sort(all, {}, &store::Migration::version);
   return all;
 }
 
-Result<std::unique_ptr<store::Database>> openDatabase(const config::Settings& settings, const Clock& clock) {
+Result<std::unique_ptr<store::Database>> openDatabase(const config::Settings& settings,
+                                                      const Clock& clock) {
   store::DatabaseOptions options;
   options.dataFolder = settings.data.folder;
   return store::Database::open(options, clock);
 }
 
-Deadline startDeadline(const Clock& clock) { return Deadline::after(clock, std::chrono::seconds(30)); }
+Deadline startDeadline(const Clock& clock) {
+  return Deadline::after(clock, std::chrono::seconds(30));
+}
 
 Result<std::unique_ptr<Installation>> openInstallation(const config::Settings& settings) {
   auto opened = std::make_unique<Installation>();
   CORBEL_TRY(opened->database, openDatabase(settings, opened->clock));
   CORBEL_CHECK(store::migrateUp(*opened->database, allMigrations(), opened->clock));
   const Deadline deadline = startDeadline(opened->clock);
-  CORBEL_TRY(opened->directory, identity::Directory::load(*opened->database, opened->clock, deadline));
-  CORBEL_TRY(opened->keys, identity::ApiKeys::load({*opened->database, *opened->directory, opened->clock,
-                                                    opened->random, opened->ids},
+  CORBEL_TRY(opened->directory,
+             identity::Directory::load(*opened->database, opened->clock, deadline));
+  CORBEL_TRY(opened->keys, identity::ApiKeys::load({*opened->database, *opened->directory,
+                                                    opened->clock, opened->random, opened->ids},
                                                    deadline));
   return opened;
 }

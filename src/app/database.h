@@ -18,7 +18,8 @@ namespace corbel::app {
 // Every table of the program, ascending.
 std::vector<store::Migration> allMigrations();
 
-Result<std::unique_ptr<store::Database>> openDatabase(const config::Settings& settings, const Clock& clock);
+Result<std::unique_ptr<store::Database>> openDatabase(const config::Settings& settings,
+                                                      const Clock& clock);
 
 // What commands that change keys need; members are destroyed in reverse order.
 struct Installation {

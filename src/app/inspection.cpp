@@ -19,7 +19,8 @@ namespace {
 constexpr int kRefused = 2;
 constexpr int kModelDescriptor = 3;
 
-// Reading needs the file, its text as values, and the form that predicts; libraries map about 100 MB.
+// Reading needs the file, its text as values, and the form that predicts; libraries map about 100
+// MB.
 exec::SandboxLimits limitsFor(std::int64_t fileBytes) {
   exec::SandboxLimits limits;
   limits.memoryBytes = 1024 * limits::kMiB + 40 * static_cast<std::uint64_t>(fileBytes);
@@ -30,11 +31,13 @@ exec::SandboxLimits limitsFor(std::int64_t fileBytes) {
 
 Result<std::vector<std::byte>> readModel() {
   struct stat facts{};
-  if (fstat(kModelDescriptor, &facts) != 0) return fail(ErrorCode::internal, "the model file is not open");
+  if (fstat(kModelDescriptor, &facts) != 0)
+    return fail(ErrorCode::internal, "the model file is not open");
   std::vector<std::byte> bytes(static_cast<std::size_t>(facts.st_size));
   std::size_t done = 0;
   while (done < bytes.size()) {
-    const ssize_t got = pread(kModelDescriptor, bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
+    const ssize_t got =
+        pread(kModelDescriptor, bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
     if (got <= 0) return fail(ErrorCode::internal, "the model file cannot be read");
     done += static_cast<std::size_t>(got);
   }
@@ -45,7 +48,8 @@ Result<std::vector<std::byte>> readModel() {
 bool looksLikeOnnx() {
   std::array<std::byte, 64> first{};
   const ssize_t got = pread(kModelDescriptor, first.data(), first.size(), 0);
-  return got > 0 && inference::formatOf(std::span(first).first(static_cast<std::size_t>(got))) == inference::FileFormat::onnx;
+  return got > 0 && inference::formatOf(std::span(first).first(static_cast<std::size_t>(got))) ==
+                        inference::FileFormat::onnx;
 }
 
 Result<std::string> inspect(const exec::ChildTask& task, const Clock& clock) {
@@ -74,19 +78,22 @@ int runInspection(const exec::ChildTask& task) {
   _exit(outcome ? 0 : kRefused);
 }
 
-Result<inference::Signature> inspectInChild(const objects::ObjectFile& file, const std::string& onnxRuntimeLibrary,
+Result<inference::Signature> inspectInChild(const objects::ObjectFile& file,
+                                            const std::string& onnxRuntimeLibrary,
                                             Deadline deadline, const Clock& clock) {
   const exec::ChildSpec spec{.task = std::string(kInspectTask),
                              .arguments = {onnxRuntimeLibrary},
                              .descriptors = {file.descriptor()},
                              .limits = limitsFor(file.sizeBytes())};
   CORBEL_TRY(const auto child, exec::runChild(spec, deadline, clock));
-  if (child.ending == exec::Ending::exited && child.status == 0) return models::parseSignature(child.output);
+  if (child.ending == exec::Ending::exited && child.status == 0)
+    return models::parseSignature(child.output);
   if (child.ending == exec::Ending::exited && child.status == kRefused) {
     return fail(ErrorCode::unprocessable, child.output);
   }
   return fail(ErrorCode::unprocessable,
-              "model file: opening it " + exec::describe(child) + "; the file may be damaged or too complex",
+              "model file: opening it " + exec::describe(child) +
+                  "; the file may be damaged or too complex",
               child.errors);
 }
 

@@ -6,8 +6,10 @@
 
 namespace corbel::app {
 
-Result<std::unique_ptr<MetricsListener>> MetricsListener::start(const std::string& host, std::uint16_t port,
-                                                                const metrics::Metrics& metrics, const Clock& clock) {
+Result<std::unique_ptr<MetricsListener>> MetricsListener::start(const std::string& host,
+                                                                std::uint16_t port,
+                                                                const metrics::Metrics& metrics,
+                                                                const Clock& clock) {
   std::unique_ptr<MetricsListener> listener(new MetricsListener(metrics));
   http::ServerOptions options;
   options.host = host;
@@ -17,7 +19,8 @@ Result<std::unique_ptr<MetricsListener>> MetricsListener::start(const std::strin
 }
 
 void MetricsListener::onHead(const std::shared_ptr<http::Exchange>& exchange) {
-  const bool reads = exchange->head().method == http::Method::get || exchange->head().method == http::Method::head;
+  const bool reads =
+      exchange->head().method == http::Method::get || exchange->head().method == http::Method::head;
   if (exchange->head().path != "/metrics" || !reads) {
     const Error error{ErrorCode::notFound, "This port serves GET /metrics alone.", {}, {}};
     return exchange->complete(http::problem(error, {}, {}));
@@ -32,7 +35,8 @@ void MetricsListener::onBody(const std::shared_ptr<http::Exchange>&) {}
 
 void MetricsListener::onSent(http::Exchange&, const http::Sent&) {}
 
-http::Response MetricsListener::onUnreadable(const Error& error, std::string_view, http::Exchange*) {
+http::Response MetricsListener::onUnreadable(const Error& error, std::string_view,
+                                             http::Exchange*) {
   return http::problem(error, {}, {});
 }
 

@@ -1,5 +1,5 @@
-// Metrics on a port of their own, without credentials: for operators whose scrapers have no key. The operator keeps that
-// port inside.
+// Metrics on a port of their own, without credentials: for operators whose scrapers have no key.
+// The operator keeps that port inside.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -17,7 +17,8 @@ class MetricsListener final : public http::Service {
  public:
   // `metrics` and `clock` must outlive it. Errors of Server::start.
   static Result<std::unique_ptr<MetricsListener>> start(const std::string& host, std::uint16_t port,
-                                                        const metrics::Metrics& metrics, const Clock& clock);
+                                                        const metrics::Metrics& metrics,
+                                                        const Clock& clock);
   void drain(Deadline deadline) { server_->drain(deadline); }
 
   void onHead(const std::shared_ptr<http::Exchange>& exchange) override;

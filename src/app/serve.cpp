@@ -40,19 +40,24 @@ sigset_t blockStopSignals() {
 }
 
 void greet(const App& app, const config::Settings& settings) {
-  const std::string url = "http://" + (settings.server.host == "0.0.0.0" ? "127.0.0.1" : settings.server.host) + ":" +
-                          std::to_string(app.port());
-  std::printf("Corbel %.*s is ready on %s\n", static_cast<int>(kVersion.size()), kVersion.data(), url.c_str());
+  const std::string url = "http://" +
+                          (settings.server.host == "0.0.0.0" ? "127.0.0.1" : settings.server.host) +
+                          ":" + std::to_string(app.port());
+  std::printf("Corbel %.*s is ready on %s\n", static_cast<int>(kVersion.size()), kVersion.data(),
+              url.c_str());
   if (settings.docs.enabled) std::printf("  API docs   %s/docs\n", url.c_str());
   if (app.firstKey()) {
     const auto key = app.firstKey()->text.reveal();
-    std::printf("  admin key  %.*s\n             kept in %s/admin-key (mode 600); it may do everything\n",
-                static_cast<int>(key.size()), key.data(), settings.data.folder.c_str());
+    std::printf(
+        "  admin key  %.*s\n             kept in %s/admin-key (mode 600); it may do everything\n",
+        static_cast<int>(key.size()), key.data(), settings.data.folder.c_str());
   } else {
-    std::printf("  admin key  in %s/admin-key, unless it was moved\n", settings.data.folder.c_str());
+    std::printf("  admin key  in %s/admin-key, unless it was moved\n",
+                settings.data.folder.c_str());
   }
-  std::printf("  try        curl -H \"Authorization: Bearer $(cat %s/admin-key)\" %s/api/v1/ai/models\n",
-              settings.data.folder.c_str(), url.c_str());
+  std::printf(
+      "  try        curl -H \"Authorization: Bearer $(cat %s/admin-key)\" %s/api/v1/ai/models\n",
+      settings.data.folder.c_str(), url.c_str());
   std::fflush(stdout);
 }
 
@@ -82,12 +87,16 @@ int serve(const config::Configuration& configuration) {
   if (!app) {
     log::flush();
     std::fprintf(stderr, "corbel: %s\n", app.error().message.c_str());
-    if (!app.error().detail.empty()) log::error("app", "start failed", {{"detail", app.error().detail}});
+    if (!app.error().detail.empty())
+      log::error("app", "start failed", {{"detail", app.error().detail}});
     return app.error().code == ErrorCode::internal ? kInternal : kConfiguration;
   }
   greet(**app, settings);
   const bool asked = runUntilStopped(**app, signals);
-  if (!asked) log::error("app", "the store has stopped after a disk error; the process ends so that it can start anew");
+  if (!asked)
+    log::error(
+        "app",
+        "the store has stopped after a disk error; the process ends so that it can start anew");
   (*app)->drain(Deadline::after(clock, settings.server.shutdownDeadline));
   return asked ? kOk : kInternal;
 }

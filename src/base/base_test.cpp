@@ -38,13 +38,15 @@ TEST(Timestamp, RoundTripsAsRfc3339) {
 }
 
 TEST(Timestamp, ReadsOffsetsAndFractions) {
-  EXPECT_EQ(toRfc3339(*parseRfc3339("2026-01-31T14:00:00.123456+02:00")), "2026-01-31T12:00:00.123Z");
+  EXPECT_EQ(toRfc3339(*parseRfc3339("2026-01-31T14:00:00.123456+02:00")),
+            "2026-01-31T12:00:00.123Z");
   EXPECT_EQ(toRfc3339(*parseRfc3339("2026-01-31t12:00:00z")), "2026-01-31T12:00:00.000Z");
 }
 
 TEST(Timestamp, RefusesWhatIsNoTime) {
-  for (const char* text : {"", "2026-02-30T00:00:00Z", "2026-01-31", "2026-01-31T25:00:00Z", "2026-01-31T12:00:00",
-                           "2026-01-31T12:00:00.Z", "2026-01-31T12:00:00Zx", "2026-01-31T12:00:00+0200"}) {
+  for (const char* text :
+       {"", "2026-02-30T00:00:00Z", "2026-01-31", "2026-01-31T25:00:00Z", "2026-01-31T12:00:00",
+        "2026-01-31T12:00:00.Z", "2026-01-31T12:00:00Zx", "2026-01-31T12:00:00+0200"}) {
     EXPECT_FALSE(parseRfc3339(text)) << text;
   }
 }

@@ -21,15 +21,20 @@ class SystemClock final : public Clock {
  public:
   SteadyTime steady() const override { return std::chrono::steady_clock::now(); }
   Timestamp now() const override {
-    return std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    return std::chrono::time_point_cast<std::chrono::milliseconds>(
+        std::chrono::system_clock::now());
   }
 };
 
 // Stands still until told otherwise. Starts at 2026-01-01T00:00:00Z.
 class ManualClock final : public Clock {
  public:
-  SteadyTime steady() const override { return SteadyTime(std::chrono::milliseconds(elapsedMs_.load())); }
-  Timestamp now() const override { return Timestamp(std::chrono::milliseconds(1767225600000 + elapsedMs_.load())); }
+  SteadyTime steady() const override {
+    return SteadyTime(std::chrono::milliseconds(elapsedMs_.load()));
+  }
+  Timestamp now() const override {
+    return Timestamp(std::chrono::milliseconds(1767225600000 + elapsedMs_.load()));
+  }
   void advance(std::chrono::milliseconds by) { elapsedMs_ += by.count(); }
 
  private:

@@ -1,4 +1,5 @@
-// A point in time after which work is worth nothing. Passed by value down the call chain; every wait takes one.
+// A point in time after which work is worth nothing. Passed by value down the call chain; every
+// wait takes one.
 #pragma once
 #include <algorithm>
 #include <chrono>

@@ -1,4 +1,5 @@
-// Graceful stop as a type. Background work enters the gate; the owner closes it and waits until all work has left.
+// Graceful stop as a type. Background work enters the gate; the owner closes it and waits until all
+// work has left.
 #pragma once
 #include <condition_variable>
 #include <cstddef>
@@ -34,7 +35,8 @@ class Gate {
 
   // An empty pass once closed.
   Pass enter();
-  // Refuses newcomers from now on and waits for those inside. false: some were still inside at the deadline.
+  // Refuses newcomers from now on and waits for those inside. false: some were still inside at the
+  // deadline.
   bool close(Deadline deadline);
   bool closed() const;
 

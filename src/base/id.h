@@ -1,4 +1,5 @@
-// Identifiers of stored things: UUIDv7 (RFC 9562, 5.7), so that ids sort by creation time. Not secrets.
+// Identifiers of stored things: UUIDv7 (RFC 9562, 5.7), so that ids sort by creation time. Not
+// secrets.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -10,7 +11,8 @@
 
 namespace corbel {
 
-// Thread-safe. Ids of one source are strictly increasing, also within a millisecond and when the clock goes back.
+// Thread-safe. Ids of one source are strictly increasing, also within a millisecond and when the
+// clock goes back.
 class IdSource {
  public:
   IdSource(const Clock& clock, Random& random) : clock_(clock), random_(random) {}

@@ -18,7 +18,8 @@ constexpr std::array<bool, 256> kPlain = [] {
   return plain;
 }();
 
-// Whether eight bytes are plain, all at once (Warren, "Hacker's Delight", 6-1: finding a zero byte).
+// Whether eight bytes are plain, all at once (Warren, "Hacker's Delight", 6-1: finding a zero
+// byte).
 bool arePlain(std::uint64_t bytes) {
   constexpr std::uint64_t kOnes = 0x0101'0101'0101'0101;
   const auto any = [bytes](char c) {
@@ -40,7 +41,9 @@ std::size_t endOfPlain(std::string_view text, std::size_t at) {
   return at;
 }
 
-constexpr std::uint8_t byteAt(std::string_view text, std::size_t at) { return static_cast<std::uint8_t>(text[at]); }
+constexpr std::uint8_t byteAt(std::string_view text, std::size_t at) {
+  return static_cast<std::uint8_t>(text[at]);
+}
 
 void appendEscape(std::string& out, std::uint32_t unit) {
   constexpr std::string_view kDigits = "0123456789abcdef";
@@ -96,6 +99,20 @@ void appendJsonString(std::string& out, std::string_view text) {
     at += length == 0 ? 1 : length;
   }
   out += '"';
+}
+
+std::string pointerPart(std::string_view name) {
+  std::string part = "/";
+  for (const char c : name) {
+    if (c == '~') {
+      part += "~0";
+    } else if (c == '/') {
+      part += "~1";
+    } else {
+      part += c;
+    }
+  }
+  return part;
 }
 
 }  // namespace corbel

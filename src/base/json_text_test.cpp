@@ -28,7 +28,8 @@ TEST(JsonText, EscapesEveryByteAtEveryPlaceOfALongText) {
       std::string text(20, '~');
       text[place] = special;
       const std::string before = "\"" + std::string(place, '~');
-      EXPECT_EQ(asJson(text), before + escaped.substr(0, escaped.size() - 1) + std::string(19 - place, '~') + '"');
+      EXPECT_EQ(asJson(text), before + escaped.substr(0, escaped.size() - 1) +
+                                  std::string(19 - place, '~') + '"');
     }
   }
 }
@@ -40,7 +41,8 @@ TEST(JsonText, EscapesTerminalControls) {
 }
 
 TEST(JsonText, ReplacesEveryByteThatIsNotUtf8) {
-  for (const std::string_view bad : {"\x80", "\xC1", "\xF5", "\xE2", "\xFF"}) EXPECT_EQ(asJson(bad), "\"\uFFFD\"");
+  for (const std::string_view bad : {"\x80", "\xC1", "\xF5", "\xE2", "\xFF"})
+    EXPECT_EQ(asJson(bad), "\"\uFFFD\"");
   EXPECT_EQ(asJson("\xC0\xAF"), "\"\uFFFD\uFFFD\"") << "overlong";
   EXPECT_EQ(asJson("\xED\xA0\x80"), "\"\uFFFD\uFFFD\uFFFD\"") << "surrogate";
   EXPECT_EQ(asJson("\xF4\x90\x80\x80"), "\"\uFFFD\uFFFD\uFFFD\uFFFD\"") << "above U+10FFFF";

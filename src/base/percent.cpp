@@ -15,7 +15,8 @@ int hexValue(char c) {
 
 bool isUnreserved(char c) {
   const char lower = lowerAscii(c);
-  return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
+  return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+         c == '_' || c == '~';
 }
 
 bool isPrintableUtf8(std::string_view text) {

@@ -20,8 +20,8 @@ void fillFromKernel(std::span<std::byte> bytes) {
   }
 }
 
-// A system call for every id would cost more than a prediction does, so each thread draws from a small reserve. Bytes are
-// wiped as they are handed out.
+// A system call for every id would cost more than a prediction does, so each thread draws from a
+// small reserve. Bytes are wiped as they are handed out.
 struct Reserve {
   std::array<std::byte, 1024> bytes;
   std::size_t left = 0;

@@ -1,4 +1,5 @@
-// Errors are values. Every fallible function returns Result<T>; exceptions of libraries end where the library is called.
+// Errors are values. Every fallible function returns Result<T>; exceptions of libraries end where
+// the library is called.
 #pragma once
 #include <cstdint>
 #include <expected>
@@ -9,7 +10,8 @@
 
 namespace corbel {
 
-// Canonical outcomes. The wire layers map each to their own status once; see docs/errors.md for the native API.
+// Canonical outcomes. The wire layers map each to their own status once; see docs/errors.md for the
+// native API.
 enum class ErrorCode : std::uint8_t {
   invalidArgument,       // not parseable, or of the wrong type or shape
   unauthenticated,       // no credential, or one that proves nobody
@@ -34,15 +36,16 @@ enum class ErrorCode : std::uint8_t {
 // The snake_case word used on the wire and in logs, e.g. "invalid_argument".
 std::string_view name(ErrorCode code);
 
-// One thing wrong with one field of the input. `pointer` is a JSON pointer (RFC 6901), e.g. "/input/age".
+// One thing wrong with one field of the input. `pointer` is a JSON pointer (RFC 6901), e.g.
+// "/input/age".
 struct FieldError {
   std::string pointer;
   std::string message;
   bool operator==(const FieldError&) const = default;
 };
 
-// `message` is for the client: what is wrong, what is allowed, what to do; never a path, SQL, address or stack.
-// `detail` is for the log only.
+// `message` is for the client: what is wrong, what is allowed, what to do; never a path, SQL,
+// address or stack. `detail` is for the log only.
 struct Error {
   ErrorCode code = ErrorCode::internal;
   std::string message;
@@ -64,17 +67,19 @@ std::unexpected<Error> failField(std::string pointer, std::string message,
 
 }  // namespace corbel
 
-// Early return of an error. `CORBEL_TRY(auto model, registry.find(id));` declares `model` or returns the error.
-#define CORBEL_TRY(declaration, ...) CORBEL_TRY_IMPL(CORBEL_CAT(tryResult, __LINE__), declaration, __VA_ARGS__)
+// Early return of an error. `CORBEL_TRY(auto model, registry.find(id));` declares `model` or
+// returns the error.
+#define CORBEL_TRY(declaration, ...) \
+  CORBEL_TRY_IMPL(CORBEL_CAT(tryResult, __LINE__), declaration, __VA_ARGS__)
 // The same for Result<void>: `CORBEL_CHECK(store.remove(id));`
-#define CORBEL_CHECK(...)                                                   \
-  do {                                                                      \
-    if (auto checkResult = (__VA_ARGS__); !checkResult)                     \
-      return std::unexpected(std::move(checkResult).error());               \
+#define CORBEL_CHECK(...)                                     \
+  do {                                                        \
+    if (auto checkResult = (__VA_ARGS__); !checkResult)       \
+      return std::unexpected(std::move(checkResult).error()); \
   } while (false)
-#define CORBEL_TRY_IMPL(result, declaration, ...)                       \
-  auto result = (__VA_ARGS__);                                          \
-  if (!result) return std::unexpected(std::move(result).error());       \
+#define CORBEL_TRY_IMPL(result, declaration, ...)                 \
+  auto result = (__VA_ARGS__);                                    \
+  if (!result) return std::unexpected(std::move(result).error()); \
   declaration = std::move(*result)
 #define CORBEL_CAT(a, b) CORBEL_CAT_IMPL(a, b)
 #define CORBEL_CAT_IMPL(a, b) a##b

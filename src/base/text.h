@@ -19,8 +19,8 @@ std::string_view trim(std::string_view text);
 // The part before `separator`, which moves `rest` behind it; all of `rest` when there is none.
 std::string_view takeUntil(std::string_view& rest, char separator);
 
-// Length of the UTF-8 sequence at the start of `text`, which is not empty. 0: it is none (RFC 3629: no overlong forms, no
-// surrogates, not cut off).
+// Length of the UTF-8 sequence at the start of `text`, which is not empty. 0: it is none (RFC 3629:
+// no overlong forms, no surrogates, not cut off).
 std::size_t utf8Length(std::string_view text);
 
 // The whole text as a number, else nothing.

@@ -19,7 +19,8 @@ bool readNumber(std::string_view text, std::size_t& position, std::size_t digits
 }
 
 bool skip(std::string_view text, std::size_t& position, std::string_view accepted) {
-  if (position >= text.size() || accepted.find(text[position]) == std::string_view::npos) return false;
+  if (position >= text.size() || accepted.find(text[position]) == std::string_view::npos)
+    return false;
   ++position;
   return true;
 }
@@ -29,7 +30,8 @@ bool readFraction(std::string_view text, std::size_t& position, int& millisecond
   if (position >= text.size() || text[position] != '.') return true;
   ++position;
   std::size_t digits = 0;
-  for (; position < text.size() && text[position] >= '0' && text[position] <= '9'; ++position, ++digits) {
+  for (; position < text.size() && text[position] >= '0' && text[position] <= '9';
+       ++position, ++digits) {
     if (digits < 3) milliseconds = milliseconds * 10 + (text[position] - '0');
   }
   for (std::size_t i = digits; i < 3; ++i) milliseconds *= 10;
@@ -42,8 +44,9 @@ bool readOffset(std::string_view text, std::size_t& position, std::chrono::minut
   const bool negative = position < text.size() && text[position] == '-';
   int hours = 0;
   int minutes = 0;
-  if (!skip(text, position, "+-") || !readNumber(text, position, 2, hours) || !skip(text, position, ":") ||
-      !readNumber(text, position, 2, minutes) || hours > 23 || minutes > 59) {
+  if (!skip(text, position, "+-") || !readNumber(text, position, 2, hours) ||
+      !skip(text, position, ":") || !readNumber(text, position, 2, minutes) || hours > 23 ||
+      minutes > 59) {
     return false;
   }
   offset = std::chrono::minutes((negative ? -1 : 1) * (hours * 60 + minutes));
@@ -59,15 +62,16 @@ std::string toRfc3339(Timestamp time) {
   char text[40];
   const int length = std::snprintf(
       text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
-      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), static_cast<int>(clock.hours().count()),
-      static_cast<int>(clock.minutes().count()), static_cast<int>(clock.seconds().count()),
-      static_cast<int>(clock.subseconds().count()));
+      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+      static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
+      static_cast<int>(clock.seconds().count()), static_cast<int>(clock.subseconds().count()));
   return {text, static_cast<std::size_t>(length)};
 }
 
 Result<Timestamp> parseRfc3339(std::string_view text) {
   using namespace std::chrono;
-  int yearNumber = 0, monthNumber = 0, dayNumber = 0, hour = 0, minute = 0, second = 0, fraction = 0;
+  int yearNumber = 0, monthNumber = 0, dayNumber = 0, hour = 0, minute = 0, second = 0,
+      fraction = 0;
   minutes offset{};
   std::size_t position = 0;
   const bool shaped = readNumber(text, position, 4, yearNumber) && skip(text, position, "-") &&
@@ -75,14 +79,17 @@ Result<Timestamp> parseRfc3339(std::string_view text) {
                       readNumber(text, position, 2, dayNumber) && skip(text, position, "Tt ") &&
                       readNumber(text, position, 2, hour) && skip(text, position, ":") &&
                       readNumber(text, position, 2, minute) && skip(text, position, ":") &&
-                      readNumber(text, position, 2, second) && readFraction(text, position, fraction) &&
+                      readNumber(text, position, 2, second) &&
+                      readFraction(text, position, fraction) &&
                       readOffset(text, position, offset) && position == text.size();
   const year_month_day date{year(yearNumber), month(static_cast<unsigned>(monthNumber)),
                             day(static_cast<unsigned>(dayNumber))};
   if (!shaped || !date.ok() || hour > 23 || minute > 59 || second > 60) {
-    return fail(ErrorCode::invalidArgument, "must be an RFC 3339 time such as 2026-01-31T12:00:00.000Z");
+    return fail(ErrorCode::invalidArgument,
+                "must be an RFC 3339 time such as 2026-01-31T12:00:00.000Z");
   }
-  return Timestamp(sys_days(date) + hours(hour) + minutes(minute) + seconds(second) + milliseconds(fraction) - offset);
+  return Timestamp(sys_days(date) + hours(hour) + minutes(minute) + seconds(second) +
+                   milliseconds(fraction) - offset);
 }
 
 }  // namespace corbel

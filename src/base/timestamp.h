@@ -10,8 +10,8 @@ namespace corbel {
 
 std::string toRfc3339(Timestamp time);
 
-// Accepts any RFC 3339 date-time (offset, 0 to 9 fraction digits); digits beyond milliseconds are cut.
-// invalid_argument: not such a time; the message says what is expected.
+// Accepts any RFC 3339 date-time (offset, 0 to 9 fraction digits); digits beyond milliseconds are
+// cut. invalid_argument: not such a time; the message says what is expected.
 Result<Timestamp> parseRfc3339(std::string_view text);
 
 }  // namespace corbel

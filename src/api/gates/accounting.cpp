@@ -8,14 +8,17 @@
 namespace corbel::gates {
 
 Accounting::Accounting(metrics::Metrics& metrics)
-    : requests_(metrics.of(metrics::kRequests)), durations_(metrics.of(metrics::kRequestDuration)) {}
+    : requests_(metrics.of(metrics::kRequests)),
+      durations_(metrics.of(metrics::kRequestDuration)) {}
 
-void Accounting::onAnswered(const http::RequestHead& head, const http::CallContext& context, const http::Sent& sent,
-                            std::chrono::nanoseconds duration) {
+void Accounting::onAnswered(const http::RequestHead& head, const http::CallContext& context,
+                            const http::Sent& sent, std::chrono::nanoseconds duration) {
   // Paths that lead nowhere share one label: clients must not be able to make new ones.
-  const std::string_view route = context.route != nullptr ? context.route->path : std::string_view("none");
+  const std::string_view route =
+      context.route != nullptr ? context.route->path : std::string_view("none");
   const std::string_view method = http::name(head.method);
-  const std::string_view tenant = context.membership != nullptr ? std::string_view(context.membership->tenant) : "";
+  const std::string_view tenant =
+      context.membership != nullptr ? std::string_view(context.membership->tenant) : "";
   char status[8];
   const auto end = std::to_chars(status, status + sizeof status, sent.status).ptr;
   requests_.with(method, std::string_view(status, end), route, tenant).add();
@@ -23,7 +26,8 @@ void Accounting::onAnswered(const http::RequestHead& head, const http::CallConte
 
   const log::Level level = sent.status >= 500 ? log::Level::error : log::Level::info;
   if (!log::enabled("http", level)) return;
-  const std::string_view principal = context.principal ? std::string_view(context.principal->id) : "";
+  const std::string_view principal =
+      context.principal ? std::string_view(context.principal->id) : "";
   log::write(level, "http", "request",
              {{"correlation_id", context.requestId},
               {"tenant", tenant},

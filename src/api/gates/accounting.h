@@ -10,8 +10,8 @@ class Accounting final : public http::Observer {
   // `metrics` must outlive it.
   explicit Accounting(metrics::Metrics& metrics);
 
-  void onAnswered(const http::RequestHead& head, const http::CallContext& context, const http::Sent& sent,
-                  std::chrono::nanoseconds duration) override;
+  void onAnswered(const http::RequestHead& head, const http::CallContext& context,
+                  const http::Sent& sent, std::chrono::nanoseconds duration) override;
 
  private:
   metrics::Labelled<metrics::Counter, 4> requests_;

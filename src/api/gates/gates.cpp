@@ -15,9 +15,11 @@ Result<std::string_view> credentialOf(const http::RequestHead& head) {
   if (count == 0) return std::string_view();
   constexpr std::string_view kScheme = "bearer ";
   const std::string_view value = head.header("Authorization");
-  const bool isBearer = value.size() > kScheme.size() && equalsIgnoringCase(value.substr(0, kScheme.size()), kScheme);
+  const bool isBearer =
+      value.size() > kScheme.size() && equalsIgnoringCase(value.substr(0, kScheme.size()), kScheme);
   if (count > 1 || !isBearer) {
-    return fail(ErrorCode::unauthenticated, "Send one credential, as `Authorization: Bearer <API key or token>`.");
+    return fail(ErrorCode::unauthenticated,
+                "Send one credential, as `Authorization: Bearer <API key or token>`.");
   }
   return trim(value.substr(kScheme.size()));
 }
@@ -63,12 +65,14 @@ Gates::Verdict Gates::refuseWhileDraining(http::Call& call, Waiting) {
   return fail(ErrorCode::unavailable, "The server is shutting down. Try again in a few seconds.");
 }
 
-std::optional<Result<identity::PrincipalRef>> Gates::principalOf(http::Call& call, Waiting waiting) {
+std::optional<Result<identity::PrincipalRef>> Gates::principalOf(http::Call& call,
+                                                                 Waiting waiting) {
   const auto credential = credentialOf(call.head());
   if (!credential) return std::unexpected(credential.error());
   if (credential->empty()) {
     if (authentication_ == Authentication::off) return identity::trustedAnonymous();
-    return fail(ErrorCode::unauthenticated, "Send an API key or token as `Authorization: Bearer <credential>`.");
+    return fail(ErrorCode::unauthenticated,
+                "Send an API key or token as `Authorization: Bearer <credential>`.");
   }
   if (identity::ApiKeys::isApiKey(*credential)) return parts_.keys.verify(*credential);
   if (waiting == Waiting::no) return parts_.tokens.tryVerify(*credential);
@@ -89,7 +93,8 @@ Gates::Verdict Gates::authenticate(http::Call& call, Waiting waiting) {
 
 Gates::Verdict Gates::chooseTenant(http::Call& call, Waiting) {
   if (call.route().access.isOpen()) return passed();
-  const auto membership = identity::chooseTenant(call.principal(), call.head().header("X-Tenant-ID"));
+  const auto membership =
+      identity::chooseTenant(call.principal(), call.head().header("X-Tenant-ID"));
   if (!membership) return std::unexpected(membership.error());
   call.context().membership = *membership;
   return passed();
@@ -110,24 +115,29 @@ limits::Quota Gates::quotaOf(const http::Call& call) const {
 }
 
 Gates::Verdict Gates::takeFromBudget(http::Call& call, Waiting) {
-  if (call.route().access.isOpen() || call.route().options.limit == http::LimitClass::none) return passed();
-  // Without the tenant, which the caller chooses: a member of five tenants must not have five budgets.
+  if (call.route().access.isOpen() || call.route().options.limit == http::LimitClass::none)
+    return passed();
+  // Without the tenant, which the caller chooses: a member of five tenants must not have five
+  // budgets.
   const limits::BucketKey bucket{.tenant = {}, .principal = call.principal().id};
   const auto decision = parts_.limiter.admit(bucket, quotaOf(call));
   addLimitHeaders(call, decision);
   if (decision.allowed) {
     const auto quotas = parts_.directory.quotas(call.tenant());
     if (!quotas || !quotas->requestsPerMinute) return passed();
-    const limits::Quota whole{.policy = "tenant", .limit = static_cast<std::uint32_t>(*quotas->requestsPerMinute)};
+    const limits::Quota whole{.policy = "tenant",
+                              .limit = static_cast<std::uint32_t>(*quotas->requestsPerMinute)};
     const auto shared = parts_.limiter.admit({call.tenant(), {}}, whole);
     if (shared.allowed) return passed();
     call.addHeader("Retry-After", limits::retryAfterField(shared));
-    return fail(ErrorCode::resourceExhausted, "Your tenant's requests for this minute are used up.");
+    return fail(ErrorCode::resourceExhausted,
+                "Your tenant's requests for this minute are used up.");
   }
   call.addHeader("Retry-After", limits::retryAfterField(decision));
-  return fail(ErrorCode::resourceExhausted, "At most " + std::to_string(decision.limit) + " requests in " +
-                                                std::to_string(decision.window.count()) +
-                                                " seconds. Try again in " + limits::retryAfterField(decision) + " s.");
+  return fail(ErrorCode::resourceExhausted,
+              "At most " + std::to_string(decision.limit) + " requests in " +
+                  std::to_string(decision.window.count()) + " seconds. Try again in " +
+                  limits::retryAfterField(decision) + " s.");
 }
 
 }  // namespace corbel::gates

@@ -16,7 +16,8 @@
 
 namespace corbel::gates {
 
-// Requests a minute of one caller, by kind of caller and class of route. A key's own limit goes before these.
+// Requests a minute of one caller, by kind of caller and class of route. A key's own limit goes
+// before these.
 struct Quotas {
   std::uint32_t userInference = 10;
   std::uint32_t userApi = 600;

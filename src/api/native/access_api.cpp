@@ -10,7 +10,9 @@ std::vector<std::string> words(identity::PermissionSet permissions) {
   return {names.begin(), names.end()};
 }
 
-RoleView view(const identity::Role& role) { return {role.name, words(role.permissions), role.builtIn}; }
+RoleView view(const identity::Role& role) {
+  return {role.name, words(role.permissions), role.builtIn};
+}
 
 TenantView view(const identity::Tenant& tenant) {
   return {tenant.id,
@@ -34,14 +36,16 @@ Result<MeView> AccessApi::me(http::Call& call) {
               .memberships = {},
               .expiresAt = principal.expiresAt};
   for (const identity::Membership& membership : principal.memberships) {
-    view.memberships.push_back({membership.tenant, membership.roles, words(membership.permissions)});
+    view.memberships.push_back(
+        {membership.tenant, membership.roles, words(membership.permissions)});
   }
   return view;
 }
 
 Result<RoleList> AccessApi::listRoles(http::Call& call) {
   RoleList list;
-  for (const identity::Role& role : directory_.roles(call.tenant())) list.items.push_back(view(role));
+  for (const identity::Role& role : directory_.roles(call.tenant()))
+    list.items.push_back(view(role));
   return list;
 }
 
@@ -59,13 +63,16 @@ Result<http::NoContent> AccessApi::removeRole(http::Call& call) {
 
 Result<TenantList> AccessApi::listTenants(http::Call& call) {
   TenantList list;
-  for (const identity::Tenant& tenant : directory_.tenants(call.actor())) list.items.push_back(view(tenant));
+  for (const identity::Tenant& tenant : directory_.tenants(call.actor()))
+    list.items.push_back(view(tenant));
   return list;
 }
 
-Result<http::Created<TenantView>> AccessApi::createTenant(http::Call& call, const NewTenantRequest& request) {
-  CORBEL_TRY(const auto tenant, directory_.createTenant({request.id, request.name, toQuotas(request.quotas)},
-                                                        call.actor(), call.deadline()));
+Result<http::Created<TenantView>> AccessApi::createTenant(http::Call& call,
+                                                          const NewTenantRequest& request) {
+  CORBEL_TRY(const auto tenant,
+             directory_.createTenant({request.id, request.name, toQuotas(request.quotas)},
+                                     call.actor(), call.deadline()));
   return http::Created<TenantView>{"/api/v1/ai/tenants/" + tenant.id, view(tenant)};
 }
 
@@ -77,8 +84,8 @@ Result<TenantView> AccessApi::readTenant(http::Call& call) {
 Result<TenantView> AccessApi::changeTenant(http::Call& call, const TenantPatch& request) {
   identity::TenantChange change{.name = request.name};
   if (request.quotas) change.quotas = toQuotas(*request.quotas);
-  CORBEL_TRY(const auto tenant,
-             directory_.changeTenant(call.parameter("tenant"), change, call.actor(), call.deadline()));
+  CORBEL_TRY(const auto tenant, directory_.changeTenant(call.parameter("tenant"), change,
+                                                        call.actor(), call.deadline()));
   return view(tenant);
 }
 

@@ -15,15 +15,21 @@ class AccessApi {
   static constexpr auto routes() {
     using http::Permission;
     return std::tuple{
-        http::get<&AccessApi::me>("/api/v1/ai/me", Permission::modelsRead, "Who am I, and what may I do?"),
+        http::get<&AccessApi::me>("/api/v1/ai/me", Permission::modelsRead,
+                                  "Who am I, and what may I do?"),
         http::get<&AccessApi::listRoles>("/api/v1/ai/roles", Permission::rolesRead, "List roles"),
-        http::put<&AccessApi::saveRole>("/api/v1/ai/roles/{role}", Permission::rolesWrite, "Make or replace a role"),
-        http::del<&AccessApi::removeRole>("/api/v1/ai/roles/{role}", Permission::rolesWrite, "Remove a role"),
-        http::get<&AccessApi::listTenants>("/api/v1/ai/tenants", Permission::tenantsRead, "List tenants"),
-        http::post<&AccessApi::createTenant>("/api/v1/ai/tenants", Permission::tenantsWrite, "Make a tenant"),
-        http::get<&AccessApi::readTenant>("/api/v1/ai/tenants/{tenant}", Permission::tenantsRead, "Read a tenant"),
-        http::patch<&AccessApi::changeTenant>("/api/v1/ai/tenants/{tenant}", Permission::tenantsWrite,
-                                              "Change a tenant")};
+        http::put<&AccessApi::saveRole>("/api/v1/ai/roles/{role}", Permission::rolesWrite,
+                                        "Make or replace a role"),
+        http::del<&AccessApi::removeRole>("/api/v1/ai/roles/{role}", Permission::rolesWrite,
+                                          "Remove a role"),
+        http::get<&AccessApi::listTenants>("/api/v1/ai/tenants", Permission::tenantsRead,
+                                           "List tenants"),
+        http::post<&AccessApi::createTenant>("/api/v1/ai/tenants", Permission::tenantsWrite,
+                                             "Make a tenant"),
+        http::get<&AccessApi::readTenant>("/api/v1/ai/tenants/{tenant}", Permission::tenantsRead,
+                                          "Read a tenant"),
+        http::patch<&AccessApi::changeTenant>("/api/v1/ai/tenants/{tenant}",
+                                              Permission::tenantsWrite, "Change a tenant")};
   }
 
  private:

@@ -26,7 +26,8 @@ HealthApi::HealthApi(Parts parts) : parts_(std::move(parts)), startedAt_(parts_.
 void HealthApi::health(http::Call call, http::Reply<http::Response> reply) {
   call.addHeader("Cache-Control", "no-store");
   if (wantsText(call.head())) {
-    return reply(http::Response{.contentType = "text/plain; charset=utf-8", .headers = {}, .body = std::string("OK")});
+    return reply(http::Response{
+        .contentType = "text/plain; charset=utf-8", .headers = {}, .body = std::string("OK")});
   }
   const HealthView view{.status = parts_.isReady() ? HealthStatus::healthy : HealthStatus::draining,
                         .version = parts_.version,
@@ -42,7 +43,8 @@ void HealthApi::live(http::Call call, http::Reply<ProbeView> reply) {
 void HealthApi::ready(http::Call call, http::Reply<ProbeView> reply) {
   call.addHeader("Cache-Control", "no-store");
   if (parts_.isReady()) return reply(ProbeView{"ready"});
-  reply(fail(ErrorCode::unavailable, "The server takes no requests: it is starting or shutting down."));
+  reply(fail(ErrorCode::unavailable,
+             "The server takes no requests: it is starting or shutting down."));
 }
 
 DependencyView HealthApi::examine(const HealthCheck& check, Deadline deadline) {
@@ -72,9 +74,13 @@ Result<DetailedHealthView> HealthApi::detailed(http::Call& call) {
   view.version = parts_.version;
   view.timestamp = parts_.clock.now();
   view.uptimeSeconds = Seconds(parts_.clock.steady() - startedAt_).count();
-  for (const HealthCheck& check : parts_.checks) view.dependencies.push_back(examine(check, call.deadline()));
-  const bool isDown = std::ranges::count(view.dependencies, DependencyState::down, &DependencyView::state) > 0;
-  view.status = !parts_.isReady() ? HealthStatus::draining : isDown ? HealthStatus::degraded : HealthStatus::healthy;
+  for (const HealthCheck& check : parts_.checks)
+    view.dependencies.push_back(examine(check, call.deadline()));
+  const bool isDown =
+      std::ranges::count(view.dependencies, DependencyState::down, &DependencyView::state) > 0;
+  view.status = !parts_.isReady() ? HealthStatus::draining
+                : isDown          ? HealthStatus::degraded
+                                  : HealthStatus::healthy;
   return view;
 }
 

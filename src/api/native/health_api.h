@@ -15,7 +15,8 @@
 
 namespace corbel::native {
 
-// Something the server needs. `check` runs on the api pool, on several threads at once, and keeps to the deadline.
+// Something the server needs. `check` runs on the api pool, on several threads at once, and keeps
+// to the deadline.
 struct HealthCheck {
   using Figures = std::map<std::string, double>;  // with their unit in the name, as usedBytes
   std::string name;
@@ -27,8 +28,9 @@ class HealthApi {
  public:
   struct Parts {
     std::string version;
-    const Clock& clock;             // must outlive it
-    std::function<bool()> isReady;  // false while starting and draining; asked on network threads, must not block
+    const Clock& clock;  // must outlive it
+    std::function<bool()>
+        isReady;  // false while starting and draining; asked on network threads, must not block
     std::vector<HealthCheck> checks;
   };
   explicit HealthApi(Parts parts);
@@ -36,25 +38,30 @@ class HealthApi {
   // Health is not limited: a probe must never fail because somebody else asked too often.
   static constexpr auto routes() {
     using http::Permission;
-    constexpr http::RouteOptions kShort{.limit = http::LimitClass::none,
-                                        .description = "`Accept: text/plain` is answered with `OK`.",
-                                        .answer = &json::kType<HealthView>};
+    constexpr http::RouteOptions kShort{
+        .limit = http::LimitClass::none,
+        .description = "`Accept: text/plain` is answered with `OK`.",
+        .answer = &json::kType<HealthView>};
     constexpr http::RouteOptions kDetailed{
         .limit = http::LimitClass::none,
         .description =
-            "Each dependency is asked now. The answer is 200 even when one of them is down. About the whole "
+            "Each dependency is asked now. The answer is 200 even when one of them is down. About "
+            "the whole "
             "installation: for callers of the tenant `default`."};
-    return std::tuple{http::get<&HealthApi::health>("/health", http::openToAll, "Is the server up?", kShort),
-                      http::get<&HealthApi::live>("/health/live", http::openToAll, "Is the process alive?",
-                                                  {.limit = http::LimitClass::none}),
-                      http::get<&HealthApi::ready>("/health/ready", http::openToAll, "Does it take requests?",
-                                                   {.limit = http::LimitClass::none,
-                                                    .description = "503 while it starts and while it shuts down."}),
-                      http::get<&HealthApi::detailed>("/health/detailed", Permission::systemRead,
-                                                      "How are its dependencies?", kDetailed),
-                      http::get<&HealthApi::health>("/api/v1/ai/health", http::openToAll, "Is the server up?", kShort),
-                      http::get<&HealthApi::detailed>("/api/ai/admin/health", Permission::systemRead,
-                                                      "How are its dependencies?", kDetailed)};
+    return std::tuple{
+        http::get<&HealthApi::health>("/health", http::openToAll, "Is the server up?", kShort),
+        http::get<&HealthApi::live>("/health/live", http::openToAll, "Is the process alive?",
+                                    {.limit = http::LimitClass::none}),
+        http::get<&HealthApi::ready>(
+            "/health/ready", http::openToAll, "Does it take requests?",
+            {.limit = http::LimitClass::none,
+             .description = "503 while it starts and while it shuts down."}),
+        http::get<&HealthApi::detailed>("/health/detailed", Permission::systemRead,
+                                        "How are its dependencies?", kDetailed),
+        http::get<&HealthApi::health>("/api/v1/ai/health", http::openToAll, "Is the server up?",
+                                      kShort),
+        http::get<&HealthApi::detailed>("/api/ai/admin/health", Permission::systemRead,
+                                        "How are its dependencies?", kDetailed)};
   }
 
  private:

@@ -43,7 +43,8 @@ struct DependencyView {
     return std::array{
         json::rule<&Self::latencyMs>({.doc = "How long it took to answer now."}),
         json::rule<&Self::lastError>({.doc = "The last time it did not work, since the start."}),
-        json::rule<&Self::figures>({.doc = "What it says about itself, each with its unit in the name."})};
+        json::rule<&Self::figures>(
+            {.doc = "What it says about itself, each with its unit in the name."})};
   }
 };
 BOOST_DESCRIBE_STRUCT(DependencyView, (), (name, state, latencyMs, lastError, lastErrorAt, figures))

@@ -47,13 +47,15 @@ class HealthTest : public ::testing::Test {
                   .checks = {{"store", [this](Deadline) -> Result<HealthCheck::Figures> {
                                 clock_.advance(std::chrono::milliseconds(3));
                                 if (storeWorks_) return HealthCheck::Figures{{"usedBytes", 4096}};
-                                return fail(ErrorCode::unavailable, "The disk is full.", "/secret/path");
+                                return fail(ErrorCode::unavailable, "The disk is full.",
+                                            "/secret/path");
                               }}}}};
 };
 
 TEST_F(HealthTest, SaysWhatRunsAndSinceWhenItWasAsked) {
-  EXPECT_EQ(textOf("/health"),
-            R"({"status":"healthy","service":"corbel","version":"1.2.3","timestamp":"2026-01-01T00:00:00.000Z"})");
+  EXPECT_EQ(
+      textOf("/health"),
+      R"({"status":"healthy","service":"corbel","version":"1.2.3","timestamp":"2026-01-01T00:00:00.000Z"})");
 }
 
 TEST_F(HealthTest, AnswersProbesThatWantTextWithOk) {
@@ -72,7 +74,9 @@ TEST_F(HealthTest, IsAliveButNotReadyWhileDraining) {
 TEST_F(HealthTest, AsksEveryDependency) {
   const auto text = textOf("/health/detailed");
   EXPECT_TRUE(text.contains(R"("status":"healthy")")) << text;
-  EXPECT_TRUE(text.contains(R"({"name":"store","state":"up","latencyMs":3,"figures":{"usedBytes":4096}})")) << text;
+  EXPECT_TRUE(
+      text.contains(R"({"name":"store","state":"up","latencyMs":3,"figures":{"usedBytes":4096}})"))
+      << text;
 }
 
 TEST_F(HealthTest, ShowsTheInstallationToThoseWhoRunItOnly) {

@@ -16,8 +16,11 @@ struct KeyLimitsView {
   std::optional<std::uint32_t> rowsPerMinute;
   static constexpr auto rules() {
     using Self = KeyLimitsView;
-    return std::array{json::rule<&Self::requestsPerMinute>({.doc = "Absent: as the settings say for keys.", .example = "600", .min = 1}),
-                      json::rule<&Self::rowsPerMinute>({.doc = "Absent: as the settings say for keys.", .min = 1})};
+    return std::array{
+        json::rule<&Self::requestsPerMinute>(
+            {.doc = "Absent: as the settings say for keys.", .example = "600", .min = 1}),
+        json::rule<&Self::rowsPerMinute>(
+            {.doc = "Absent: as the settings say for keys.", .min = 1})};
   }
 };
 BOOST_DESCRIBE_STRUCT(KeyLimitsView, (), (requestsPerMinute, rowsPerMinute))
@@ -36,12 +39,14 @@ struct KeyView {
   std::optional<Timestamp> revokedAt;
 };
 BOOST_DESCRIBE_STRUCT(KeyView, (),
-                      (id, name, prefix, role, permissions, limits, createdBy, createdAt, expiresAt, lastUsedAt, revokedAt))
+                      (id, name, prefix, role, permissions, limits, createdBy, createdAt, expiresAt,
+                       lastUsedAt, revokedAt))
 
 struct MintedKeyView : KeyView {
   std::string key;
   static constexpr auto rules() {
-    return std::array{json::rule<&MintedKeyView::key>({.doc = "The credential. It is shown this once and stored as a hash."})};
+    return std::array{json::rule<&MintedKeyView::key>(
+        {.doc = "The credential. It is shown this once and stored as a hash."})};
   }
 };
 BOOST_DESCRIBE_STRUCT(MintedKeyView, (KeyView), (key))
@@ -55,9 +60,15 @@ struct NewKeyRequest {
   static constexpr auto rules() {
     using Self = NewKeyRequest;
     return std::array{
-        json::rule<&Self::name>({.doc = "For people.", .example = R"("checkout service")", .minLength = 1, .maxLength = 128}),
-        json::rule<&Self::role>({.doc = "owner, admin, developer, viewer, service, or a role of the tenant.", .example = R"("service")"}),
-        json::rule<&Self::permissions>({.doc = "Instead of a role.", .maxItems = 64, .optional = true}),
+        json::rule<&Self::name>({.doc = "For people.",
+                                 .example = R"("checkout service")",
+                                 .minLength = 1,
+                                 .maxLength = 128}),
+        json::rule<&Self::role>(
+            {.doc = "owner, admin, developer, viewer, service, or a role of the tenant.",
+             .example = R"("service")"}),
+        json::rule<&Self::permissions>(
+            {.doc = "Instead of a role.", .maxItems = 64, .optional = true}),
         json::rule<&Self::limits>({.optional = true})};
   }
 };
@@ -68,8 +79,10 @@ struct ListKeys {
   std::optional<std::string> cursor;
   static constexpr auto rules() {
     using Self = ListKeys;
-    return std::array{json::rule<&Self::limit>({.doc = "Keys on a page.", .min = 1, .max = 200, .optional = true}),
-                      json::rule<&Self::cursor>({.doc = "`nextCursor` of the page before.", .format = json::Format::uuid})};
+    return std::array{json::rule<&Self::limit>(
+                          {.doc = "Keys on a page.", .min = 1, .max = 200, .optional = true}),
+                      json::rule<&Self::cursor>({.doc = "`nextCursor` of the page before.",
+                                                 .format = json::Format::uuid})};
   }
 };
 BOOST_DESCRIBE_STRUCT(ListKeys, (), (limit, cursor))
@@ -78,7 +91,11 @@ struct RotateKey {
   int graceSeconds = 0;
   static constexpr auto rules() {
     return std::array{json::rule<&RotateKey::graceSeconds>(
-        {.doc = "How long the old secret stays valid, up to a week.", .example = "3600", .min = 0, .max = 604'800, .optional = true})};
+        {.doc = "How long the old secret stays valid, up to a week.",
+         .example = "3600",
+         .min = 0,
+         .max = 604'800,
+         .optional = true})};
   }
 };
 BOOST_DESCRIBE_STRUCT(RotateKey, (), (graceSeconds))
@@ -98,8 +115,10 @@ BOOST_DESCRIBE_STRUCT(RoleList, (), (items))
 struct RolePermissions {
   std::vector<std::string> permissions;
   static constexpr auto rules() {
-    return std::array{json::rule<&RolePermissions::permissions>(
-        {.doc = "All that it may do.", .example = R"(["models:read","models:predict"])", .maxItems = 64})};
+    return std::array{
+        json::rule<&RolePermissions::permissions>({.doc = "All that it may do.",
+                                                   .example = R"(["models:read","models:predict"])",
+                                                   .maxItems = 64})};
   }
 };
 BOOST_DESCRIBE_STRUCT(RolePermissions, (), (permissions))
@@ -110,9 +129,10 @@ struct QuotasView {
   std::optional<std::int64_t> requestsPerMinute;
   static constexpr auto rules() {
     using Self = QuotasView;
-    return std::array{json::rule<&Self::models>({.doc = "Absent: unlimited.", .example = "100", .min = 0}),
-                      json::rule<&Self::storageBytes>({.min = 0}),
-                      json::rule<&Self::requestsPerMinute>({.min = 1, .max = 1e9})};
+    return std::array{
+        json::rule<&Self::models>({.doc = "Absent: unlimited.", .example = "100", .min = 0}),
+        json::rule<&Self::storageBytes>({.min = 0}),
+        json::rule<&Self::requestsPerMinute>({.min = 1, .max = 1e9})};
   }
 };
 BOOST_DESCRIBE_STRUCT(QuotasView, (), (models, storageBytes, requestsPerMinute))
@@ -136,9 +156,12 @@ struct NewTenantRequest {
   QuotasView quotas;
   static constexpr auto rules() {
     using Self = NewTenantRequest;
-    return std::array{json::rule<&Self::id>({.doc = "What X-Tenant-ID names: lower-case letters, digits and '-'.", .example = R"("acme")"}),
-                      json::rule<&Self::name>({.doc = "For people.", .example = R"("Acme Inc.")", .minLength = 1, .maxLength = 128}),
-                      json::rule<&Self::quotas>({.optional = true})};
+    return std::array{
+        json::rule<&Self::id>({.doc = "What X-Tenant-ID names: lower-case letters, digits and '-'.",
+                               .example = R"("acme")"}),
+        json::rule<&Self::name>(
+            {.doc = "For people.", .example = R"("Acme Inc.")", .minLength = 1, .maxLength = 128}),
+        json::rule<&Self::quotas>({.optional = true})};
   }
 };
 BOOST_DESCRIBE_STRUCT(NewTenantRequest, (), (id, name, quotas))
@@ -147,8 +170,9 @@ struct TenantPatch {
   std::optional<std::string> name;
   std::optional<QuotasView> quotas;
   static constexpr auto rules() {
-    return std::array{json::rule<&TenantPatch::name>({.example = R"("Acme")", .minLength = 1, .maxLength = 128}),
-                      json::rule<&TenantPatch::quotas>({.doc = "Replaces all quotas."})};
+    return std::array{
+        json::rule<&TenantPatch::name>({.example = R"("Acme")", .minLength = 1, .maxLength = 128}),
+        json::rule<&TenantPatch::quotas>({.doc = "Replaces all quotas."})};
   }
 };
 BOOST_DESCRIBE_STRUCT(TenantPatch, (), (name, quotas))

@@ -24,15 +24,18 @@ KeyView view(const identity::ApiKey& key) {
           .revokedAt = key.revokedAt};
 }
 
-MintedKeyView view(const identity::MintedKey& minted) { return {view(minted.key), std::string(minted.text.reveal())}; }
+MintedKeyView view(const identity::MintedKey& minted) {
+  return {view(minted.key), std::string(minted.text.reveal())};
+}
 
 Result<identity::NewApiKey> toNewKey(const NewKeyRequest& request) {
   CORBEL_TRY(const auto permissions, identity::permissions(request.permissions));
-  return identity::NewApiKey{.name = request.name,
-                             .role = request.role.value_or(""),
-                             .permissions = permissions,
-                             .limits = {request.limits.requestsPerMinute, request.limits.rowsPerMinute},
-                             .expiresAt = request.expiresAt};
+  return identity::NewApiKey{
+      .name = request.name,
+      .role = request.role.value_or(""),
+      .permissions = permissions,
+      .limits = {request.limits.requestsPerMinute, request.limits.rowsPerMinute},
+      .expiresAt = request.expiresAt};
 }
 
 // Answers with a secret in them must not be kept by anybody on the way.
@@ -41,8 +44,8 @@ void forbidStorage(http::Call& call) { call.addHeader("Cache-Control", "no-store
 }  // namespace
 
 Result<Page<KeyView>> KeysApi::list(http::Call& call, const ListKeys& request) {
-  CORBEL_TRY(auto found,
-             keys_.list(call.actor(), request.cursor.value_or(""), request.limit + 1, call.deadline()));
+  CORBEL_TRY(auto found, keys_.list(call.actor(), request.cursor.value_or(""), request.limit + 1,
+                                    call.deadline()));
   Page<KeyView> page;
   const auto limit = static_cast<std::size_t>(request.limit);
   if (found.size() > limit) {
@@ -53,9 +56,11 @@ Result<Page<KeyView>> KeysApi::list(http::Call& call, const ListKeys& request) {
   return page;
 }
 
-Result<http::Created<MintedKeyView>> KeysApi::createForTenant(http::Call& call, const NewKeyRequest& request) {
+Result<http::Created<MintedKeyView>> KeysApi::createForTenant(http::Call& call,
+                                                              const NewKeyRequest& request) {
   if (call.tenant() != identity::kDefaultTenant) {
-    return fail(ErrorCode::permissionDenied, "Only owners of the default tenant make keys for other tenants.");
+    return fail(ErrorCode::permissionDenied,
+                "Only owners of the default tenant make keys for other tenants.");
   }
   CORBEL_TRY(const auto tenant, directory_.tenant(call.parameter("tenant"), call.actor()));
   CORBEL_TRY(const auto fresh, toNewKey(request));
@@ -65,7 +70,8 @@ Result<http::Created<MintedKeyView>> KeysApi::createForTenant(http::Call& call, 
   return http::Created<MintedKeyView>{"/api/v1/ai/keys/" + minted.key.id, view(minted)};
 }
 
-Result<http::Created<MintedKeyView>> KeysApi::create(http::Call& call, const NewKeyRequest& request) {
+Result<http::Created<MintedKeyView>> KeysApi::create(http::Call& call,
+                                                     const NewKeyRequest& request) {
   CORBEL_TRY(const auto fresh, toNewKey(request));
   CORBEL_TRY(const auto minted, keys_.create(fresh, call.actor(), call.deadline()));
   forbidStorage(call);
@@ -78,8 +84,9 @@ Result<KeyView> KeysApi::read(http::Call& call) {
 }
 
 Result<MintedKeyView> KeysApi::rotate(http::Call& call, const RotateKey& request) {
-  CORBEL_TRY(const auto minted, keys_.rotate(call.parameter("key"), std::chrono::seconds(request.graceSeconds),
-                                             call.actor(), call.deadline()));
+  CORBEL_TRY(const auto minted,
+             keys_.rotate(call.parameter("key"), std::chrono::seconds(request.graceSeconds),
+                          call.actor(), call.deadline()));
   forbidStorage(call);
   return view(minted);
 }

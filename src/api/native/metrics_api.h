@@ -1,6 +1,6 @@
-// Numbers for Prometheus at /metrics. Labels name models and tenants of the whole installation, so a scraper needs a key
-// with system:read of the default tenant (the role `service` has it). Where metrics.port is set, the operator's own
-// listener serves them without a key.
+// Numbers for Prometheus at /metrics. Labels name models and tenants of the whole installation, so
+// a scraper needs a key with system:read of the default tenant (the role `service` has it). Where
+// metrics.port is set, the operator's own listener serves them without a key.
 #pragma once
 #include <tuple>
 
@@ -18,8 +18,8 @@ class MetricsApi {
     return std::tuple{http::get<&MetricsApi::expose>(
         "/metrics", http::Permission::systemRead, "Metrics",
         {.limit = http::LimitClass::none,
-         .description =
-             "Prometheus text format 0.0.4, about the whole installation: for callers of the tenant `default`.",
+         .description = "Prometheus text format 0.0.4, about the whole installation: for callers "
+                        "of the tenant `default`.",
          .contentType = "text/plain"})};
   }
 

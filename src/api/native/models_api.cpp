@@ -20,9 +20,12 @@ constexpr std::array<OrderName, 3> kOrders = {{{"createdAt", models::ModelOrder:
 
 std::string positionValue(const models::Model& model, models::ModelOrder order) {
   switch (order) {
-    case models::ModelOrder::name: return model.name;
-    case models::ModelOrder::created: return std::to_string(model.createdAt.time_since_epoch().count());
-    case models::ModelOrder::updated: return std::to_string(model.updatedAt.time_since_epoch().count());
+    case models::ModelOrder::name:
+      return model.name;
+    case models::ModelOrder::created:
+      return std::to_string(model.createdAt.time_since_epoch().count());
+    case models::ModelOrder::updated:
+      return std::to_string(model.updatedAt.time_since_epoch().count());
   }
   std::unreachable();
 }
@@ -31,7 +34,9 @@ Result<models::ModelQuery> toQuery(const ListModels& request) {
   models::ModelQuery query;
   const Sort sort = parseSort(request.sort);
   const auto order = std::ranges::find(kOrders, sort.field, &OrderName::name);
-  if (order == kOrders.end()) return failField("?sort", "must be createdAt, updatedAt or name, with '-' in front for descending");
+  if (order == kOrders.end())
+    return failField("?sort",
+                     "must be createdAt, updatedAt or name, with '-' in front for descending");
   query.order = order->order;
   query.descending = sort.descending;
   query.limit = request.limit + 1;
@@ -52,7 +57,8 @@ Result<std::string> jsonObject(const json::Document& document, std::string point
   return failField(std::move(pointer), "must be an object");
 }
 
-// Each part must be an object, and what serving reads of them must make sense now, not at the first prediction.
+// Each part must be an object, and what serving reads of them must make sense now, not at the first
+// prediction.
 Result<void> check(const models::Model& model) {
   CORBEL_CHECK(models::parseDeclaration(model));
   return {};
@@ -64,18 +70,21 @@ Result<void> checkName(const std::string& name) {
   return failField("/name", "must not look like an id");
 }
 
-std::string etagOf(const models::Model& model) { return "\"" + std::to_string(model.revision) + "\""; }
+std::string etagOf(const models::Model& model) {
+  return "\"" + std::to_string(model.revision) + "\"";
+}
 
 // Nothing: no If-Match, or `*`. A value that no revision has becomes one that never matches.
 std::optional<int> expectedRevision(const http::Call& call) {
   auto value = trim(call.head().header("If-Match"));
   if (value.empty() || value == "*") return std::nullopt;
-  if (value.size() > 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
+  if (value.size() > 2 && value.front() == '"' && value.back() == '"')
+    value = value.substr(1, value.size() - 2);
   return parseNumber<int>(value).value_or(-1);
 }
 
-Result<void> applyDocument(const json::Patch<json::Document>& patch, std::string pointer, std::string empty,
-                           std::string& target) {
+Result<void> applyDocument(const json::Patch<json::Document>& patch, std::string pointer,
+                           std::string empty, std::string& target) {
   if (patch.clears()) target = std::move(empty);
   if (const auto* document = patch.value()) {
     CORBEL_TRY(target, jsonObject(*document, std::move(pointer)));
@@ -129,7 +138,9 @@ std::optional<json::Document> optionalDocument(const std::string& text) {
 
 }  // namespace
 
-models::Scope scopeOf(const http::Call& call) { return {call.tenant(), call.principal().id, call.deadline()}; }
+models::Scope scopeOf(const http::Call& call) {
+  return {call.tenant(), call.principal().id, call.deadline()};
+}
 
 models::Quota quotaOf(const identity::Directory& directory, const http::Call& call) {
   const auto quotas = directory.quotas(call.tenant());
@@ -138,20 +149,21 @@ models::Quota quotaOf(const identity::Directory& directory, const http::Call& ca
 }
 
 ModelView view(const models::Model& model) {
-  return {.id = model.id,
-          .name = model.name,
-          .description = model.description,
-          .framework = model.framework,
-          .category = model.category,
-          .configuration = {model.configuration},
-          .inputSchema = optionalDocument(model.inputSchema),
-          .outputSchema = optionalDocument(model.outputSchema),
-          .tags = model.tags,
-          .card = model.card,
-          .latestVersion = model.latestVersion > 0 ? std::optional(model.latestVersion) : std::nullopt,
-          .createdAt = model.createdAt,
-          .updatedAt = model.updatedAt,
-          .archivedAt = model.archivedAt};
+  return {
+      .id = model.id,
+      .name = model.name,
+      .description = model.description,
+      .framework = model.framework,
+      .category = model.category,
+      .configuration = {model.configuration},
+      .inputSchema = optionalDocument(model.inputSchema),
+      .outputSchema = optionalDocument(model.outputSchema),
+      .tags = model.tags,
+      .card = model.card,
+      .latestVersion = model.latestVersion > 0 ? std::optional(model.latestVersion) : std::nullopt,
+      .createdAt = model.createdAt,
+      .updatedAt = model.updatedAt,
+      .archivedAt = model.archivedAt};
 }
 
 Result<Page<ModelView>> ModelsApi::list(http::Call& call, const ListModels& request) {
@@ -167,9 +179,11 @@ Result<Page<ModelView>> ModelsApi::list(http::Call& call, const ListModels& requ
   return page;
 }
 
-Result<http::Created<ModelView>> ModelsApi::create(http::Call& call, const NewModelRequest& request) {
+Result<http::Created<ModelView>> ModelsApi::create(http::Call& call,
+                                                   const NewModelRequest& request) {
   CORBEL_TRY(auto fresh, toNewModel(request));
-  CORBEL_TRY(const auto model, registry_.create(scopeOf(call), std::move(fresh), quotaOf(directory_, call)));
+  CORBEL_TRY(const auto model,
+             registry_.create(scopeOf(call), std::move(fresh), quotaOf(directory_, call)));
   call.addHeader("ETag", etagOf(model));
   return http::Created<ModelView>{"/api/v1/ai/models/" + model.id, view(model)};
 }
@@ -181,8 +195,9 @@ Result<ModelView> ModelsApi::read(http::Call& call) {
 }
 
 Result<ModelView> ModelsApi::change(http::Call& call, const ModelPatch& request) {
-  CORBEL_TRY(const auto model, registry_.change(scopeOf(call), call.parameter("model"), expectedRevision(call),
-                                                [&](models::Model& changed) { return apply(request, changed); }));
+  CORBEL_TRY(const auto model,
+             registry_.change(scopeOf(call), call.parameter("model"), expectedRevision(call),
+                              [&](models::Model& changed) { return apply(request, changed); }));
   call.addHeader("ETag", etagOf(model));
   return view(model);
 }

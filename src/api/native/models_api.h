@@ -19,11 +19,16 @@ class ModelsApi {
     using http::Permission;
     return std::tuple{
         http::get<&ModelsApi::list>("/api/v1/ai/models", Permission::modelsRead, "List models"),
-        http::post<&ModelsApi::create>("/api/v1/ai/models", Permission::modelsWrite, "Register a model"),
-        http::get<&ModelsApi::read>("/api/v1/ai/models/{model}", Permission::modelsRead, "Read a model"),
-        http::patch<&ModelsApi::change>("/api/v1/ai/models/{model}", Permission::modelsWrite, "Change a model",
-                                        {.description = "JSON merge patch. With If-Match, a change lost in between is refused."}),
-        http::del<&ModelsApi::archive>("/api/v1/ai/models/{model}", Permission::modelsWrite, "Archive a model")};
+        http::post<&ModelsApi::create>("/api/v1/ai/models", Permission::modelsWrite,
+                                       "Register a model"),
+        http::get<&ModelsApi::read>("/api/v1/ai/models/{model}", Permission::modelsRead,
+                                    "Read a model"),
+        http::patch<&ModelsApi::change>(
+            "/api/v1/ai/models/{model}", Permission::modelsWrite, "Change a model",
+            {.description =
+                 "JSON merge patch. With If-Match, a change lost in between is refused."}),
+        http::del<&ModelsApi::archive>("/api/v1/ai/models/{model}", Permission::modelsWrite,
+                                       "Archive a model")};
   }
 
  private:

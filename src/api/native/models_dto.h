@@ -33,8 +33,8 @@ struct ModelView {
   std::optional<Timestamp> archivedAt;
 };
 BOOST_DESCRIBE_STRUCT(ModelView, (),
-                      (id, name, description, framework, category, configuration, inputSchema, outputSchema, tags, card,
-                       latestVersion, createdAt, updatedAt, archivedAt))
+                      (id, name, description, framework, category, configuration, inputSchema,
+                       outputSchema, tags, card, latestVersion, createdAt, updatedAt, archivedAt))
 
 struct NewModelRequest {
   std::string name;
@@ -53,23 +53,37 @@ struct NewModelRequest {
         json::rule<&Self::name>({.doc = "Unique in the tenant; usable instead of the id.",
                                  .example = R"("house-prices")",
                                  .format = json::Format::name}),
-        json::rule<&Self::description>({.example = R"("Price of a house by size and age.")", .maxLength = 4000, .optional = true}),
-        json::rule<&Self::framework>({.doc = "What trained it. The engine is chosen by the file.", .example = R"("xgboost")"}),
-        json::rule<&Self::category>({.example = R"("regression")", .maxLength = 64, .optional = true}),
-        json::rule<&Self::configuration>(
-            {.doc = "An object. `preprocessing.image` makes the input an image, `cache.ttlSeconds` caches predictions.",
-             .example = "{}",
-             .optional = true}),
+        json::rule<&Self::description>({.example = R"("Price of a house by size and age.")",
+                                        .maxLength = 4000,
+                                        .optional = true}),
+        json::rule<&Self::framework>({.doc = "What trained it. The engine is chosen by the file.",
+                                      .example = R"("xgboost")"}),
+        json::rule<&Self::category>(
+            {.example = R"("regression")", .maxLength = 64, .optional = true}),
+        json::rule<&Self::configuration>({.doc = "An object. `preprocessing.image` makes the input "
+                                                 "an image, `cache.ttlSeconds` caches predictions.",
+                                          .example = "{}",
+                                          .optional = true}),
         json::rule<&Self::inputSchema>(
             {.doc = "JSON Schema subset: the named fields in the order of the model's columns.",
-             .example = R"({"type":"object","properties":{"size":{"type":"number","minimum":0},"age":{"type":"number"}},"required":["size","age"]})"}),
-        json::rule<&Self::outputSchema>({.doc = "`enum` names the classes in their order.", .example = R"({"type":"number"})"}),
-        json::rule<&Self::tags>({.example = R"(["demo"])", .minLength = 1, .maxLength = 64, .maxItems = 32, .optional = true}),
-        json::rule<&Self::card>({.doc = "Markdown.", .example = R"("# House prices")", .maxLength = 100'000, .optional = true})};
+             .example =
+                 R"({"type":"object","properties":{"size":{"type":"number","minimum":0},"age":{"type":"number"}},"required":["size","age"]})"}),
+        json::rule<&Self::outputSchema>(
+            {.doc = "`enum` names the classes in their order.", .example = R"({"type":"number"})"}),
+        json::rule<&Self::tags>({.example = R"(["demo"])",
+                                 .minLength = 1,
+                                 .maxLength = 64,
+                                 .maxItems = 32,
+                                 .optional = true}),
+        json::rule<&Self::card>({.doc = "Markdown.",
+                                 .example = R"("# House prices")",
+                                 .maxLength = 100'000,
+                                 .optional = true})};
   }
 };
 BOOST_DESCRIBE_STRUCT(NewModelRequest, (),
-                      (name, description, framework, category, configuration, inputSchema, outputSchema, tags, card))
+                      (name, description, framework, category, configuration, inputSchema,
+                       outputSchema, tags, card))
 
 struct ModelPatch {
   json::Patch<std::string> name;
@@ -85,14 +99,17 @@ struct ModelPatch {
     using Self = ModelPatch;
     return std::array{
         json::rule<&Self::name>({.format = json::Format::name}),
-        json::rule<&Self::description>({.example = R"("Price of a house, in thousands.")", .maxLength = 4000}),
+        json::rule<&Self::description>(
+            {.example = R"("Price of a house, in thousands.")", .maxLength = 4000}),
         json::rule<&Self::category>({.maxLength = 64}),
-        json::rule<&Self::tags>({.example = R"(["demo","houses"])", .minLength = 1, .maxLength = 64, .maxItems = 32}),
+        json::rule<&Self::tags>(
+            {.example = R"(["demo","houses"])", .minLength = 1, .maxLength = 64, .maxItems = 32}),
         json::rule<&Self::card>({.maxLength = 100'000})};
   }
 };
 BOOST_DESCRIBE_STRUCT(ModelPatch, (),
-                      (name, description, category, configuration, inputSchema, outputSchema, tags, card))
+                      (name, description, category, configuration, inputSchema, outputSchema, tags,
+                       card))
 
 struct ListModels {
   int limit = 50;
@@ -106,10 +123,13 @@ struct ListModels {
   static constexpr auto rules() {
     using Self = ListModels;
     return std::array{
-        json::rule<&Self::limit>({.doc = "Models on a page.", .min = 1, .max = 200, .optional = true}),
+        json::rule<&Self::limit>(
+            {.doc = "Models on a page.", .min = 1, .max = 200, .optional = true}),
         json::rule<&Self::cursor>({.doc = "`nextCursor` of the page before.", .maxLength = 512}),
-        json::rule<&Self::sort>({.doc = "createdAt, updatedAt or name; `-` in front: descending.", .optional = true}),
-        json::rule<&Self::archived>({.doc = "List the archived models instead.", .optional = true})};
+        json::rule<&Self::sort>(
+            {.doc = "createdAt, updatedAt or name; `-` in front: descending.", .optional = true}),
+        json::rule<&Self::archived>(
+            {.doc = "List the archived models instead.", .optional = true})};
   }
 };
 BOOST_DESCRIBE_STRUCT(ListModels, (), (limit, cursor, sort, framework, category, tag, archived))
@@ -125,7 +145,8 @@ struct LineageView {
   std::string dataHash;
   std::optional<int> parent;
   static constexpr auto rules() {
-    return std::array{json::rule<&LineageView::parent>({.doc = "The version it was trained from.", .nullable = true})};
+    return std::array{json::rule<&LineageView::parent>(
+        {.doc = "The version it was trained from.", .nullable = true})};
   }
 };
 BOOST_DESCRIBE_STRUCT(LineageView, (), (source, dataHash, parent))
@@ -147,7 +168,8 @@ struct VersionView {
   }
 };
 BOOST_DESCRIBE_STRUCT(VersionView, (),
-                      (id, modelId, version, status, artifact, signature, lineage, notes, createdBy, createdAt))
+                      (id, modelId, version, status, artifact, signature, lineage, notes, createdBy,
+                       createdAt))
 
 struct NewVersionQuery {
   std::string source;
@@ -157,8 +179,10 @@ struct NewVersionQuery {
   static constexpr auto rules() {
     using Self = NewVersionQuery;
     return std::array{
-        json::rule<&Self::source>({.doc = "What made the file: a job, a commit.", .maxLength = 256, .optional = true}),
-        json::rule<&Self::dataHash>({.doc = "Hash of the training data.", .maxLength = 128, .optional = true}),
+        json::rule<&Self::source>(
+            {.doc = "What made the file: a job, a commit.", .maxLength = 256, .optional = true}),
+        json::rule<&Self::dataHash>(
+            {.doc = "Hash of the training data.", .maxLength = 128, .optional = true}),
         json::rule<&Self::parent>({.doc = "The version it was trained from.", .min = 1}),
         json::rule<&Self::notes>({.maxLength = 4000, .optional = true})};
   }
@@ -169,8 +193,10 @@ struct ListVersions {
   int limit = 50;
   std::optional<int> cursor;
   static constexpr auto rules() {
-    return std::array{json::rule<&ListVersions::limit>({.doc = "Versions on a page.", .min = 1, .max = 200, .optional = true}),
-                      json::rule<&ListVersions::cursor>({.doc = "`nextCursor` of the page before.", .min = 1})};
+    return std::array{
+        json::rule<&ListVersions::limit>(
+            {.doc = "Versions on a page.", .min = 1, .max = 200, .optional = true}),
+        json::rule<&ListVersions::cursor>({.doc = "`nextCursor` of the page before.", .min = 1})};
   }
 };
 BOOST_DESCRIBE_STRUCT(ListVersions, (), (limit, cursor))
@@ -179,8 +205,10 @@ struct CompareQuery {
   int base = 0;
   int other = 0;
   static constexpr auto rules() {
-    return std::array{json::rule<&CompareQuery::base>({.doc = "A version.", .example = "1", .min = 1}),
-                      json::rule<&CompareQuery::other>({.doc = "The version compared with it.", .example = "2", .min = 1})};
+    return std::array{
+        json::rule<&CompareQuery::base>({.doc = "A version.", .example = "1", .min = 1}),
+        json::rule<&CompareQuery::other>(
+            {.doc = "The version compared with it.", .example = "2", .min = 1})};
   }
 };
 BOOST_DESCRIBE_STRUCT(CompareQuery, (), (base, other))
@@ -209,7 +237,8 @@ BOOST_DESCRIBE_STRUCT(AliasView, (), (alias, version, updatedAt))
 struct AliasTarget {
   int version = 0;
   static constexpr auto rules() {
-    return std::array{json::rule<&AliasTarget::version>({.doc = "The version it shall mean.", .example = "1", .min = 1})};
+    return std::array{json::rule<&AliasTarget::version>(
+        {.doc = "The version it shall mean.", .example = "1", .min = 1})};
   }
 };
 BOOST_DESCRIBE_STRUCT(AliasTarget, (), (version))
@@ -222,8 +251,9 @@ struct AliasChangeView {
   Timestamp changedAt;
   static constexpr auto rules() {
     using Self = AliasChangeView;
-    return std::array{json::rule<&Self::version>({.doc = "null: the alias was removed.", .nullable = true}),
-                      json::rule<&Self::previous>({.doc = "null: the alias was new.", .nullable = true})};
+    return std::array{
+        json::rule<&Self::version>({.doc = "null: the alias was removed.", .nullable = true}),
+        json::rule<&Self::previous>({.doc = "null: the alias was new.", .nullable = true})};
   }
 };
 BOOST_DESCRIBE_STRUCT(AliasChangeView, (), (alias, version, previous, changedBy, changedAt))
@@ -231,7 +261,8 @@ BOOST_DESCRIBE_STRUCT(AliasChangeView, (), (alias, version, previous, changedBy,
 struct Items {
   int limit = 50;
   static constexpr auto rules() {
-    return std::array{json::rule<&Items::limit>({.doc = "How many.", .min = 1, .max = 200, .optional = true})};
+    return std::array{
+        json::rule<&Items::limit>({.doc = "How many.", .min = 1, .max = 200, .optional = true})};
   }
 };
 BOOST_DESCRIBE_STRUCT(Items, (), (limit))

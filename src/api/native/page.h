@@ -22,7 +22,8 @@ struct Page {
   BOOST_DESCRIBE_CLASS(Page, (), (items, nextCursor), (), ())
 };
 
-// Where a page ended: the value of the order's column and the id of the last item. Opaque to clients.
+// Where a page ended: the value of the order's column and the id of the last item. Opaque to
+// clients.
 struct Position {
   std::string value;
   std::string id;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -9,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/json_text.h"
 #include "base/limits.h"
 #include "crypto/encoding.h"
 #include "json/cursor.h"
@@ -23,21 +25,8 @@ using inference::Tensor;
 using inference::Tensors;
 
 constexpr std::string_view kInput = "/input";
-constexpr std::string_view kTooLarge = "must be a number from -1.7976931348623157e308 to 1.7976931348623157e308";
-
-std::string escaped(std::string_view key) {
-  std::string text;
-  for (const char c : key) {
-    if (c == '~') {
-      text += "~0";
-    } else if (c == '/') {
-      text += "~1";
-    } else {
-      text += c;
-    }
-  }
-  return text;
-}
+constexpr std::string_view kTooLarge =
+    "must be a number from -1.7976931348623157e308 to 1.7976931348623157e308";
 
 // Collects what is wrong, so that a caller can mend everything at once.
 class Problems {
@@ -63,7 +52,7 @@ class Problems {
   void add(std::string_view name, std::string message) {
     ++count_;
     if (fields_.size() < limits::kFieldErrors) {
-      fields_.push_back({std::string(kInput) + "/" + escaped(name), std::move(message)});
+      fields_.push_back({std::string(kInput) + pointerPart(name), std::move(message)});
     }
   }
   std::vector<FieldError> fields_;
@@ -79,18 +68,22 @@ std::unexpected<Error> malformed(const json::Cursor& cursor) {
 
 std::string wanted(const inference::InputField& field) {
   switch (field.kind) {
-    case FieldKind::number: return "must be a number";
-    case FieldKind::integer: return "must be an integer";
-    case FieldKind::boolean: return "must be true or false";
+    case FieldKind::number:
+      return "must be a number";
+    case FieldKind::integer:
+      return "must be an integer";
+    case FieldKind::boolean:
+      return "must be true or false";
     case FieldKind::category:
-    case FieldKind::text: return "must be a text";
+    case FieldKind::text:
+      return "must be a text";
   }
   std::unreachable();
 }
 
 // Reads the value under the cursor into a field of the row.
-void readValue(json::Cursor& cursor, const InputPlan& plan, std::size_t index, InputRow& row, std::string_view name,
-               Problems& problems) {
+void readValue(json::Cursor& cursor, const InputPlan& plan, std::size_t index, InputRow& row,
+               std::string_view name, Problems& problems) {
   const inference::InputField& field = plan.fields()[index];
   const auto keep = [&](const Result<void>& outcome) {
     if (!outcome) problems.add(name, outcome.error());
@@ -117,7 +110,8 @@ void readValue(json::Cursor& cursor, const InputPlan& plan, std::size_t index, I
       return keep(plan.putMissing(row, index));
     case json::Token::object:
     case json::Token::array:
-    case json::Token::none: break;
+    case json::Token::none:
+      break;
   }
   problems.addForm(name, wanted(field) + ", got " + std::string(json::name(cursor.token())));
   cursor.skip();
@@ -164,8 +158,8 @@ Result<InputRow> readListed(json::Cursor& cursor, const InputPlan& plan) {
   }
   if (!cursor.finish()) return malformed(cursor);
   if (index != plan.fields().size()) {
-    return failField(std::string(kInput), "must hold " + std::to_string(plan.fields().size()) + " values, got " +
-                                              std::to_string(index));
+    return failField(std::string(kInput), "must hold " + std::to_string(plan.fields().size()) +
+                                              " values, got " + std::to_string(index));
   }
   CORBEL_CHECK(std::move(problems).outcome());
   return row;
@@ -174,8 +168,9 @@ Result<InputRow> readListed(json::Cursor& cursor, const InputPlan& plan) {
 Result<models::PredictionInput> readFields(json::Cursor& cursor, const InputPlan& plan) {
   if (cursor.token() == json::Token::object) return readNamed(cursor, plan);
   if (cursor.token() == json::Token::array) return readListed(cursor, plan);
-  return failField(std::string(kInput), "must be an object of named features, or a list of all values, got " +
-                                            std::string(json::name(cursor.token())));
+  return failField(std::string(kInput),
+                   "must be an object of named features, or a list of all values, got " +
+                       std::string(json::name(cursor.token())));
 }
 
 Result<models::PredictionInput> readImage(json::Cursor& cursor, const InputPlan& plan) {
@@ -184,7 +179,8 @@ Result<models::PredictionInput> readImage(json::Cursor& cursor, const InputPlan&
   std::string_view encoded = *text;
   if (encoded.starts_with("data:")) {
     const auto comma = encoded.find(";base64,");
-    if (comma == std::string_view::npos) return failField(std::string(kInput), "must be a data URL with ;base64,");
+    if (comma == std::string_view::npos)
+      return failField(std::string(kInput), "must be a data URL with ;base64,");
     encoded.remove_prefix(comma + 8);
   }
   const auto bytes = crypto::fromBase64(encoded);
@@ -195,18 +191,35 @@ Result<models::PredictionInput> readImage(json::Cursor& cursor, const InputPlan&
   return *std::move(image);
 }
 
-// Nested lists of one tensor. The shape is that of the first element at each depth; all others must agree.
+// The number as an element, if that holds it: integers exactly, floats within their range.
+template <class Element>
+std::optional<Element> elementOf(const json::Number& number) {
+  if constexpr (std::is_integral_v<Element>) {
+    if (!number.isInteger || !std::in_range<Element>(number.integer)) return std::nullopt;
+    return static_cast<Element>(number.integer);
+  } else {
+    if (std::abs(number.value) > static_cast<double>(std::numeric_limits<Element>::max()))
+      return std::nullopt;
+    return static_cast<Element>(number.value);
+  }
+}
+
+// Nested lists of one tensor. The shape is that of the first element at each depth; all others must
+// agree.
 class TensorReader {
  public:
   TensorReader(json::Cursor& cursor, const inference::TensorSpec& spec, std::string pointer)
-      : cursor_(cursor), spec_(spec), pointer_(std::move(pointer)), tensor_(Tensor::of(spec.type, {0})) {}
+      : cursor_(cursor),
+        spec_(spec),
+        pointer_(std::move(pointer)),
+        tensor_(Tensor::of(spec.type, {0})) {}
 
   Result<Tensor> read() {
     shape_.assign(spec_.shape.size(), -1);
     CORBEL_CHECK(readDepth(0));
     for (std::size_t d = 0; d < shape_.size(); ++d) {
       const bool fixed = d > 0 && spec_.shape[d] >= 0;
-      if (fixed && shape_[d] != spec_.shape[d]) return wrongShape();
+      if (shape_[d] < 1 || (fixed && shape_[d] != spec_.shape[d])) return wrongShape();
     }
     tensor_.shape = shape_;
     return std::move(tensor_);
@@ -216,9 +229,11 @@ class TensorReader {
   std::unexpected<Error> wrongShape() const {
     std::string shape;
     for (const std::int64_t dimension : spec_.shape) {
-      shape += (shape.empty() ? "" : ", ") + (dimension < 0 ? std::string("any") : std::to_string(dimension));
+      shape += (shape.empty() ? "" : ", ") +
+               (dimension < 0 ? std::string("any") : std::to_string(dimension));
     }
-    return failField(pointer_, "must be lists of shape [" + shape + "] of type " + std::string(name(spec_.type)));
+    return failField(pointer_, "must be lists of shape [" + shape + "] of type " +
+                                   std::string(name(spec_.type)));
   }
 
   // The depth is bounded by the rank of the model's input.
@@ -246,19 +261,16 @@ class TensorReader {
             values.push_back(*flag ? inference::Flag::on : inference::Flag::off);
           } else {
             const auto number = cursor_.number();
-            if (number && !std::isfinite(number->value)) return failField(pointer_, std::string(kTooLarge));
-            if (!number || (std::is_integral_v<Element> && !(number->isInteger && std::in_range<Whole<Element>>(number->integer)))) {
-              return wrongShape();
-            }
-            values.push_back(static_cast<Element>(number->value));
+            if (number && !std::isfinite(number->value))
+              return failField(pointer_, std::string(kTooLarge));
+            const auto element = number ? elementOf<Element>(*number) : std::nullopt;
+            if (!element) return wrongShape();
+            values.push_back(*element);
           }
           return {};
         },
         tensor_.values);
   }
-
-  template <class Element>
-  using Whole = std::conditional_t<std::is_integral_v<Element>, Element, std::int64_t>;
 
   json::Cursor& cursor_;
   const inference::TensorSpec& spec_;
@@ -267,17 +279,19 @@ class TensorReader {
   Tensor tensor_;
 };
 
-Result<models::PredictionInput> readTensors(json::Cursor& cursor, const inference::Signature& signature) {
+Result<models::PredictionInput> readTensors(json::Cursor& cursor,
+                                            const inference::Signature& signature) {
   const auto& inputs = signature.inputs;
   std::vector<std::optional<Tensor>> read(inputs.size());
   if (cursor.token() != json::Token::object) {
-    if (inputs.size() != 1) return failField(std::string(kInput), "must be an object with a value for each input");
+    if (inputs.size() != 1)
+      return failField(std::string(kInput), "must be an object with a value for each input");
     CORBEL_TRY(read[0], TensorReader(cursor, inputs[0], std::string(kInput)).read());
   } else {
     cursor.enterObject();
     while (cursor.nextField()) {
       const auto spec = std::ranges::find(inputs, cursor.key(), &inference::TensorSpec::name);
-      const std::string pointer = std::string(kInput) + "/" + escaped(cursor.key());
+      const std::string pointer = std::string(kInput) + pointerPart(cursor.key());
       if (spec == inputs.end()) return failField(pointer, "is not an input of this model");
       auto& target = read[static_cast<std::size_t>(spec - inputs.begin())];
       if (target) return failField(pointer, "stands there twice");
@@ -287,7 +301,8 @@ Result<models::PredictionInput> readTensors(json::Cursor& cursor, const inferenc
   if (!cursor.finish()) return malformed(cursor);
   Tensors tensors;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (!read[i]) return failField(std::string(kInput) + "/" + escaped(inputs[i].name), "is required");
+    if (!read[i])
+      return failField(std::string(kInput) + pointerPart(inputs[i].name), "is required");
     tensors.push_back(*std::move(read[i]));
   }
   return tensors;
@@ -295,13 +310,17 @@ Result<models::PredictionInput> readTensors(json::Cursor& cursor, const inferenc
 
 }  // namespace
 
-Result<models::PredictionInput> readInput(const InputPlan& plan, const inference::Signature& signature,
+Result<models::PredictionInput> readInput(const InputPlan& plan,
+                                          const inference::Signature& signature,
                                           std::string_view json) {
   json::Cursor cursor(json);
   switch (plan.form()) {
-    case inference::InputForm::fields: return readFields(cursor, plan);
-    case inference::InputForm::image: return readImage(cursor, plan);
-    case inference::InputForm::tensors: return readTensors(cursor, signature);
+    case inference::InputForm::fields:
+      return readFields(cursor, plan);
+    case inference::InputForm::image:
+      return readImage(cursor, plan);
+    case inference::InputForm::tensors:
+      return readTensors(cursor, signature);
   }
   std::unreachable();
 }

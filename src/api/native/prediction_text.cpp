@@ -9,8 +9,10 @@ double milliseconds(std::chrono::nanoseconds duration) {
   return static_cast<double>(duration / std::chrono::microseconds(1)) / 1000;
 }
 
-// The key of a class in `probabilities`: the registrant's label without quotes, else the file's, else its number.
-std::string_view className(const models::ServedModel& served, std::size_t index, std::string& scratch) {
+// The key of a class in `probabilities`: the registrant's label without quotes, else the file's,
+// else its number.
+std::string_view className(const models::ServedModel& served, std::size_t index,
+                           std::string& scratch) {
   if (index < served.labels.size()) {
     const std::string_view label = served.labels[index];
     const bool isPlainText = label.size() >= 2 && label.front() == '"' && !label.contains('\\');
@@ -90,7 +92,8 @@ std::string resultMembers(const models::ServedModel& served, const models::Predi
   return members;
 }
 
-std::string predictionJson(std::string_view resultMembers, const models::ServedModel& served, const CallFacts& facts) {
+std::string predictionJson(std::string_view resultMembers, const models::ServedModel& served,
+                           const CallFacts& facts) {
   std::string out;
   out.reserve(resultMembers.size() + 320);
   out += '{';

@@ -1,4 +1,5 @@
-// Writes a prediction as JSON: the hottest answer of the native API, so by hand; PredictionView describes the same.
+// Writes a prediction as JSON: the hottest answer of the native API, so by hand; PredictionView
+// describes the same.
 #pragma once
 #include <chrono>
 #include <string>
@@ -11,8 +12,8 @@ namespace corbel::native {
 
 enum class Confidence : bool { no, yes };
 
-// What does not depend on the call: prediction, confidence, probabilities, importance, as members without braces.
-// This is what the prediction cache keeps.
+// What does not depend on the call: prediction, confidence, probabilities, importance, as members
+// without braces. This is what the prediction cache keeps.
 std::string resultMembers(const models::ServedModel& served, const models::PredictionResult& result,
                           Confidence confidence);
 
@@ -23,6 +24,7 @@ struct CallFacts {
   bool cached = false;
 };
 
-std::string predictionJson(std::string_view resultMembers, const models::ServedModel& served, const CallFacts& facts);
+std::string predictionJson(std::string_view resultMembers, const models::ServedModel& served,
+                           const CallFacts& facts);
 
 }  // namespace corbel::native

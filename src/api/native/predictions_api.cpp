@@ -1,5 +1,6 @@
 #include "native/predictions_api.h"
 
+#include <exception>
 #include <memory>
 #include <utility>
 
@@ -7,6 +8,7 @@
 #include "native/models_api.h"
 #include "native/predict_input.h"
 #include "native/prediction_text.h"
+#include "telemetry/log.h"
 #include "telemetry/metric_table.h"
 
 namespace corbel::native {
@@ -23,7 +25,9 @@ struct PredictionsApi::Work {
 
 namespace {
 
-models::VersionRef versionOf(const PredictOptions& options) { return {options.version, options.alias.value_or("")}; }
+models::VersionRef versionOf(const PredictOptions& options) {
+  return {options.version, options.alias.value_or("")};
+}
 
 models::Importance importanceOf(const PredictOptions& options) {
   return options.includeFeatureImportance ? models::Importance::yes : models::Importance::no;
@@ -35,10 +39,13 @@ std::string_view optionsKey(const PredictOptions& options) {
   return kKeys[(options.includeConfidence ? 1 : 0) + (options.includeFeatureImportance ? 2 : 0)];
 }
 
-// A named row of a quick model costs less than handing it to another thread.
-bool runsAtOnce(const models::ServedModel& served, const PredictOptions& options) {
-  const bool oneRow = served.plan.form() == inference::InputForm::fields;
-  return oneRow && served.engine->isQuick() && served.cacheTtl.count() == 0 && !options.includeFeatureImportance;
+// A named row of a quick model costs less than handing it to another thread; a picture or a long
+// text does not.
+bool runsAtOnce(const models::ServedModel& served, const PredictRequest& request) {
+  constexpr std::size_t kShortInput = 16 * limits::kKiB;
+  return served.engine->isQuick() && served.plan.form() == inference::InputForm::fields &&
+         request.input.text.size() <= kShortInput && served.cacheTtl.count() == 0 &&
+         !request.options.includeFeatureImportance;
 }
 
 }  // namespace
@@ -51,34 +58,50 @@ PredictionsApi::PredictionsApi(Parts parts)
       modelHits_(parts.metrics.of(metrics::kModelCacheHits).with()),
       modelMisses_(parts.metrics.of(metrics::kModelCacheMisses).with()) {}
 
-void PredictionsApi::predict(http::Call call, PredictRequest request, http::Reply<http::Response> reply) {
+void PredictionsApi::predict(http::Call call, PredictRequest request,
+                             http::Reply<http::Response> reply) {
   const PredictOptions& options = request.options;
   if (options.version && options.alias) {
     return reply(failField("/options/alias", "must not stand beside version"));
   }
   Deadline deadline = call.deadline();
   if (options.timeoutMs) {
-    deadline = deadline.earlier(Deadline::at(call.startedAt() + std::chrono::milliseconds(*options.timeoutMs)));
+    deadline = deadline.earlier(
+        Deadline::at(call.startedAt() + std::chrono::milliseconds(*options.timeoutMs)));
   }
   auto which = versionOf(options);  // before the request moves away
-  Work work{std::move(call), std::move(request), std::move(reply), std::move(which), deadline, nullptr};
+  Work work{std::move(call),  std::move(request), std::move(reply),
+            std::move(which), deadline,           nullptr};
   work.served = parts_.serving.find(work.call.tenant(), work.call.parameter("model"), work.which);
   (work.served ? modelHits_ : modelMisses_).add();
-  if (work.served && runsAtOnce(*work.served, work.request.options)) return run(std::move(work));
+  if (work.served && runsAtOnce(*work.served, work.request)) return run(std::move(work));
   runOnPool(std::move(work));
 }
 
 void PredictionsApi::runOnPool(Work work) {
   auto shared = std::make_shared<Work>(std::move(work));
-  const bool accepted = parts_.pool.tryRun([this, shared] { loadAndRun(std::move(*shared)); });
+  const bool accepted = parts_.pool.tryRun([this, shared] { runGuarded(std::move(*shared)); });
   if (accepted) return;
   shared->call.addHeader("Retry-After", "1");
-  shared->reply(fail(ErrorCode::unavailable, "Too many predictions are waiting. Try again in a second."));
+  shared->reply(
+      fail(ErrorCode::unavailable, "Too many predictions are waiting. Try again in a second."));
+}
+
+// What the libraries throw (no memory for a large model) ends here: the pool's threads must not.
+// The reply that is dropped on the way answers 500.
+void PredictionsApi::runGuarded(Work work) {
+  try {
+    loadAndRun(std::move(work));
+  } catch (const std::exception& exception) {
+    log::error("predictions", "a prediction failed",
+               {{"detail", std::string_view(exception.what())}});
+  }
 }
 
 void PredictionsApi::loadAndRun(Work work) {
   if (work.deadline.expired(parts_.clock)) {
-    return work.reply(fail(ErrorCode::deadlineExceeded, "The prediction waited longer than allowed."));
+    return work.reply(
+        fail(ErrorCode::deadlineExceeded, "The prediction waited longer than allowed."));
   }
   if (!work.served) {
     auto loaded = parts_.serving.load(scopeOf(work.call), work.call.parameter("model"), work.which);
@@ -95,9 +118,10 @@ void PredictionsApi::run(Work work) {
 
 Result<std::string> PredictionsApi::answer(const Work& work, std::chrono::nanoseconds& inference) {
   const auto& served = *work.served;
-  CORBEL_TRY(const auto input, readInput(served.plan, served.engine->signature(), work.request.input.text));
-  CORBEL_TRY(const auto result, models::predict(served, input, importanceOf(work.request.options), work.deadline,
-                                                parts_.clock));
+  CORBEL_TRY(const auto input,
+             readInput(served.plan, served.engine->signature(), work.request.input.text));
+  CORBEL_TRY(const auto result, models::predict(served, input, importanceOf(work.request.options),
+                                                work.deadline, parts_.clock));
   inference = result.inference;
   const auto confidence = work.request.options.includeConfidence ? Confidence::yes : Confidence::no;
   return resultMembers(served, result, confidence);
@@ -109,7 +133,9 @@ Result<http::Response> PredictionsApi::respond(const Work& work) {
   std::string hash;
   std::optional<std::string> members;
   if (served.cacheTtl.count() > 0) {
-    hash = models::PredictionCache::hashOf(served.versionId, work.request.input.text, optionsKey(work.request.options));
+    hash =
+        models::PredictionCache::hashOf(served.versionId, served.modelRevision,
+                                        work.request.input.text, optionsKey(work.request.options));
     members = parts_.cache.find(work.call.tenant(), hash, work.deadline);
     facts.cached = members.has_value();
   }
@@ -118,7 +144,8 @@ Result<http::Response> PredictionsApi::respond(const Work& work) {
     count(work, computed ? "ok" : name(computed.error().code), facts.inference);
     if (!computed) return std::unexpected(std::move(computed).error());
     members = *std::move(computed);
-    if (!hash.empty()) parts_.cache.put(work.call.tenant(), std::move(hash), *members, served.cacheTtl);
+    if (!hash.empty())
+      parts_.cache.put(work.call.tenant(), std::move(hash), *members, served.cacheTtl);
   } else {
     count(work, "cached", facts.inference);
   }
@@ -130,7 +157,8 @@ Result<http::Response> PredictionsApi::respond(const Work& work) {
   return response;
 }
 
-void PredictionsApi::count(const Work& work, std::string_view status, std::chrono::nanoseconds inference) {
+void PredictionsApi::count(const Work& work, std::string_view status,
+                           std::chrono::nanoseconds inference) {
   const std::string& model = work.served->modelName;
   predictions_.with(status, model).add();
   if (inference.count() == 0) return;

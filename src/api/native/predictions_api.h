@@ -37,6 +37,7 @@ class PredictionsApi {
   struct Work;
   void predict(http::Call call, PredictRequest request, http::Reply<http::Response> reply);
   void runOnPool(Work work);
+  void runGuarded(Work work);
   void loadAndRun(Work work);
   void run(Work work);
   Result<std::string> answer(const Work& work, std::chrono::nanoseconds& inference);

@@ -23,14 +23,18 @@ struct PredictOptions {
     return std::array{
         json::rule<&Self::version>({.doc = "Default: the champion, else the latest.", .min = 1}),
         json::rule<&Self::alias>({.doc = "Instead of `version`.", .format = json::Format::name}),
-        json::rule<&Self::includeConfidence>({.doc = "Confidence and probabilities of classes.", .optional = true}),
+        json::rule<&Self::includeConfidence>(
+            {.doc = "Confidence and probabilities of classes.", .optional = true}),
         json::rule<&Self::includeFeatureImportance>(
-            {.doc = "How much each feature moved the result: exact for forests and linear models, sampled for others.",
+            {.doc = "How much each feature moved the result: exact for forests and linear models, "
+                    "sampled for others.",
              .optional = true}),
-        json::rule<&Self::timeoutMs>({.doc = "At most the server's inference.timeoutMs.", .min = 1, .max = 60'000})};
+        json::rule<&Self::timeoutMs>(
+            {.doc = "At most the server's inference.timeoutMs.", .min = 1, .max = 60'000})};
   }
 };
-BOOST_DESCRIBE_STRUCT(PredictOptions, (), (version, alias, includeConfidence, includeFeatureImportance, timeoutMs))
+BOOST_DESCRIBE_STRUCT(PredictOptions, (),
+                      (version, alias, includeConfidence, includeFeatureImportance, timeoutMs))
 
 struct PredictRequest {
   json::Raw input;
@@ -39,9 +43,11 @@ struct PredictRequest {
   static constexpr auto rules() {
     using Self = PredictRequest;
     return std::array{
-        json::rule<&Self::input>({.doc = "Named features, a list of all values, a base64 JPEG or PNG, or tensors.",
-                                  .example = R"({"size":120,"age":12})"}),
-        json::rule<&Self::options>({.example = R"({"includeFeatureImportance":true})", .optional = true})};
+        json::rule<&Self::input>(
+            {.doc = "Named features, a list of all values, a base64 JPEG or PNG, or tensors.",
+             .example = R"({"size":120,"age":12})"}),
+        json::rule<&Self::options>(
+            {.example = R"({"includeFeatureImportance":true})", .optional = true})};
   }
 };
 BOOST_DESCRIBE_STRUCT(PredictRequest, (), (input, options))
@@ -55,8 +61,10 @@ struct ImportanceView {
   static constexpr auto rules() {
     using Self = ImportanceView;
     return std::array{
-        json::rule<&Self::method>({.doc = "`treeshap` and `linear` are exact, `sampling` is an estimate."}),
-        json::rule<&Self::space>({.doc = "What base and values add up to: the margin (before the link), a probability or a value."})};
+        json::rule<&Self::method>(
+            {.doc = "`treeshap` and `linear` are exact, `sampling` is an estimate."}),
+        json::rule<&Self::space>({.doc = "What base and values add up to: the margin (before the "
+                                         "link), a probability or a value."})};
   }
 };
 BOOST_DESCRIBE_STRUCT(ImportanceView, (), (method, space, base, values))
@@ -88,12 +96,13 @@ struct PredictionView {
   static constexpr auto rules() {
     using Self = PredictionView;
     return std::array{
-        json::rule<&Self::prediction>({.doc = "The class, as outputSchema or the file names it, or a number or list of numbers."}),
+        json::rule<&Self::prediction>({.doc = "The class, as outputSchema or the file names it, or "
+                                              "a number or list of numbers."}),
         json::rule<&Self::degraded>({.doc = "True when something else than the model answered."})};
   }
 };
 BOOST_DESCRIBE_STRUCT(PredictionView, (),
-                      (prediction, confidence, probabilities, importance, model, version, predictionId, timing, cached,
-                       degraded))
+                      (prediction, confidence, probabilities, importance, model, version,
+                       predictionId, timing, cached, degraded))
 
 }  // namespace corbel::native

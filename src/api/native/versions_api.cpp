@@ -14,14 +14,16 @@ namespace {
 Result<int> versionOf(const http::Call& call) {
   const auto text = call.parameter("version");
   if (const auto number = parseNumber<int>(text); number && *number > 0) return *number;
-  return fail(ErrorCode::notFound, "Versions are numbered 1, 2, 3 ...; there is no version '" + std::string(text) + "'.");
+  return fail(ErrorCode::notFound, "Versions are numbered 1, 2, 3 ...; there is no version '" +
+                                       std::string(text) + "'.");
 }
 
 Result<std::string_view> aliasOf(const http::Call& call) {
   const auto alias = call.parameter("alias");
   if (models::isModelName(alias) && !parseNumber<int>(alias)) return alias;
-  return fail(ErrorCode::invalidArgument,
-              "An alias is made of letters, digits, '.', '_' and '-', at most 128, and is not a number.");
+  return fail(
+      ErrorCode::invalidArgument,
+      "An alias is made of letters, digits, '.', '_' and '-', at most 128, and is not a number.");
 }
 
 json::Document jsonText(std::string_view text) {
@@ -30,7 +32,9 @@ json::Document jsonText(std::string_view text) {
   return {std::move(json)};
 }
 
-json::Document jsonNumber(std::optional<std::int64_t> value) { return {value ? std::to_string(*value) : "null"}; }
+json::Document jsonNumber(std::optional<std::int64_t> value) {
+  return {value ? std::to_string(*value) : "null"};
+}
 
 std::vector<Difference> differencesOf(const models::Version& base, const models::Version& other) {
   std::vector<Difference> differences;
@@ -78,32 +82,45 @@ AliasChangeView view(const models::AliasChange& change) {
 }
 
 Result<std::shared_ptr<http::BodySink>> VersionsApi::beginUpload(http::Call& call) {
-  CORBEL_TRY(auto writer,
-             parts_.intake.begin(scopeOf(call), call.parameter("model"), quotaOf(parts_.directory, call)));
+  CORBEL_TRY(auto writer, parts_.intake.begin(scopeOf(call), call.parameter("model"),
+                                              quotaOf(parts_.directory, call)));
   return std::make_shared<ArtifactSink>(std::move(writer), parts_.pool);
 }
 
-Result<http::Created<VersionView>> VersionsApi::finishUpload(http::Call& call, const NewVersionQuery& request) {
+void VersionsApi::finishUpload(http::Call call, NewVersionQuery request,
+                               http::Reply<http::Created<VersionView>> reply) {
+  auto shared = std::make_shared<http::Reply<http::Created<VersionView>>>(std::move(reply));
+  const bool accepted =
+      parts_.background.tryRun([this, call, request = std::move(request), shared]() mutable {
+        (*shared)(addVersion(call, request));
+      });
+  if (accepted) return;
+  call.addHeader("Retry-After", "10");
+  (*shared)(fail(ErrorCode::unavailable,
+                 "Too many uploads are being checked. Try again in a few seconds."));
+}
+
+Result<http::Created<VersionView>> VersionsApi::addVersion(const http::Call& call,
+                                                           const NewVersionQuery& request) {
   auto& sink = static_cast<ArtifactSink&>(*call.context().upload);
   models::NewVersion fresh;
   fresh.source = request.source;
   fresh.dataHash = request.dataHash;
   fresh.parent = request.parent;
   fresh.notes = request.notes;
-  // The time that sending took is over; opening the file gets its own.
-  models::Scope scope = scopeOf(call);
-  scope.deadline = Deadline::at(std::chrono::steady_clock::now() + limits::kValidationDeadline);
-  auto finished =
-      parts_.intake.finish(scope, call.parameter("model"), sink.writer(), std::move(fresh), quotaOf(parts_.directory, call));
+  auto finished = parts_.intake.finish(scopeOf(call), call.parameter("model"), sink.writer(),
+                                       std::move(fresh), quotaOf(parts_.directory, call));
   if (!finished) return std::unexpected(inQuery(std::move(finished).error()));
   const auto& version = *finished;
   return http::Created<VersionView>{
-      "/api/v1/ai/models/" + version.modelId + "/versions/" + std::to_string(version.number), view(version)};
+      "/api/v1/ai/models/" + version.modelId + "/versions/" + std::to_string(version.number),
+      view(version)};
 }
 
 Result<Page<VersionView>> VersionsApi::list(http::Call& call, const ListVersions& request) {
   const int before = request.cursor.value_or(std::numeric_limits<int>::max());
-  CORBEL_TRY(auto found, parts_.registry.versions(scopeOf(call), call.parameter("model"), before, request.limit + 1));
+  CORBEL_TRY(auto found, parts_.registry.versions(scopeOf(call), call.parameter("model"), before,
+                                                  request.limit + 1));
   Page<VersionView> page;
   const auto limit = static_cast<std::size_t>(request.limit);
   if (found.size() > limit) {
@@ -123,19 +140,22 @@ Result<Comparison> VersionsApi::compare(http::Call& call, const CompareQuery& re
 
 Result<VersionView> VersionsApi::read(http::Call& call) {
   CORBEL_TRY(const int number, versionOf(call));
-  CORBEL_TRY(const auto version, parts_.registry.version(scopeOf(call), call.parameter("model"), number));
+  CORBEL_TRY(const auto version,
+             parts_.registry.version(scopeOf(call), call.parameter("model"), number));
   call.addHeader("ETag", "\"" + version.artifactSha256 + "\"");
   return view(version);
 }
 
 Result<http::Response> VersionsApi::download(http::Call& call) {
   CORBEL_TRY(const int number, versionOf(call));
-  CORBEL_TRY(const auto version, parts_.registry.version(scopeOf(call), call.parameter("model"), number));
+  CORBEL_TRY(const auto version,
+             parts_.registry.version(scopeOf(call), call.parameter("model"), number));
   CORBEL_TRY(const auto digest, objects::Digest::parse(version.artifactSha256));
   CORBEL_TRY(auto file, parts_.objects.open(digest, call.deadline()));
   const auto size = static_cast<std::uint64_t>(file.sizeBytes());
   http::Response response{.contentType = "application/octet-stream", .headers = {}, .body = {}};
-  response.headers.emplace_back("Content-Disposition", "attachment; filename=\"" + version.artifactSha256 + "\"");
+  response.headers.emplace_back("Content-Disposition",
+                                "attachment; filename=\"" + version.artifactSha256 + "\"");
   response.headers.emplace_back("Content-Security-Policy", "sandbox");
   response.headers.emplace_back("ETag", "\"" + version.artifactSha256 + "\"");
   response.body.emplace<http::FileRange>(std::move(file).release().release(), 0, size);
@@ -144,7 +164,8 @@ Result<http::Response> VersionsApi::download(http::Call& call) {
 
 Result<http::NoContent> VersionsApi::unload(http::Call& call) {
   CORBEL_TRY(const int number, versionOf(call));
-  CORBEL_TRY(const auto version, parts_.registry.version(scopeOf(call), call.parameter("model"), number));
+  CORBEL_TRY(const auto version,
+             parts_.registry.version(scopeOf(call), call.parameter("model"), number));
   parts_.serving.unload(call.tenant(), version.modelId, number);
   return http::NoContent{};
 }
@@ -158,25 +179,28 @@ Result<AliasList> VersionsApi::listAliases(http::Call& call) {
 
 Result<AliasChangeView> VersionsApi::setAlias(http::Call& call, const AliasTarget& request) {
   CORBEL_TRY(const auto alias, aliasOf(call));
-  CORBEL_TRY(const auto change,
-             parts_.registry.promote(scopeOf(call), call.parameter("model"), alias, request.version));
+  CORBEL_TRY(const auto change, parts_.registry.promote(scopeOf(call), call.parameter("model"),
+                                                        alias, request.version));
   return view(change);
 }
 
 Result<http::NoContent> VersionsApi::removeAlias(http::Call& call) {
   CORBEL_TRY(const auto alias, aliasOf(call));
-  CORBEL_CHECK(parts_.registry.promote(scopeOf(call), call.parameter("model"), alias, std::nullopt));
+  CORBEL_CHECK(
+      parts_.registry.promote(scopeOf(call), call.parameter("model"), alias, std::nullopt));
   return http::NoContent{};
 }
 
 Result<AliasChangeView> VersionsApi::rollBack(http::Call& call) {
   CORBEL_TRY(const auto alias, aliasOf(call));
-  CORBEL_TRY(const auto change, parts_.registry.rollBack(scopeOf(call), call.parameter("model"), alias));
+  CORBEL_TRY(const auto change,
+             parts_.registry.rollBack(scopeOf(call), call.parameter("model"), alias));
   return view(change);
 }
 
 Result<AliasHistory> VersionsApi::history(http::Call& call, const Items& request) {
-  CORBEL_TRY(const auto changes, parts_.registry.history(scopeOf(call), call.parameter("model"), request.limit));
+  CORBEL_TRY(const auto changes,
+             parts_.registry.history(scopeOf(call), call.parameter("model"), request.limit));
   AliasHistory history;
   for (const models::AliasChange& change : changes) history.items.push_back(view(change));
   return history;

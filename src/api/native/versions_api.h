@@ -33,7 +33,8 @@ class VersionsApi {
     models::Serving& serving;
     objects::ObjectStore& objects;
     const identity::Directory& directory;
-    exec::Pool& pool;  // for writing uploads
+    exec::Pool& pool;        // for writing uploads
+    exec::Pool& background;  // for opening them, which takes seconds
   };
   explicit VersionsApi(Parts parts) : parts_(parts) {}
 
@@ -43,33 +44,41 @@ class VersionsApi {
         http::upload<&VersionsApi::beginUpload, &VersionsApi::finishUpload>(
             "/api/v1/ai/models/{model}/versions", Permission::modelsWrite, "Upload a version",
             {.bodyMax = limits::kArtifactBody,
-             .description = "The body is the model file: XGBoost JSON or UBJ, LightGBM text, or ONNX. It is opened in a "
+             .description = "The body is the model file: XGBoost JSON or UBJ, LightGBM text, or "
+                            "ONNX. It is opened in a "
                             "sandbox before the version exists."}),
-        http::get<&VersionsApi::list>("/api/v1/ai/models/{model}/versions", Permission::modelsRead, "List versions"),
-        http::get<&VersionsApi::compare>("/api/v1/ai/models/{model}/versions/compare", Permission::modelsRead,
-                                         "Compare two versions"),
-        http::get<&VersionsApi::read>("/api/v1/ai/models/{model}/versions/{version}", Permission::modelsRead,
-                                      "Read a version"),
+        http::get<&VersionsApi::list>("/api/v1/ai/models/{model}/versions", Permission::modelsRead,
+                                      "List versions"),
+        http::get<&VersionsApi::compare>("/api/v1/ai/models/{model}/versions/compare",
+                                         Permission::modelsRead, "Compare two versions"),
+        http::get<&VersionsApi::read>("/api/v1/ai/models/{model}/versions/{version}",
+                                      Permission::modelsRead, "Read a version"),
         http::get<&VersionsApi::download>("/api/v1/ai/models/{model}/versions/{version}/artifact",
                                           Permission::modelsRead, "Download a version's file",
                                           {.contentType = "application/octet-stream"}),
         http::post<&VersionsApi::unload>("/api/v1/ai/models/{model}/versions/{version}/unload",
                                          Permission::modelsWrite, "Give a version's memory back"),
-        http::get<&VersionsApi::listAliases>("/api/v1/ai/models/{model}/aliases", Permission::modelsRead, "List aliases"),
-        http::put<&VersionsApi::setAlias>("/api/v1/ai/models/{model}/aliases/{alias}", Permission::modelsWrite,
-                                          "Point an alias at a version",
-                                          {.description = "`champion` is what predictions use unless they name another."}),
-        http::del<&VersionsApi::removeAlias>("/api/v1/ai/models/{model}/aliases/{alias}", Permission::modelsWrite,
-                                             "Remove an alias"),
+        http::get<&VersionsApi::listAliases>("/api/v1/ai/models/{model}/aliases",
+                                             Permission::modelsRead, "List aliases"),
+        http::put<&VersionsApi::setAlias>(
+            "/api/v1/ai/models/{model}/aliases/{alias}", Permission::modelsWrite,
+            "Point an alias at a version",
+            {.description = "`champion` is what predictions use unless they name another."}),
+        http::del<&VersionsApi::removeAlias>("/api/v1/ai/models/{model}/aliases/{alias}",
+                                             Permission::modelsWrite, "Remove an alias"),
         http::post<&VersionsApi::rollBack>("/api/v1/ai/models/{model}/aliases/{alias}/rollback",
-                                           Permission::modelsWrite, "Point an alias back at where it was before"),
-        http::get<&VersionsApi::history>("/api/v1/ai/models/{model}/history", Permission::modelsRead,
-                                         "List the moves of aliases")};
+                                           Permission::modelsWrite,
+                                           "Point an alias back at where it was before"),
+        http::get<&VersionsApi::history>("/api/v1/ai/models/{model}/history",
+                                         Permission::modelsRead, "List the moves of aliases")};
   }
 
  private:
   Result<std::shared_ptr<http::BodySink>> beginUpload(http::Call& call);
-  Result<http::Created<VersionView>> finishUpload(http::Call& call, const NewVersionQuery& request);
+  void finishUpload(http::Call call, NewVersionQuery request,
+                    http::Reply<http::Created<VersionView>> reply);
+  Result<http::Created<VersionView>> addVersion(const http::Call& call,
+                                                const NewVersionQuery& request);
   Result<Page<VersionView>> list(http::Call& call, const ListVersions& request);
   Result<Comparison> compare(http::Call& call, const CompareQuery& request);
   Result<VersionView> read(http::Call& call);

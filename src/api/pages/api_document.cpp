@@ -9,20 +9,24 @@ namespace {
 
 constexpr std::string_view kDescription =
     "Predictions from trained models, beside your application.\n\n"
-    "**Credentials.** Send an API key or a token as `Authorization: Bearer …`. The key made at the first start is in "
+    "**Credentials.** Send an API key or a token as `Authorization: Bearer …`. The key made at the "
+    "first start is in "
     "the "
     "data folder, in the file `admin-key`. Each operation names the permission it needs.\n\n"
-    "**Errors** are `application/problem+json`: `code` is for programs, `detail` for people, and `errors` names every "
+    "**Errors** are `application/problem+json`: `code` is for programs, `detail` for people, and "
+    "`errors` names every "
     "field of the input that is wrong. `correlationId` finds the request in the server's log.\n\n"
     "**Lists** come in pages: pass `nextCursor` as `cursor` until it is null.\n\n"
-    "**Limits.** `RateLimit` says what is left of a minute's budget; a 429 says in `Retry-After` when to come back.";
+    "**Limits.** `RateLimit` says what is left of a minute's budget; a 429 says in `Retry-After` "
+    "when to come back.";
 
 constexpr std::array kParameters = {
-    http::PathParameterDoc{"model", "Name or id of a model.", R"({"type":"string","maxLength":128})",
-                           R"("house-prices")"},
-    http::PathParameterDoc{"version", "Number of a version: 1, 2, 3 …", R"({"type":"integer","minimum":1})", "1"},
-    http::PathParameterDoc{"alias", "Name of an alias, as `champion`.", R"({"type":"string","maxLength":128})",
-                           R"("champion")"},
+    http::PathParameterDoc{"model", "Name or id of a model.",
+                           R"({"type":"string","maxLength":128})", R"("house-prices")"},
+    http::PathParameterDoc{"version", "Number of a version: 1, 2, 3 …",
+                           R"({"type":"integer","minimum":1})", "1"},
+    http::PathParameterDoc{"alias", "Name of an alias, as `champion`.",
+                           R"({"type":"string","maxLength":128})", R"("champion")"},
     http::PathParameterDoc{"key", "Id of an API key.", R"({"type":"string","format":"uuid"})",
                            R"("0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f70")"},
     http::PathParameterDoc{"role", "Name of a role.", R"({"type":"string"})", R"("auditor")"},
@@ -31,8 +35,10 @@ constexpr std::array kParameters = {
 }  // namespace
 
 std::string apiDocument(std::span<const http::Route> routes, std::string_view version) {
-  return http::openApiDocument(
-      routes, {.title = "Corbel", .version = version, .description = kDescription, .parameters = kParameters});
+  return http::openApiDocument(routes, {.title = "Corbel",
+                                        .version = version,
+                                        .description = kDescription,
+                                        .parameters = kParameters});
 }
 
 }  // namespace corbel::pages

@@ -2,11 +2,12 @@
 
 #include <cstddef>
 
-// Not #embed: ccache 4.7 does not see the files behind it and serves stale objects. It knows .incbin and steps aside.
-// NOLINTBEGIN(bugprone-macro-parentheses): names to declare
-#define CORBEL_EMBED(symbol, file)                                                                           \
-  asm(".pushsection .rodata\n" #symbol ":\n.incbin \"" file "\"\n" #symbol "_end:\n.byte 0\n.popsection\n"); \
-  extern "C" const char symbol[];                                                                            \
+// Not #embed: ccache 4.7 does not see the files behind it and serves stale objects. It knows
+// .incbin and steps aside. NOLINTBEGIN(bugprone-macro-parentheses): names to declare
+#define CORBEL_EMBED(symbol, file)                                         \
+  asm(".pushsection .rodata\n" #symbol ":\n.incbin \"" file "\"\n" #symbol \
+      "_end:\n.byte 0\n.popsection\n");                                    \
+  extern "C" const char symbol[];                                          \
   extern "C" const char symbol##_end[]
 // NOLINTEND(bugprone-macro-parentheses)
 
@@ -25,7 +26,9 @@ CORBEL_EMBED(corbel_redoc_library, CORBEL_DOCS_UI "/redoc.standalone.js");
 namespace corbel::pages::assets {
 namespace {
 
-std::string_view between(const char* begin, const char* end) { return {begin, static_cast<std::size_t>(end - begin)}; }
+std::string_view between(const char* begin, const char* end) {
+  return {begin, static_cast<std::size_t>(end - begin)};
+}
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// Files that are part of the program: the documentation pages and the libraries they use. Put in at build time.
+// Files that are part of the program: the documentation pages and the libraries they use. Put in at
+// build time.
 #pragma once
 #include <string_view>
 

@@ -7,11 +7,13 @@
 namespace corbel::pages {
 namespace {
 
-// Everything from this server, nothing inline but styles, which both libraries set on elements; Redoc's search runs in a
-// worker that it makes of its own text.
+// Everything from this server, nothing inline but styles, which both libraries set on elements;
+// Redoc's search runs in a worker that it makes of its own text.
 constexpr std::string_view kPagePolicy =
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' "
+    "data:; font-src 'self'; "
+    "connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors "
+    "'none'";
 constexpr std::string_view kFilePolicy = "default-src 'none'; frame-ancestors 'none'";
 
 constexpr std::string_view kHtml = "text/html; charset=utf-8";

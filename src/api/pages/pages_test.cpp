@@ -64,7 +64,8 @@ TEST(Docs, ServeEveryFileThatTheirPagesName) {
 
 TEST(Docs, NameNoOtherHost) {
   DocsApi docs("{}");
-  for (const char* path : {"/docs", "/docs/docs.js", "/docs/docs.css", "/redoc", "/redoc/redoc.js"}) {
+  for (const char* path :
+       {"/docs", "/docs/docs.js", "/docs/docs.css", "/redoc", "/redoc/redoc.js"}) {
     EXPECT_EQ(bodyOf(ask(docs, path)).find("//"), std::string_view::npos) << path;
   }
 }
@@ -95,8 +96,9 @@ TEST(Docs, AreNotSentAgainToWhoHasThem) {
 TEST(StatusPage, SaysWhetherTheServerIsReadyAndLinksTheDocs) {
   StatusPage page("1.2.3", StatusPage::Docs::open, [] { return true; });
   const auto response = ask(page, "/", {{"Host", "localhost:3004"}});
-  for (const char* text : {"1.2.3", ">ready<", "href=\"/docs\"", "href=\"/redoc\"", "href=\"/health\"",
-                           "href=\"/metrics\"", "http://localhost:3004/api/v1/ai/models"}) {
+  for (const char* text :
+       {"1.2.3", ">ready<", "href=\"/docs\"", "href=\"/redoc\"", "href=\"/health\"",
+        "href=\"/metrics\"", "http://localhost:3004/api/v1/ai/models"}) {
     EXPECT_TRUE(bodyOf(response).contains(text)) << text;
   }
   EXPECT_FALSE(bodyOf(response).contains("{{"));
@@ -119,7 +121,9 @@ TEST(StatusPage, ShowsNothingThatAHostHeaderSmuggles) {
   EXPECT_TRUE(bodyOf(response).contains("http://127.0.0.1:3004/"));
 }
 
-TEST(ApiDocument, ExplainsCredentials) { EXPECT_TRUE(apiDocument({}, "1.2.3").contains("Authorization: Bearer")); }
+TEST(ApiDocument, ExplainsCredentials) {
+  EXPECT_TRUE(apiDocument({}, "1.2.3").contains("Authorization: Bearer"));
+}
 
 }  // namespace
 }  // namespace corbel::pages

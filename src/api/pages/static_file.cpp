@@ -18,7 +18,8 @@ bool names(std::string_view ifNoneMatch, std::string_view etag) {
 
 }  // namespace
 
-StaticFile::StaticFile(std::string_view bytes, std::string_view contentType, std::string_view policy)
+StaticFile::StaticFile(std::string_view bytes, std::string_view contentType,
+                       std::string_view policy)
     : bytes_(bytes),
       contentType_(contentType),
       policy_(policy),

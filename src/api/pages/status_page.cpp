@@ -16,8 +16,9 @@ struct Link {
   std::string_view title;
   std::string_view text;
 };
-constexpr std::array kDocs = {Link{"/docs", "API, to try out", "Every call with a form that sends it"},
-                              Link{"/redoc", "API, to read", "The same as a reference with search"}};
+constexpr std::array kDocs = {
+    Link{"/docs", "API, to try out", "Every call with a form that sends it"},
+    Link{"/redoc", "API, to read", "The same as a reference with search"}};
 constexpr std::array kOthers = {Link{"/health", "Health", "For probes and load balancers"},
                                 Link{"/metrics", "Metrics", "For Prometheus; needs a key"}};
 
@@ -46,11 +47,12 @@ std::string_view nextStep(StatusPage::Docs docs) {
              : "Ask one of them for a prediction, or register your own.";
 }
 
-// What may stand in a Host header and is safe in HTML and in a shell: the page shows it as part of a command.
+// What may stand in a Host header and is safe in HTML and in a shell: the page shows it as part of
+// a command.
 bool isAddress(std::string_view host) {
   return !host.empty() && host.size() <= 255 && std::ranges::all_of(host, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
-           c == ':' || c == '[' || c == ']';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '-' || c == ':' || c == '[' || c == ']';
   });
 }
 
@@ -59,7 +61,8 @@ std::string addressOf(const http::RequestHead& head) {
   return "http://" + std::string(isAddress(host) ? host : "127.0.0.1:3004");
 }
 
-std::string filled(std::string_view text, std::initializer_list<std::pair<std::string_view, std::string_view>> values) {
+std::string filled(std::string_view text,
+                   std::initializer_list<std::pair<std::string_view, std::string_view>> values) {
   std::string out;
   for (auto at = text.find("{{"); at != std::string_view::npos; at = text.find("{{")) {
     out += text.substr(0, at);
@@ -72,12 +75,14 @@ std::string filled(std::string_view text, std::initializer_list<std::pair<std::s
   return out.append(text);
 }
 
-// The one inline style is allowed by its hash, so nothing else that ends up in the page can bring its own.
+// The one inline style is allowed by its hash, so nothing else that ends up in the page can bring
+// its own.
 std::string policyOf(std::string_view html) {
   constexpr std::string_view kOpen = "<style>";
   const auto from = html.find(kOpen) + kOpen.size();
   const auto style = html.substr(from, html.find("</style>") - from);
-  return "default-src 'none'; img-src 'self'; style-src 'sha256-" + crypto::toBase64(crypto::sha256(style)) +
+  return "default-src 'none'; img-src 'self'; style-src 'sha256-" +
+         crypto::toBase64(crypto::sha256(style)) +
          "'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 }
 
@@ -106,6 +111,8 @@ void StatusPage::show(http::Call call, http::Reply<http::Response> reply) {
 }
 
 // NOLINTNEXTLINE(performance-unnecessary-value-param): the form of a handler that answers at once
-void StatusPage::icon(http::Call call, http::Reply<http::Response> reply) { reply(icon_.answer(call.head())); }
+void StatusPage::icon(http::Call call, http::Reply<http::Response> reply) {
+  reply(icon_.answer(call.head()));
+}
 
 }  // namespace corbel::pages

@@ -1,4 +1,5 @@
-// The page at `/`: is it up, where is the documentation, what to do first. Open to all, so it tells nothing about tenants.
+// The page at `/`: is it up, where is the documentation, what to do first. Open to all, so it tells
+// nothing about tenants.
 #pragma once
 #include <functional>
 #include <string>
@@ -20,8 +21,9 @@ class StatusPage {
   // Mount them without a tag: they are pages, not part of the API.
   static constexpr auto routes() {
     constexpr http::RouteOptions kPage{.limit = http::LimitClass::none, .contentType = "text/html"};
-    return std::tuple{http::get<&StatusPage::show>("/", http::openToAll, "Status", kPage),
-                      http::get<&StatusPage::icon>("/icon.svg", http::openToAll, "Icon of the pages", kPage)};
+    return std::tuple{
+        http::get<&StatusPage::show>("/", http::openToAll, "Status", kPage),
+        http::get<&StatusPage::icon>("/icon.svg", http::openToAll, "Icon of the pages", kPage)};
   }
 
  private:

@@ -9,11 +9,13 @@ namespace corbel::inference {
 namespace {
 
 inline unsigned below(const float* thresholds, __m256 x) {
-  return static_cast<unsigned>(_mm256_movemask_ps(_mm256_cmp_ps(_mm256_load_ps(thresholds), x, _CMP_LT_OQ)));
+  return static_cast<unsigned>(
+      _mm256_movemask_ps(_mm256_cmp_ps(_mm256_load_ps(thresholds), x, _CMP_LT_OQ)));
 }
 
 inline unsigned below(const double* thresholds, __m256d x) {
-  return static_cast<unsigned>(_mm256_movemask_pd(_mm256_cmp_pd(_mm256_load_pd(thresholds), x, _CMP_LT_OQ)));
+  return static_cast<unsigned>(
+      _mm256_movemask_pd(_mm256_cmp_pd(_mm256_load_pd(thresholds), x, _CMP_LT_OQ)));
 }
 
 [[gnu::always_inline]] inline unsigned countBelow(const RankLine<float>& line, float x) {
@@ -55,12 +57,14 @@ class Registers256 {
   }
 
   std::uint64_t testsThatGoRight(const MaskTop& top) const {
-    return testsThatGoRight(top.slots, top.ranks) | testsThatGoRight(top.slots + 32, top.ranks + 32) << 32;
+    return testsThatGoRight(top.slots, top.ranks) | testsThatGoRight(top.slots + 32, top.ranks + 32)
+                                                        << 32;
   }
 
  private:
   std::uint64_t testsThatGoRight(const std::uint8_t* slots, const std::uint8_t* ranks) const {
-    const __m256i values = at<0, kTables>(_mm256_load_si256(reinterpret_cast<const __m256i*>(slots)));
+    const __m256i values =
+        at<0, kTables>(_mm256_load_si256(reinterpret_cast<const __m256i*>(slots)));
     const __m256i limits = _mm256_load_si256(reinterpret_cast<const __m256i*>(ranks));
     const __m256i notAbove = _mm256_cmpeq_epi8(_mm256_min_epu8(values, limits), values);
     return ~static_cast<std::uint32_t>(_mm256_movemask_epi8(notAbove));
@@ -74,7 +78,8 @@ class Registers256 {
       return _mm256_shuffle_epi8(tables_[kFirst], slots);
     } else {
       constexpr int kShift = kCount == 2 ? 3 : kCount == 4 ? 2 : 1;
-      return _mm256_blendv_epi8(at<kFirst, kCount / 2>(slots), at<kFirst + kCount / 2, kCount / 2>(slots),
+      return _mm256_blendv_epi8(at<kFirst, kCount / 2>(slots),
+                                at<kFirst + kCount / 2, kCount / 2>(slots),
                                 _mm256_slli_epi16(slots, kShift));
     }
   }

@@ -9,7 +9,8 @@ namespace corbel::inference {
 namespace {
 
 [[gnu::always_inline]] inline unsigned countBelow(const RankLine<float>& line, float x) {
-  const __mmask16 below = _mm512_cmp_ps_mask(_mm512_load_ps(line.thresholds), _mm512_set1_ps(x), _CMP_LT_OQ);
+  const __mmask16 below =
+      _mm512_cmp_ps_mask(_mm512_load_ps(line.thresholds), _mm512_set1_ps(x), _CMP_LT_OQ);
   return static_cast<unsigned>(__builtin_popcount(below));
 }
 
@@ -17,7 +18,8 @@ namespace {
   const __m512d value = _mm512_set1_pd(x);
   const __mmask8 low = _mm512_cmp_pd_mask(_mm512_load_pd(line.thresholds), value, _CMP_LT_OQ);
   const __mmask8 high = _mm512_cmp_pd_mask(_mm512_load_pd(line.thresholds + 8), value, _CMP_LT_OQ);
-  return static_cast<unsigned>(__builtin_popcount(static_cast<unsigned>(low) | static_cast<unsigned>(high) << 8));
+  return static_cast<unsigned>(
+      __builtin_popcount(static_cast<unsigned>(low) | static_cast<unsigned>(high) << 8));
 }
 
 inline bool hasNan(const float* row, std::size_t count) {

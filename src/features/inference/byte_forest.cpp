@@ -41,7 +41,9 @@ class ByteBuilder {
 
   static ScaleKey keyOf(const Column<T>& column) { return {column.feature, column.zeroIsMissing}; }
 
-  const Column<T>& columnOf(const LoweredNode<T>& node) const { return forest_.columns[node.column]; }
+  const Column<T>& columnOf(const LoweredNode<T>& node) const {
+    return forest_.columns[node.column];
+  }
 
   void collectThresholds() {
     for (const LoweredTree<T>& tree : forest_.trees) {
@@ -60,8 +62,10 @@ class ByteBuilder {
     const Column<T>& column = columnOf(node);
     if (column.kind != Column<T>::Kind::value) return {flagSlot(node.column), 0};
     const std::vector<T>& values = thresholds_[keyOf(column)];
-    const auto place = static_cast<std::size_t>(std::ranges::lower_bound(values, node.threshold) - values.begin());
-    return {scaleSlot(column, values, place / kScaleSize), static_cast<std::uint8_t>(place % kScaleSize)};
+    const auto place =
+        static_cast<std::size_t>(std::ranges::lower_bound(values, node.threshold) - values.begin());
+    return {scaleSlot(column, values, place / kScaleSize),
+            static_cast<std::uint8_t>(place % kScaleSize)};
   }
 
   std::uint32_t newSlot() { return static_cast<std::uint32_t>(columns_.slots_++); }
@@ -76,7 +80,8 @@ class ByteBuilder {
   }
 
   std::uint32_t scaleSlot(const Column<T>& column, const std::vector<T>& values, std::size_t part) {
-    const auto [entry, isNew] = scaleIndexes_.try_emplace({keyOf(column), part}, columns_.scales_.size());
+    const auto [entry, isNew] =
+        scaleIndexes_.try_emplace({keyOf(column), part}, columns_.scales_.size());
     if (isNew) addScale(column, values, part);
     Scale& scale = columns_.scales_[entry->second];
     std::uint32_t& slot = column.missingRight ? scale.highSlot : scale.lowSlot;
@@ -100,7 +105,8 @@ class ByteBuilder {
       const std::size_t line = i / kRankWidth;
       columns_.lines_[firstLine + 1 + line].thresholds[i % kRankWidth] = values[begin + i];
       const bool endsLine = i % kRankWidth == kRankWidth - 1;
-      if (endsLine && begin + i + 1 < end) columns_.lines_[firstLine].thresholds[line] = values[begin + i];
+      if (endsLine && begin + i + 1 < end)
+        columns_.lines_[firstLine].thresholds[line] = values[begin + i];
     }
     addSearchTree(columns_.scales_.back(), std::span(values).subspan(begin, end - begin));
   }
@@ -158,9 +164,10 @@ void ByteColumns<T>::finishRow(const T* row, std::uint8_t* bytes, std::size_t sl
 
 template <class T>
 std::size_t ByteColumns<T>::memoryBytes() const {
-  std::size_t bytes =
-      scales_.size() * sizeof(Scale) + lines_.size() * sizeof(RankLine<T>) + flags_.size() * sizeof(Flag);
-  for (const CategorySet& set : sets_) bytes += sizeof(CategorySet) + set.size() * sizeof(std::uint32_t);
+  std::size_t bytes = scales_.size() * sizeof(Scale) + lines_.size() * sizeof(RankLine<T>) +
+                      flags_.size() * sizeof(Flag);
+  for (const CategorySet& set : sets_)
+    bytes += sizeof(CategorySet) + set.size() * sizeof(std::uint32_t);
   return bytes;
 }
 

@@ -23,21 +23,27 @@ Result<CompiledForest> CompiledForest::compile(const Forest& forest, Kernel kern
   return CompiledForest(std::move(plan), forest.features, forest.outputs);
 }
 
-Precision CompiledForest::precision() const { return plan_.index() == 0 ? Precision::float32 : Precision::float64; }
+Precision CompiledForest::precision() const {
+  return plan_.index() == 0 ? Precision::float32 : Precision::float64;
+}
 
-void CompiledForest::predict(const float* rows, std::size_t rowCount, std::size_t rowStride, float* out) const {
+void CompiledForest::predict(const float* rows, std::size_t rowCount, std::size_t rowStride,
+                             float* out) const {
   std::get<0>(plan_)->predict(rows, rowCount, rowStride, out);
 }
 
-void CompiledForest::predict(const double* rows, std::size_t rowCount, std::size_t rowStride, double* out) const {
+void CompiledForest::predict(const double* rows, std::size_t rowCount, std::size_t rowStride,
+                             double* out) const {
   std::get<1>(plan_)->predict(rows, rowCount, rowStride, out);
 }
 
-void CompiledForest::margins(const float* rows, std::size_t rowCount, std::size_t rowStride, float* out) const {
+void CompiledForest::margins(const float* rows, std::size_t rowCount, std::size_t rowStride,
+                             float* out) const {
   std::get<0>(plan_)->margins(rows, rowCount, rowStride, out);
 }
 
-void CompiledForest::margins(const double* rows, std::size_t rowCount, std::size_t rowStride, double* out) const {
+void CompiledForest::margins(const double* rows, std::size_t rowCount, std::size_t rowStride,
+                             double* out) const {
   std::get<1>(plan_)->margins(rows, rowCount, rowStride, out);
 }
 

@@ -25,12 +25,14 @@ class ForestPlan;
 // Immutable; any number of threads may predict at once.
 class CompiledForest {
  public:
-  // How trees are evaluated. `best` takes masks for few rows and slices for many (from 32 on), as far as the forest and the
-  // processor allow, and walks otherwise. The others exist for tests and measurements; what is not possible is walked.
+  // How trees are evaluated. `best` takes masks for few rows and slices for many (from 32 on), as
+  // far as the forest and the processor allow, and walks otherwise. The others exist for tests and
+  // measurements; what is not possible is walked.
   enum class Kernel : std::uint8_t {
     best,
-    walk,       // any forest, any processor: from node to node, eight walks at a time
-    masks,      // trees of up to 9 levels, few features; AVX2 or AVX-512: all tests of a tree's top at once
+    walk,   // any forest, any processor: from node to node, eight walks at a time
+    masks,  // trees of up to 9 levels, few features; AVX2 or AVX-512: all tests of a tree's top at
+            // once
     masksAvx2,  // the same without AVX-512
     slices,     // trees of up to 256 leaves, AVX-512: one test for 64 rows at once
   };
@@ -60,7 +62,8 @@ class CompiledForest {
   std::size_t memoryBytes() const;
 
  private:
-  using Plan = std::variant<std::unique_ptr<const ForestPlan<float>>, std::unique_ptr<const ForestPlan<double>>>;
+  using Plan = std::variant<std::unique_ptr<const ForestPlan<float>>,
+                            std::unique_ptr<const ForestPlan<double>>>;
   CompiledForest(Plan plan, std::size_t features, std::size_t outputs);
 
   Plan plan_;

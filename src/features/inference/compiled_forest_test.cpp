@@ -17,7 +17,8 @@ namespace {
 
 using Kernel = CompiledForest::Kernel;
 
-constexpr Kernel kKernels[] = {Kernel::best, Kernel::walk, Kernel::masks, Kernel::masksAvx2, Kernel::slices};
+constexpr Kernel kKernels[] = {Kernel::best, Kernel::walk, Kernel::masks, Kernel::masksAvx2,
+                               Kernel::slices};
 
 template <class T>
 auto bits(T value) {
@@ -37,14 +38,15 @@ void expectEveryKernelEqual(ForestMaker& maker, const Forest& forest, std::size_
   std::vector<T> expected;
   for (std::size_t i = 0; i < rowCount; ++i) {
     std::copy_n(&dense[i * forest.features], forest.features, &rows[i * stride]);
-    const auto sums = reference::margins<T>(forest, std::span(rows).subspan(i * stride, forest.features));
+    const auto sums =
+        reference::margins<T>(forest, std::span(rows).subspan(i * stride, forest.features));
     expected.insert(expected.end(), sums.begin(), sums.end());
   }
   for (const Kernel kernel : kKernels) {
     const auto compiled = CompiledForest::compile(forest, kernel);
     ASSERT_TRUE(compiled) << compiled.error().message;
-    const std::array<std::size_t, 5> counts{1, 2 + maker.below(10), 12 + maker.below(52), 64 + maker.below(66),
-                                            rowCount};
+    const std::array<std::size_t, 5> counts{1, 2 + maker.below(10), 12 + maker.below(52),
+                                            64 + maker.below(66), rowCount};
     for (const std::size_t count : counts) {
       const std::size_t first = maker.below(rowCount - count + 1);
       std::vector<T> out(count * forest.outputs + 1, T{42});
@@ -62,7 +64,8 @@ void expectEveryKernelEqual(std::uint64_t seed, ForestShape shape, std::size_t r
   ForestMaker maker(seed);
   for (const Precision precision : {Precision::float32, Precision::float64}) {
     shape.precision = precision;
-    SCOPED_TRACE(testing::Message() << "seed " << seed << ", precision " << static_cast<int>(precision));
+    SCOPED_TRACE(testing::Message()
+                 << "seed " << seed << ", precision " << static_cast<int>(precision));
     const Forest forest = maker.forest(shape);
     if (precision == Precision::float32)
       expectEveryKernelEqual<float>(maker, forest, rowCount);
@@ -73,19 +76,22 @@ void expectEveryKernelEqual(std::uint64_t seed, ForestShape shape, std::size_t r
 
 TEST(CompiledForest, EqualsThePlainEvaluationForXgboostsSplits) {
   expectEveryKernelEqual(1, {.trees = 100, .depth = 6, .fullness = 1, .features = 30});
-  expectEveryKernelEqual(2, {.trees = 33, .depth = 6, .fullness = 0.8, .features = 5, .thresholds = 400});
+  expectEveryKernelEqual(
+      2, {.trees = 33, .depth = 6, .fullness = 0.8, .features = 5, .thresholds = 400});
   expectEveryKernelEqual(3, {.trees = 20, .depth = 8, .fullness = 1, .features = 30});
 }
 
 TEST(CompiledForest, EqualsThePlainEvaluationForEverySplitKind) {
   for (std::uint64_t seed = 10; seed < 20; ++seed) {
-    expectEveryKernelEqual(seed, {.trees = 30, .depth = static_cast<int>(seed % 10), .everySplitKind = true});
+    expectEveryKernelEqual(
+        seed, {.trees = 30, .depth = static_cast<int>(seed % 10), .everySplitKind = true});
   }
 }
 
 TEST(CompiledForest, EqualsThePlainEvaluationForEveryDepth) {
   for (int depth = 0; depth <= 30; ++depth) {
-    expectEveryKernelEqual(100 + depth, {.trees = 9, .depth = depth, .fullness = 0.85, .nodesMax = 300});
+    expectEveryKernelEqual(100 + depth,
+                           {.trees = 9, .depth = depth, .fullness = 0.85, .nodesMax = 300});
   }
 }
 
@@ -99,7 +105,8 @@ TEST(CompiledForest, EqualsThePlainEvaluationForSeveralOutputs) {
   for (const bool vectorLeaves : {false, true}) {
     for (const bool average : {false, true}) {
       expectEveryKernelEqual(300, {.outputs = 3, .vectorLeaves = vectorLeaves, .average = average});
-      expectEveryKernelEqual(301, {.depth = 9, .outputs = 17, .vectorLeaves = vectorLeaves, .average = average});
+      expectEveryKernelEqual(
+          301, {.depth = 9, .outputs = 17, .vectorLeaves = vectorLeaves, .average = average});
     }
   }
 }
@@ -108,7 +115,9 @@ TEST(CompiledForest, EqualsThePlainEvaluationForMoreRowsThanABlock) {
   expectEveryKernelEqual(350, {.trees = 5, .outputs = 2}, 1100);
 }
 
-TEST(CompiledForest, EqualsThePlainEvaluationWithoutTrees) { expectEveryKernelEqual(400, {.trees = 0}); }
+TEST(CompiledForest, EqualsThePlainEvaluationWithoutTrees) {
+  expectEveryKernelEqual(400, {.trees = 0});
+}
 
 Forest aStump(Link link, std::vector<double> margins) {
   Forest forest;

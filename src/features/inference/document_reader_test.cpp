@@ -22,7 +22,8 @@ TEST(JsonReader, RoundsDecimalsToFloatOnce) {
   // Just above the middle between two floats: rounding to double first would lose the part that
   // decides.
   const auto values =
-      readJson(bytes("[1.00000005960464478, 1.0000000596046448716, NaN, -Infinity, 1e-99, -1e99]"))->floats();
+      readJson(bytes("[1.00000005960464478, 1.0000000596046448716, NaN, -Infinity, 1e-99, -1e99]"))
+          ->floats();
   ASSERT_TRUE(values) << values.error().message;
   EXPECT_EQ((*values)[1], std::nextafter(1.0F, 2.0F));
   EXPECT_TRUE(std::isnan((*values)[2]));
@@ -73,7 +74,8 @@ TEST(JsonReader, RefusesNestingBeyondTheBoundAtOnce) {
 }
 
 TEST(UbjsonReader, ReadsTypedAndUntypedArrays) {
-  const auto typed = readUbjson(bytes(binary("[$l#U\x02\x00\x00\x00\x05\xFF\xFF\xFF\xFF")))->integers();
+  const auto typed =
+      readUbjson(bytes(binary("[$l#U\x02\x00\x00\x00\x05\xFF\xFF\xFF\xFF")))->integers();
   ASSERT_TRUE(typed) << typed.error().message;
   EXPECT_THAT(*typed, ElementsAre(5, -1));
   const auto counted = readUbjson(bytes(binary("[#i\x03i\xFFTF")))->integers();

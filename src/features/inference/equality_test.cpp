@@ -117,7 +117,8 @@ Tensor tensorOf(const Signature& signature, std::span<const double> values, std:
   return tensor;
 }
 
-// The outputs themselves, also of a regressor with several and of a classifier that tells a label and one score.
+// The outputs themselves, also of a regressor with several and of a classifier that tells a label
+// and one score.
 Result<Prediction> numbersOf(Signature signature, const Tensors& outputs, std::size_t row) {
   signature.task = ModelTask::regression;
   return predictionOf(signature, {outputs.back()}, row);
@@ -138,7 +139,8 @@ Answers served(const Model& model, const Data& data, std::size_t batch) {
   for (std::size_t first = 0; first < data.rows; first += batch) {
     const std::size_t count = std::min(batch, data.rows - first);
     const auto rows = std::span(data.inputs).subspan(first * data.features, count * data.features);
-    const auto outputs = model.run({tensorOf(model.signature(), rows, data.features)}, Deadline::never());
+    const auto outputs =
+        model.run({tensorOf(model.signature(), rows, data.features)}, Deadline::never());
     EXPECT_TRUE(outputs);
     if (!outputs) return {};
     append(answers, model, *outputs, count);
@@ -152,7 +154,8 @@ Answers plain(const TabularModel& model, const Data& data) {
     const auto input = std::span(data.inputs).subspan(row * data.features, data.features);
     std::vector<double> outputs = reference::predict(model, input);
     const bool one = outputs.size() == 1;
-    const auto label = one ? outputs[0] > model.decisionThreshold : std::ranges::max_element(outputs) - outputs.begin();
+    const auto label = one ? outputs[0] > model.decisionThreshold
+                           : std::ranges::max_element(outputs) - outputs.begin();
     answers.push_back({std::move(outputs), label});
   }
   return answers;
@@ -166,8 +169,10 @@ struct Outcome {
 
 std::string kindOf(const TabularModel& model) {
   const bool isForest = std::holds_alternative<Forest>(model.predictor);
-  const Precision precision = std::visit([](const auto& predictor) { return predictor.precision; }, model.predictor);
-  return fmt::format("{} {}", isForest ? "forest" : "linear", precision == Precision::float32 ? "float" : "double");
+  const Precision precision =
+      std::visit([](const auto& predictor) { return predictor.precision; }, model.predictor);
+  return fmt::format("{} {}", isForest ? "forest" : "linear",
+                     precision == Precision::float32 ? "float" : "double");
 }
 
 double worstError(std::span<const double> actual, std::span<const double> expected) {
@@ -186,15 +191,17 @@ Outcome compare(const Answers& answers, const Data& data, double bar) {
     const double worst = worstError(answers[row].outputs, expected);
     outcome.worst = std::max(outcome.worst, worst);
     outcome.identical += worst == 0;
-    if (!data.labels.empty() && !isTie(expected, bar)) outcome.wrongLabels += answers[row].label != data.labels[row];
+    if (!data.labels.empty() && !isTie(expected, bar))
+      outcome.wrongLabels += answers[row].label != data.labels[row];
   }
   return outcome;
 }
 
-void expectEqual(const Answers& answers, const Case& one, const Data& data, const std::string& how) {
+void expectEqual(const Answers& answers, const Case& one, const Data& data,
+                 const std::string& how) {
   const Outcome outcome = compare(answers, data, one.bar);
-  fmt::print("{:<42} {:<16} {:>6} {:>8} {:>10.2e} {:>8.0e} {:>6}\n", one.name, how, data.rows, outcome.identical,
-             outcome.worst, one.bar, outcome.wrongLabels);
+  fmt::print("{:<42} {:<16} {:>6} {:>8} {:>10.2e} {:>8.0e} {:>6}\n", one.name, how, data.rows,
+             outcome.identical, outcome.worst, one.bar, outcome.wrongLabels);
   EXPECT_LE(outcome.worst, one.bar) << one.name << ", " << how;
   EXPECT_EQ(outcome.wrongLabels, 0) << one.name << ", " << how;
 }
@@ -234,8 +241,8 @@ class Equality : public testing::Test {
     const char* const folder = std::getenv("CORBEL_EQUALITY_DIR");
     if (folder == nullptr) GTEST_SKIP() << "CORBEL_EQUALITY_DIR is not set";
     folder_ = folder;
-    fmt::print("{:<42} {:<16} {:>6} {:>8} {:>10} {:>8} {:>6}\n", "model", "kind", "rows", "bit-equal", "max error",
-               "bar", "labels");
+    fmt::print("{:<42} {:<16} {:>6} {:>8} {:>10} {:>8} {:>6}\n", "model", "kind", "rows",
+               "bit-equal", "max error", "bar", "labels");
   }
   std::vector<Case> cases(const std::string& list) const {
     auto all = casesOf(folder_, list);

@@ -12,7 +12,9 @@
 namespace corbel::inference {
 namespace {
 
-Result<void> invalid(std::string message) { return fail(ErrorCode::unprocessable, std::move(message)); }
+Result<void> invalid(std::string message) {
+  return fail(ErrorCode::unprocessable, std::move(message));
+}
 
 // The nodes of one tree with what they may refer to.
 class TreeCheck {
@@ -37,12 +39,13 @@ class TreeCheck {
     const Node& node = nodes_[index];
     if (node.isLeaf()) return leaf(index);
     if (node.feature < 0 || std::uint32_t(node.feature) >= forest_.features) {
-      return invalidAt(index, fmt::format("feature {} is not one of the {} features", node.feature, forest_.features));
+      return invalidAt(index, fmt::format("feature {} is not one of the {} features", node.feature,
+                                          forest_.features));
     }
     if (node.split == Split::category) {
       if (node.value < forest_.categories.size()) return {};
-      return invalidAt(index,
-                       fmt::format("category set {} is not one of the {} sets", node.value, forest_.categories.size()));
+      return invalidAt(index, fmt::format("category set {} is not one of the {} sets", node.value,
+                                          forest_.categories.size()));
     }
     if (std::isnan(node.threshold)) return invalidAt(index, "the threshold is not a number");
     if (forest_.precision == Precision::float32 &&
@@ -58,15 +61,18 @@ class TreeCheck {
     const std::size_t width = forest_.vectorLeaves ? forest_.outputs : 1;
     const std::size_t values = forest_.leafValues.size();
     if (node.value < values && values - node.value >= width) return {};
-    return invalidAt(index, fmt::format("leaf value {} is outside the {} leaf values", node.value, values));
+    return invalidAt(
+        index, fmt::format("leaf value {} is outside the {} leaf values", node.value, values));
   }
 
   Result<void> child(std::size_t parent, const char* side, std::int32_t child) {
     if (child < 0 || std::size_t(child) >= nodes_.size()) {
-      return invalidAt(parent, fmt::format("{} child {} is outside the tree ({} nodes)", side, child, nodes_.size()));
+      return invalidAt(parent, fmt::format("{} child {} is outside the tree ({} nodes)", side,
+                                           child, nodes_.size()));
     }
     if (reached_[child]) {
-      return invalidAt(parent, fmt::format("{} child {} has another parent or is its own ancestor", side, child));
+      return invalidAt(parent, fmt::format("{} child {} has another parent or is its own ancestor",
+                                           side, child));
     }
     reached_[child] = true;
     next_.push_back(child);
@@ -94,7 +100,8 @@ class TreeCheck {
       std::swap(level, next_);
     }
     if (count == nodes_.size()) return {};
-    return invalid(fmt::format("only {} of {} nodes can be reached from the root", count, nodes_.size()));
+    return invalid(
+        fmt::format("only {} of {} nodes can be reached from the root", count, nodes_.size()));
   }
 
   const Forest& forest_;
@@ -105,17 +112,20 @@ class TreeCheck {
 
 Result<void> validateSizes(const Forest& forest) {
   if (forest.outputs < 1 || forest.outputs > kMaxOutputs) {
-    return invalid(fmt::format("the model has {} outputs, allowed are 1 to {}", forest.outputs, kMaxOutputs));
+    return invalid(
+        fmt::format("the model has {} outputs, allowed are 1 to {}", forest.outputs, kMaxOutputs));
   }
   if (forest.features > kMaxFeatures) {
-    return invalid(fmt::format("the model has {} features, allowed are up to {}", forest.features, kMaxFeatures));
+    return invalid(fmt::format("the model has {} features, allowed are up to {}", forest.features,
+                               kMaxFeatures));
   }
   if (forest.baseScores.size() != forest.outputs) {
-    return invalid(
-        fmt::format("the model has {} base scores for {} outputs", forest.baseScores.size(), forest.outputs));
+    return invalid(fmt::format("the model has {} base scores for {} outputs",
+                               forest.baseScores.size(), forest.outputs));
   }
   if (!forest.featureNames.empty() && forest.featureNames.size() != forest.features) {
-    return invalid(fmt::format("the model names {} of its {} features", forest.featureNames.size(), forest.features));
+    return invalid(fmt::format("the model names {} of its {} features", forest.featureNames.size(),
+                               forest.features));
   }
   return {};
 }
@@ -127,7 +137,8 @@ Result<void> validate(const Forest& forest) {
   for (std::size_t i = 0; i < forest.trees.size(); ++i) {
     const Tree& tree = forest.trees[i];
     if (tree.output >= forest.outputs) {
-      return invalid(fmt::format("tree {}: output {} is not one of the {} outputs", i, tree.output, forest.outputs));
+      return invalid(fmt::format("tree {}: output {} is not one of the {} outputs", i, tree.output,
+                                 forest.outputs));
     }
     if (auto checked = TreeCheck(forest, tree).run(); !checked) {
       return std::unexpected(within(fmt::format("tree {}", i), std::move(checked).error()));

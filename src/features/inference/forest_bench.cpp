@@ -3,8 +3,9 @@
 //
 //   forest_bench MODEL.json MODEL.onnx ROWS.f32 ONNXRUNTIME.so XGBOOST.so ROUNDS BATCH...
 //
-// Prints JSON: for each batch size and engine the nanoseconds of processor time a row of every round. Engines take
-// turns within a round. Ends with 1 and a message when their outputs differ by more than 1e-5.
+// Prints JSON: for each batch size and engine the nanoseconds of processor time a row of every
+// round. Engines take turns within a round. Ends with 1 and a message when their outputs differ by
+// more than 1e-5.
 #define ORT_API_MANUAL_INIT
 #include <dlfcn.h>
 #include <fmt/format.h>
@@ -105,12 +106,14 @@ class OnnxModel {
 
   const float* predict(std::size_t first, std::size_t count) {
     const auto rowCount = static_cast<std::int64_t>(count);
-    const std::array<std::int64_t, 2> inputShape{rowCount, static_cast<std::int64_t>(rows_.features)};
+    const std::array<std::int64_t, 2> inputShape{rowCount,
+                                                 static_cast<std::int64_t>(rows_.features)};
     const std::array<std::int64_t, 2> outputShape{rowCount, 2};
     // The C++ API asks for writable memory even of inputs; it does not write.
-    const Ort::Value input = Ort::Value::CreateTensor<float>(memory_, const_cast<float*>(rows_.at(first)),
-                                                             count * rows_.features, inputShape.data(), 2);
-    Ort::Value output = Ort::Value::CreateTensor<float>(memory_, out_.data(), count * 2, outputShape.data(), 2);
+    const Ort::Value input = Ort::Value::CreateTensor<float>(
+        memory_, const_cast<float*>(rows_.at(first)), count * rows_.features, inputShape.data(), 2);
+    Ort::Value output =
+        Ort::Value::CreateTensor<float>(memory_, out_.data(), count * 2, outputShape.data(), 2);
     session_.Run(run_, &inputName_, &input, 1, &outputName_, &output, 1);
     return out_.data();
   }
@@ -132,7 +135,8 @@ Engine onnxEngine(const std::string& library, const std::string& path, const Row
   if (api == nullptr) stop("ONNX Runtime is older than the headers");
   Ort::InitApi(api);
   auto model = std::make_shared<OnnxModel>(path, rows);
-  return {"onnxruntime", 2, 1, [model](std::size_t first, std::size_t count) { return model->predict(first, count); }};
+  return {"onnxruntime", 2, 1,
+          [model](std::size_t first, std::size_t count) { return model->predict(first, count); }};
 }
 
 // XGBoost's C API (xgboost/c_api.h): prediction in place, without building a DMatrix.
@@ -140,11 +144,12 @@ class XgboostModel {
  public:
   XgboostModel(void* library, const std::string& path, const Rows& rows)
       : rows_(rows), predict_(symbol<PredictFromDense>(library, "XGBoosterPredictFromDense")) {
-    const auto create = symbol<int (*)(const void* const*, std::uint64_t, void**)>(library, "XGBoosterCreate");
+    const auto create =
+        symbol<int (*)(const void* const*, std::uint64_t, void**)>(library, "XGBoosterCreate");
     const auto set = symbol<int (*)(void*, const char*, const char*)>(library, "XGBoosterSetParam");
     const auto load = symbol<int (*)(void*, const char*)>(library, "XGBoosterLoadModel");
-    if (create(nullptr, 0, &booster_) != 0 || set(booster_, "nthread", "1") != 0 || load(booster_, path.c_str()) != 0 ||
-        set(booster_, "nthread", "1") != 0) {
+    if (create(nullptr, 0, &booster_) != 0 || set(booster_, "nthread", "1") != 0 ||
+        load(booster_, path.c_str()) != 0 || set(booster_, "nthread", "1") != 0) {
       stop("XGBoost cannot load " + path);
     }
   }
@@ -152,20 +157,23 @@ class XgboostModel {
   const float* predict(std::size_t first, std::size_t count) {
     char array[160];
     std::snprintf(
-        array, sizeof(array), R"({"data":[%llu,true],"shape":[%zu,%zu],"strides":null,"typestr":"<f4","version":3})",
-        static_cast<unsigned long long>(reinterpret_cast<std::uintptr_t>(rows_.at(first))), count, rows_.features);
+        array, sizeof(array),
+        R"({"data":[%llu,true],"shape":[%zu,%zu],"strides":null,"typestr":"<f4","version":3})",
+        static_cast<unsigned long long>(reinterpret_cast<std::uintptr_t>(rows_.at(first))), count,
+        rows_.features);
     static constexpr const char* kOptions =
         R"({"type":0,"training":false,"iteration_begin":0,"iteration_end":0,"strict_shape":false,"cache_id":0,"missing":NaN})";
     const std::uint64_t* shape = nullptr;
     std::uint64_t dimensions = 0;
     const float* result = nullptr;
-    if (predict_(booster_, array, kOptions, nullptr, &shape, &dimensions, &result) != 0) stop("XGBoost failed");
+    if (predict_(booster_, array, kOptions, nullptr, &shape, &dimensions, &result) != 0)
+      stop("XGBoost failed");
     return result;
   }
 
  private:
-  using PredictFromDense = int (*)(void*, const char*, const char*, void*, const std::uint64_t**, std::uint64_t*,
-                                   const float**);
+  using PredictFromDense = int (*)(void*, const char*, const char*, void*, const std::uint64_t**,
+                                   std::uint64_t*, const float**);
   const Rows& rows_;
   PredictFromDense predict_;
   void* booster_ = nullptr;
@@ -173,7 +181,8 @@ class XgboostModel {
 
 Engine xgboostEngine(const std::string& library, const std::string& path, const Rows& rows) {
   auto model = std::make_shared<XgboostModel>(openLibrary(library), path, rows);
-  return {"xgboost", 1, 0, [model](std::size_t first, std::size_t count) { return model->predict(first, count); }};
+  return {"xgboost", 1, 0,
+          [model](std::size_t first, std::size_t count) { return model->predict(first, count); }};
 }
 
 void checkAgreement(std::span<Engine> engines, std::size_t batch, std::size_t rows) {
@@ -183,16 +192,18 @@ void checkAgreement(std::span<Engine> engines, std::size_t batch, std::size_t ro
     for (const Engine& engine : engines.subspan(1)) {
       const float* const other = engine.predict(first, batch);
       for (std::size_t i = 0; i < batch; ++i) {
-        const double value = static_cast<double>(other[i * engine.outputStride + engine.outputOffset]);
+        const double value =
+            static_cast<double>(other[i * engine.outputStride + engine.outputOffset]);
         if (std::abs(value - static_cast<double>(expected[i])) <= kTolerance) continue;
-        stop(
-            fmt::format("row {}: {} says {}, {} says {}", first + i, engines[0].name, expected[i], engine.name, value));
+        stop(fmt::format("row {}: {} says {}, {} says {}", first + i, engines[0].name, expected[i],
+                         engine.name, value));
       }
     }
   }
 }
 
-// Processor time of all threads: on a shared machine the time on the clock tells more of its other users.
+// Processor time of all threads: on a shared machine the time on the clock tells more of its other
+// users.
 std::chrono::nanoseconds processorTime() {
   timespec time{};
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
@@ -200,8 +211,10 @@ std::chrono::nanoseconds processorTime() {
 }
 
 // Goes through all rows, batch by batch, again and again until the slice is over.
-double nanosecondsPerRow(const Engine& engine, std::size_t batch, std::size_t rows, std::size_t& first) {
-  const std::size_t calls = std::max<std::size_t>(1, 256 / batch);  // between two looks at the clock
+double nanosecondsPerRow(const Engine& engine, std::size_t batch, std::size_t rows,
+                         std::size_t& first) {
+  const std::size_t calls =
+      std::max<std::size_t>(1, 256 / batch);  // between two looks at the clock
   std::size_t count = 0;
   const auto begin = processorTime();
   auto now = begin;
@@ -226,8 +239,9 @@ void measure(std::span<Engine> engines, std::size_t batch, std::size_t rows, int
     }
   }
   for (std::size_t i = 0; i < engines.size(); ++i) {
-    std::cout << fmt::format("{}{{\"batch\": {}, \"engine\": \"{}\", \"ns_per_row\": [{:.2f}]}}", i == 0 ? "" : ",\n ",
-                             batch, engines[i].name, fmt::join(times[i], ", "));
+    std::cout << fmt::format("{}{{\"batch\": {}, \"engine\": \"{}\", \"ns_per_row\": [{:.2f}]}}",
+                             i == 0 ? "" : ",\n ", batch, engines[i].name,
+                             fmt::join(times[i], ", "));
   }
 }
 

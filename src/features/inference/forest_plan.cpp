@@ -10,14 +10,15 @@ namespace {
 
 using Kernel = CompiledForest::Kernel;
 
-// Measured on Zen 4 with 100 trees of depth 6 and 1,000 of depth 8: slices take as long for one row as for 64, and as long
-// as so many rows with masks or by walking.
+// Measured on Zen 4 with 100 trees of depth 6 and 1,000 of depth 8: slices take as long for one row
+// as for 64, and as long as so many rows with masks or by walking.
 constexpr std::size_t kSliceRowsMin = 32;
 constexpr std::size_t kSliceRowsMinWithoutMasks = 12;
 
 template <class T>
 std::vector<T> treesPerOutput(const Forest& forest) {
-  if (forest.vectorLeaves) return std::vector<T>(forest.outputs, static_cast<T>(forest.trees.size()));
+  if (forest.vectorLeaves)
+    return std::vector<T>(forest.outputs, static_cast<T>(forest.trees.size()));
   std::vector<T> counts(forest.outputs, T{0});
   for (const Tree& tree : forest.trees) counts[tree.output] += 1;
   for (T& count : counts) count = std::max(count, T{1});
@@ -27,7 +28,8 @@ std::vector<T> treesPerOutput(const Forest& forest) {
 }  // namespace
 
 template <class T>
-Result<std::unique_ptr<const ForestPlan<T>>> ForestPlan<T>::build(const Forest& forest, Kernel kernel) {
+Result<std::unique_ptr<const ForestPlan<T>>> ForestPlan<T>::build(const Forest& forest,
+                                                                  Kernel kernel) {
   std::unique_ptr<ForestPlan> plan(new ForestPlan(forest));
   CORBEL_CHECK(plan->chooseKernels(lower<T>(forest), kernel));
   return plan;
@@ -35,8 +37,11 @@ Result<std::unique_ptr<const ForestPlan<T>>> ForestPlan<T>::build(const Forest& 
 
 template <class T>
 ForestPlan<T>::ForestPlan(const Forest& forest)
-    : baseScores_(forest.outputs, T{0}), link_(forest.link), linkScale_(static_cast<T>(forest.linkScale)) {
-  for (std::size_t i = 0; i < baseScores_.size(); ++i) baseScores_[i] = static_cast<T>(forest.baseScores[i]);
+    : baseScores_(forest.outputs, T{0}),
+      link_(forest.link),
+      linkScale_(static_cast<T>(forest.linkScale)) {
+  for (std::size_t i = 0; i < baseScores_.size(); ++i)
+    baseScores_[i] = static_cast<T>(forest.baseScores[i]);
   if (forest.average) treeCounts_ = treesPerOutput<T>(forest);
 }
 
@@ -61,7 +66,8 @@ Result<void> ForestPlan<T>::chooseKernels(const LoweredForest<T>& lowered, Kerne
 }
 
 template <class T>
-void ForestPlan<T>::addTrees(const T* rows, std::size_t rowCount, std::size_t stride, T* sums) const {
+void ForestPlan<T>::addTrees(const T* rows, std::size_t rowCount, std::size_t stride,
+                             T* sums) const {
   if (slices_ && rowCount >= sliceRowsMin_) {
     addSlicesAvx512(*slices_, *columns_, rows, rowCount, stride, sums);
   } else if (masks_) {

@@ -14,7 +14,8 @@ namespace corbel::inference {
 template <class T>
 class ForestPlan {
  public:
-  static Result<std::unique_ptr<const ForestPlan>> build(const Forest& forest, CompiledForest::Kernel kernel);
+  static Result<std::unique_ptr<const ForestPlan>> build(const Forest& forest,
+                                                         CompiledForest::Kernel kernel);
 
   void margins(const T* rows, std::size_t rowCount, std::size_t stride, T* out) const;
   void predict(const T* rows, std::size_t rowCount, std::size_t stride, T* out) const;

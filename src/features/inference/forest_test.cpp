@@ -43,9 +43,11 @@ TEST(ForestValidation, RefusesChildrenOutsideTheTree) {
 TEST(ForestValidation, RefusesCyclesAndSharedNodes) {
   Forest forest = aForest();
   forest.trees[0].nodes[2].right = 0;
-  EXPECT_EQ(errorOf(forest), "tree 0, node 2: right child 0 has another parent or is its own ancestor");
+  EXPECT_EQ(errorOf(forest),
+            "tree 0, node 2: right child 0 has another parent or is its own ancestor");
   forest.trees[0].nodes[2].right = 1;
-  EXPECT_EQ(errorOf(forest), "tree 0, node 2: right child 1 has another parent or is its own ancestor");
+  EXPECT_EQ(errorOf(forest),
+            "tree 0, node 2: right child 1 has another parent or is its own ancestor");
 }
 
 TEST(ForestValidation, RefusesNodesThatCannotBeReached) {

@@ -31,16 +31,18 @@ struct ImagePreprocessing {
   std::uint32_t channels = 3;
   Resize resize = Resize::bilinear;
   ImageLayout layout = ImageLayout::channelsFirst;
-  double scale = 1.0 / 255.0;                     // applied first
-  std::array<double, 3> mean = {0, 0, 0};         // then (x - mean) / std, a channel
+  double scale = 1.0 / 255.0;              // applied first
+  std::array<double, 3> mean = {0, 0, 0};  // then (x - mean) / std, a channel
   std::array<double, 3> standardDeviation = {1, 1, 1};
 };
 
 // Decodes to `channels` (1 or 3). The size is checked before any pixel is decoded.
-// unprocessable: neither JPEG nor PNG, corrupt, or more than limits::kImagePixels; the message says which.
+// unprocessable: neither JPEG nor PNG, corrupt, or more than limits::kImagePixels; the message says
+// which.
 Result<Image> decodeImage(std::span<const std::byte> file, std::uint32_t channels);
 
-// width * height * channels numbers in the declared layout. `image.channels` must be preprocessing.channels.
+// width * height * channels numbers in the declared layout. `image.channels` must be
+// preprocessing.channels.
 std::vector<float> preprocess(const Image& image, const ImagePreprocessing& preprocessing);
 
 }  // namespace corbel::inference

@@ -38,8 +38,8 @@ std::string jpegOf(const Image& image) {
   const tjhandle encoder = tjInitCompress();
   unsigned char* out = nullptr;
   unsigned long size = 0;
-  tjCompress2(encoder, image.pixels.data(), static_cast<int>(image.width), 0, static_cast<int>(image.height), TJPF_RGB,
-              &out, &size, TJSAMP_444, 100, 0);
+  tjCompress2(encoder, image.pixels.data(), static_cast<int>(image.width), 0,
+              static_cast<int>(image.height), TJPF_RGB, &out, &size, TJSAMP_444, 100, 0);
   std::string file(reinterpret_cast<const char*>(out), size);
   tjFree(out);
   tjDestroy(encoder);
@@ -56,7 +56,8 @@ std::uint32_t crc32(std::string_view text) {
 }
 
 void putBigEndian(std::string& file, std::size_t at, std::uint32_t value) {
-  for (int i = 0; i < 4; ++i) file[at + static_cast<std::size_t>(i)] = static_cast<char>(value >> (24 - 8 * i));
+  for (int i = 0; i < 4; ++i)
+    file[at + static_cast<std::size_t>(i)] = static_cast<char>(value >> (24 - 8 * i));
 }
 
 // A file of some hundred bytes that claims to be a picture of that size.
@@ -133,23 +134,30 @@ TEST(DecodeImage, RefusesCorruptFilesByName) {
   std::string jpeg = jpegOf({64, 64, 3, std::vector<std::uint8_t>(64 * 64 * 3, 9)});
   jpeg.resize(jpeg.size() / 2);
   EXPECT_EQ(decodeImage(bytes(jpeg), 3).error().message, "the JPEG is corrupt");
-  EXPECT_EQ(decodeImage(bytes("GIF89a..."), 3).error().message, "the image must be a JPEG or a PNG");
+  EXPECT_EQ(decodeImage(bytes("GIF89a..."), 3).error().message,
+            "the image must be a JPEG or a PNG");
   EXPECT_EQ(decodeImage({}, 3).error().code, ErrorCode::unprocessable);
 }
 
 TEST(Preprocess, ScalesThenNormalisesEachChannel) {
-  const ImagePreprocessing to{.width = 2, .height = 1, .scale = 1.0 / 255, .mean = {0.5, 0, 0}, .standardDeviation = {0.5, 2, 1}};
+  const ImagePreprocessing to{.width = 2,
+                              .height = 1,
+                              .scale = 1.0 / 255,
+                              .mean = {0.5, 0, 0},
+                              .standardDeviation = {0.5, 2, 1}};
   EXPECT_THAT(preprocess(kRedGreen, to), ElementsAre(1, -1, 0, 0.5, 0, 0));
 }
 
 TEST(Preprocess, PutsChannelsLastWhereTheModelWantsThem) {
-  const ImagePreprocessing to{.width = 2, .height = 1, .layout = ImageLayout::channelsLast, .scale = 1};
+  const ImagePreprocessing to{
+      .width = 2, .height = 1, .layout = ImageLayout::channelsLast, .scale = 1};
   EXPECT_THAT(preprocess(kRedGreen, to), ElementsAre(255, 0, 0, 0, 255, 0));
 }
 
 TEST(Preprocess, NearestTakesThePixelUnderTheCentre) {
   const Image line{4, 1, 1, {10, 20, 30, 40}};
-  const ImagePreprocessing to{.width = 2, .height = 2, .channels = 1, .resize = Resize::nearest, .scale = 1};
+  const ImagePreprocessing to{
+      .width = 2, .height = 2, .channels = 1, .resize = Resize::nearest, .scale = 1};
   EXPECT_THAT(preprocess(line, to), ElementsAre(20, 40, 20, 40));
 }
 
@@ -157,7 +165,10 @@ TEST(Preprocess, NearestTakesThePixelUnderTheCentre) {
 TEST(Preprocess, ShrinksWithAWidenedTriangleAsPillowDoes) {
   const Image line{4, 1, 1, {0, 10, 20, 90}};
   const ImagePreprocessing to{.width = 2, .height = 1, .channels = 1, .scale = 1};
-  EXPECT_THAT(preprocess(line, to), Pointwise(FloatNear(1e-4F), std::vector<float>{10 * 3 / 7.0F + 20 / 7.0F, 10 / 7.0F + 20 * 3 / 7.0F + 90 * 3 / 7.0F}));
+  EXPECT_THAT(
+      preprocess(line, to),
+      Pointwise(FloatNear(1e-4F), std::vector<float>{10 * 3 / 7.0F + 20 / 7.0F,
+                                                     10 / 7.0F + 20 * 3 / 7.0F + 90 * 3 / 7.0F}));
 }
 
 TEST(Preprocess, EnlargesByInterpolationAndRepeatsTheEdge) {
@@ -173,7 +184,8 @@ TEST(Preprocess, ResizesBothDirectionsIndependently) {
   const ImagePreprocessing both{.width = 7, .height = 2, .channels = 1, .scale = 1};
   const auto lines = preprocess(ramp, wide);
   const auto result = preprocess(ramp, both);
-  // Ratio 2.5: the taps of row 0 reach lines 0 to 3, with these weights before they are made to sum to 1.
+  // Ratio 2.5: the taps of row 0 reach lines 0 to 3, with these weights before they are made to sum
+  // to 1.
   const std::vector<double> weights = {0.7, 0.9, 0.5, 0.1};
   for (std::size_t x = 0; x < 7; ++x) {
     double sum = 0;

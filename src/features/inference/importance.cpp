@@ -53,7 +53,8 @@ class Evaluation {
   Result<void> run() {
     if (rows_.empty()) return {};
     CORBEL_TRY(const auto numbers, evaluate_(rows_));
-    if (numbers.size() != rows_.size()) return fail(ErrorCode::internal, "the model returned fewer rows than it got");
+    if (numbers.size() != rows_.size())
+      return fail(ErrorCode::internal, "the model returned fewer rows than it got");
     results_.insert(results_.end(), numbers.begin(), numbers.end());
     rows_.clear();
     bytes_ = 0;
@@ -69,8 +70,8 @@ class Evaluation {
 
 }  // namespace
 
-Result<SampledImportance> sampleImportance(const InputPlan& plan, const InputRow& row, const EvaluateRows& evaluate,
-                                           std::uint64_t seed) {
+Result<SampledImportance> sampleImportance(const InputPlan& plan, const InputRow& row,
+                                           const EvaluateRows& evaluate, std::uint64_t seed) {
   const std::size_t fields = plan.fields().size();
   const InputRow neutral = neutralRow(plan);
   std::mt19937_64 random(seed);
@@ -95,7 +96,8 @@ Result<SampledImportance> sampleImportance(const InputPlan& plan, const InputRow
   for (std::size_t sample = 0; sample < orders.size(); ++sample) {
     const std::size_t first = sample * (fields + 1);
     for (std::size_t i = 0; i < fields; ++i) {
-      importance.contributions[orders[sample][i]] += (results[first + i + 1] - results[first + i]) / kSampledOrders;
+      importance.contributions[orders[sample][i]] +=
+          (results[first + i + 1] - results[first + i]) / kSampledOrders;
     }
   }
   return importance;

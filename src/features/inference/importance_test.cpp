@@ -25,11 +25,14 @@ InputField aField(std::string name) {
 // x0 * x1 + 2 * x2
 Result<std::vector<double>> product(std::span<const InputRow> rows) {
   std::vector<double> results;
-  for (const InputRow& row : rows) results.push_back(row.numbers[0] * row.numbers[1] + 2 * row.numbers[2]);
+  for (const InputRow& row : rows)
+    results.push_back(row.numbers[0] * row.numbers[1] + 2 * row.numbers[2]);
   return results;
 }
 
-double sum(const std::vector<double>& values) { return std::accumulate(values.begin(), values.end(), 0.0); }
+double sum(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0);
+}
 
 TEST(SampleImportance, AddsUpToTheDifferenceFromTheNeutralRow) {
   const InputPlan plan = planOf({aField("a"), aField("b"), aField("c")});
@@ -50,7 +53,8 @@ TEST(SampleImportance, GivesAnAdditiveFieldItsExactShare) {
 TEST(SampleImportance, RepeatsItselfForTheSameSeed) {
   const InputPlan plan = planOf({aField("a"), aField("b"), aField("c")});
   const InputRow row{{3, 4, 5}, {}};
-  EXPECT_EQ(sampleImportance(plan, row, product, 7)->contributions, sampleImportance(plan, row, product, 7)->contributions);
+  EXPECT_EQ(sampleImportance(plan, row, product, 7)->contributions,
+            sampleImportance(plan, row, product, 7)->contributions);
 }
 
 TEST(SampleImportance, StartsFromTheMiddleOfARangeAndFromMissingValues) {
@@ -97,7 +101,9 @@ TEST(SampleImportance, PassesOnWhatTheModelFailedWith) {
     return fail(ErrorCode::deadlineExceeded, "late");
   };
   EXPECT_EQ(sampleImportance(plan, {{1}, {}}, late, 7).error().code, ErrorCode::deadlineExceeded);
-  const auto short_ = [](std::span<const InputRow>) -> Result<std::vector<double>> { return std::vector<double>(1); };
+  const auto short_ = [](std::span<const InputRow>) -> Result<std::vector<double>> {
+    return std::vector<double>(1);
+  };
   EXPECT_EQ(sampleImportance(plan, {{1}, {}}, short_, 7).error().code, ErrorCode::internal);
 }
 

@@ -20,7 +20,8 @@ std::string number(double value) {
 
 std::string allowedRange(const InputField& field) {
   const std::string kind = field.kind == FieldKind::integer ? "an integer" : "a number";
-  if (field.minimum && field.maximum) return kind + " from " + number(*field.minimum) + " to " + number(*field.maximum);
+  if (field.minimum && field.maximum)
+    return kind + " from " + number(*field.minimum) + " to " + number(*field.maximum);
   if (field.minimum) return kind + ", at least " + number(*field.minimum);
   return kind + ", at most " + number(*field.maximum);
 }
@@ -41,7 +42,8 @@ std::unexpected<Error> againstRules(std::string message) {
 }
 
 std::unexpected<Error> unfit(std::string message) {
-  return fail(ErrorCode::unprocessable, "inputSchema does not fit the model file: " + std::move(message));
+  return fail(ErrorCode::unprocessable,
+              "inputSchema does not fit the model file: " + std::move(message));
 }
 
 bool isInteger(DataType type) {
@@ -57,13 +59,18 @@ bool holds(double value) {
 
 bool holds(DataType type, double value) {
   switch (type) {
-    case DataType::float32: return std::abs(value) <= static_cast<double>(std::numeric_limits<float>::max());
-    case DataType::int64: return holds<std::int64_t>(value);
-    case DataType::int32: return holds<std::int32_t>(value);
-    case DataType::uint8: return holds<std::uint8_t>(value);
+    case DataType::float32:
+      return std::abs(value) <= static_cast<double>(std::numeric_limits<float>::max());
+    case DataType::int64:
+      return holds<std::int64_t>(value);
+    case DataType::int32:
+      return holds<std::int32_t>(value);
+    case DataType::uint8:
+      return holds<std::uint8_t>(value);
     case DataType::float64:
     case DataType::boolean:
-    case DataType::text: return std::isfinite(value);
+    case DataType::text:
+      return std::isfinite(value);
   }
   std::unreachable();
 }
@@ -77,18 +84,21 @@ FieldKind kindFor(DataType type) {
 
 // Scalars hold no rows, so they are no columns.
 bool isOneColumn(const TensorSpec& spec) {
-  return spec.shape.size() == 1 || (spec.shape.size() == 2 && (spec.shape[1] == 1 || spec.shape[1] < 0));
+  return spec.shape.size() == 1 ||
+         (spec.shape.size() == 2 && (spec.shape[1] == 1 || spec.shape[1] < 0));
 }
 
 std::unexpected<Error> unfitImage(std::string message) {
-  return fail(ErrorCode::unprocessable,
-              "configuration.preprocessing.image does not fit the model file: " + std::move(message));
+  return fail(
+      ErrorCode::unprocessable,
+      "configuration.preprocessing.image does not fit the model file: " + std::move(message));
 }
 
 std::string shapeText(std::span<const std::int64_t> shape) {
   std::string text;
   for (const std::int64_t dimension : shape) {
-    text += (text.empty() ? "" : ", ") + (dimension < 0 ? std::string("any") : std::to_string(dimension));
+    text += (text.empty() ? "" : ", ") +
+            (dimension < 0 ? std::string("any") : std::to_string(dimension));
   }
   return "[" + text + "]";
 }
@@ -109,16 +119,19 @@ std::vector<InputField> fieldsOfFile(const Signature& signature) {
     fields.push_back(std::move(field));
   };
   if (!signature.featureNames.empty()) {
-    for (const std::string& feature : signature.featureNames) add(feature, kindFor(signature.inputs[0].type));
+    for (const std::string& feature : signature.featureNames)
+      add(feature, kindFor(signature.inputs[0].type));
   } else if (signature.inputs.size() > 1) {
     for (const TensorSpec& spec : signature.inputs) add(spec.name, kindFor(spec.type));
   } else if (const auto columns = columnsOf(signature.inputs[0])) {
-    for (std::size_t i = 0; i < *columns; ++i) add("f" + std::to_string(i), kindFor(signature.inputs[0].type));
+    for (std::size_t i = 0; i < *columns; ++i)
+      add("f" + std::to_string(i), kindFor(signature.inputs[0].type));
   }
   return fields;
 }
 
-// put() keeps integer tensors free of what they cannot hold, make() keeps missing values away from them.
+// put() keeps integer tensors free of what they cannot hold, make() keeps missing values away from
+// them.
 template <class Number>
 Number convert(double value) {
   if constexpr (std::is_floating_point_v<Number>) {
@@ -157,16 +170,22 @@ Result<void> InputPlan::planImage() {
   }
   const auto given = imageShape();
   const auto& wanted = inputs_[0].shape;
-  const auto fits = [](std::int64_t takes, std::int64_t gets) { return takes < 0 || takes == gets; };
+  const auto fits = [](std::int64_t takes, std::int64_t gets) {
+    return takes < 0 || takes == gets;
+  };
   if (std::ranges::equal(wanted, given, fits)) return {};
-  return unfitImage("the image gives " + shapeText(given) + ", the model takes " + shapeText(wanted));
+  return unfitImage("the image gives " + shapeText(given) + ", the model takes " +
+                    shapeText(wanted));
 }
 
-// [1, channels, height, width] in the declared order where the model has four dimensions, else one row of numbers.
+// [1, channels, height, width] in the declared order where the model has four dimensions, else one
+// row of numbers.
 std::vector<std::int64_t> InputPlan::imageShape() const {
   const ImagePreprocessing& image = *declaration_.image;
-  if (inputs_[0].shape.size() != 4) return {1, std::int64_t{image.width} * image.height * image.channels};
-  if (image.layout == ImageLayout::channelsFirst) return {1, image.channels, image.height, image.width};
+  if (inputs_[0].shape.size() != 4)
+    return {1, std::int64_t{image.width} * image.height * image.channels};
+  if (image.layout == ImageLayout::channelsFirst)
+    return {1, image.channels, image.height, image.width};
   return {1, image.height, image.width, image.channels};
 }
 
@@ -177,17 +196,20 @@ Result<void> InputPlan::planFields(const Signature& signature) {
   const bool tabular = columns || (inputs_.size() > 1 && std::ranges::all_of(inputs_, isOneColumn));
   auto& fields = declaration_.fields;
   if (!tabular) {
-    if (!fields.empty()) return unfit("its inputs are not columns; declare an image, or nothing to send tensors");
+    if (!fields.empty())
+      return unfit("its inputs are not columns; declare an image, or nothing to send tensors");
     form_ = InputForm::tensors;
     return {};
   }
   if (wanted > limits::kInputFields) {
-    return fail(ErrorCode::unprocessable, "model file: it takes " + std::to_string(wanted) + " values a row; at most " +
+    return fail(ErrorCode::unprocessable, "model file: it takes " + std::to_string(wanted) +
+                                              " values a row; at most " +
                                               std::to_string(limits::kInputFields) + " are served");
   }
   if (fields.empty()) fields = fieldsOfFile(signature);
   if (fields.size() != wanted) {
-    return unfit("it declares " + std::to_string(fields.size()) + " fields, the model takes " + std::to_string(wanted));
+    return unfit("it declares " + std::to_string(fields.size()) + " fields, the model takes " +
+                 std::to_string(wanted));
   }
   for (std::size_t i = 0; i < fields.size(); ++i) CORBEL_CHECK(planField(i));
   return {};
@@ -198,17 +220,22 @@ Result<void> InputPlan::planField(std::size_t index) {
   const DataType type = typeOf(index);
   if (type == DataType::text && field.kind == FieldKind::category) field.kind = FieldKind::text;
   if ((type == DataType::text) != (field.kind == FieldKind::text)) {
-    return unfit("field '" + field.name + "' must be " + (type == DataType::text ? "a text" : "a number"));
+    return unfit("field '" + field.name + "' must be " +
+                 (type == DataType::text ? "a text" : "a number"));
   }
   if (isInteger(type) && field.kind == FieldKind::number) field.kind = FieldKind::integer;
   const bool maybeMissing = field.nullable || !field.required;
   if (maybeMissing && type != DataType::float32 && type != DataType::float64) {
-    return unfit("field '" + field.name + "' cannot be missing in a tensor of type " + std::string(name(type)));
+    return unfit("field '" + field.name + "' cannot be missing in a tensor of type " +
+                 std::string(name(type)));
   }
-  if (field.kind == FieldKind::category && !holds(type, static_cast<double>(field.categories.size()))) {
-    return unfit("field '" + field.name + "' has more categories than the model's " + std::string(name(type)) + " holds");
+  if (field.kind == FieldKind::category &&
+      !holds(type, static_cast<double>(field.categories.size()))) {
+    return unfit("field '" + field.name + "' has more categories than the model's " +
+                 std::string(name(type)) + " holds");
   }
-  if (!byName_.emplace(field.name, index).second) return unfit("field '" + field.name + "' stands there twice");
+  if (!byName_.emplace(field.name, index).second)
+    return unfit("field '" + field.name + "' stands there twice");
   hasTexts_ = hasTexts_ || field.kind == FieldKind::text;
   return {};
 }
@@ -239,12 +266,13 @@ Result<void> InputPlan::put(InputRow& row, std::size_t index, double value) cons
   if (field.kind == FieldKind::integer && value != std::floor(value)) {
     return fail(ErrorCode::invalidArgument, "must be an integer, got " + number(value));
   }
-  if (!holds(typeOf(index), value)) {
-    return fail(ErrorCode::invalidArgument,
-                "must fit the model's " + std::string(name(typeOf(index))) + ", got " + number(value));
-  }
   if ((field.minimum && value < *field.minimum) || (field.maximum && value > *field.maximum)) {
     return againstRules("must be " + allowedRange(field) + ", got " + number(value));
+  }
+  if (!holds(typeOf(index), value)) {
+    return fail(
+        ErrorCode::invalidArgument,
+        "must fit the model's " + std::string(name(typeOf(index))) + ", got " + number(value));
   }
   row.numbers[index] = value;
   return {};
@@ -285,9 +313,11 @@ Tensors InputPlan::tensorsOf(std::span<const InputRow> rows) const {
     tensors.push_back(Tensor::of(spec.type, std::move(shape)));
   }
   const std::size_t width = fields().size();
-  if (auto* floats = std::get_if<std::vector<float>>(&tensors[0].values); floats != nullptr && target_ == Target::columnsOfOneTensor) {
+  if (auto* floats = std::get_if<std::vector<float>>(&tensors[0].values);
+      floats != nullptr && target_ == Target::columnsOfOneTensor) {
     for (std::size_t r = 0; r < rows.size(); ++r) {
-      for (std::size_t c = 0; c < width; ++c) (*floats)[r * width + c] = static_cast<float>(rows[r].numbers[c]);
+      for (std::size_t c = 0; c < width; ++c)
+        (*floats)[r * width + c] = static_cast<float>(rows[r].numbers[c]);
     }
     return tensors;
   }

@@ -1,5 +1,6 @@
-// How named, checked values become the tensors of one model version. Joins what the model file says of its inputs with
-// what the registrant declared. Knows no wire format: callers hand in numbers and texts field by field.
+// How named, checked values become the tensors of one model version. Joins what the model file says
+// of its inputs with what the registrant declared. Knows no wire format: callers hand in numbers
+// and texts field by field.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -28,7 +29,8 @@ struct InputField {
   bool nullable = false;  // null stands for a missing value
   std::optional<double> minimum;
   std::optional<double> maximum;
-  std::vector<std::string> categories;  // of FieldKind::category: the text's position is the number the model sees
+  std::vector<std::string>
+      categories;  // of FieldKind::category: the text's position is the number the model sees
 };
 
 // What the registrant declared; everything empty: nothing.
@@ -49,23 +51,25 @@ class InputPlan {
  public:
   static constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
 
-  // unprocessable: the declaration does not fit the file (another number of columns, an image for a text input ...); the
-  // message says what the file wants.
+  // unprocessable: the declaration does not fit the file (another number of columns, an image for a
+  // text input ...); the message says what the file wants.
   static Result<InputPlan> make(const Signature& signature, InputDeclaration declaration);
 
-  // fields: a row of named values. image: a picture. tensors: values by the names and shapes of the file alone.
+  // fields: a row of named values. image: a picture. tensors: values by the names and shapes of the
+  // file alone.
   InputForm form() const { return form_; }
   const std::vector<InputField>& fields() const { return declaration_.fields; }
   const ImagePreprocessing& image() const { return *declaration_.image; }
   bool hasTexts() const { return hasTexts_; }
 
-  // The field of that name; `expected` is tried first, so that values in the order of the fields cost no lookup.
+  // The field of that name; `expected` is tried first, so that values in the order of the fields
+  // cost no lookup.
   std::optional<std::size_t> find(std::string_view name, std::size_t expected) const;
 
   InputRow blankRow() const;
-  // Checks a value against the field's rules and puts it into the row. The message has no field name:
-  // "must be a number from 0 to 130, got 200". invalid_argument: of another kind, or beyond the tensor's type.
-  // unprocessable: out of range or an unknown category.
+  // Checks a value against the field's rules and puts it into the row. The message has no field
+  // name: "must be a number from 0 to 130, got 200". invalid_argument: of another kind, or beyond
+  // the tensor's type. unprocessable: out of range or an unknown category.
   Result<void> put(InputRow& row, std::size_t field, double number) const;
   Result<void> put(InputRow& row, std::size_t field, std::string_view text) const;
   // Allowed when the field is nullable (null) or not required (left out).

@@ -34,7 +34,8 @@ InputField aField(std::string name, FieldKind kind = FieldKind::number) {
   return field;
 }
 
-InputField between(std::string name, double minimum, double maximum, FieldKind kind = FieldKind::number) {
+InputField between(std::string name, double minimum, double maximum,
+                   FieldKind kind = FieldKind::number) {
   InputField field = aField(std::move(name), kind);
   field.minimum = minimum;
   field.maximum = maximum;
@@ -129,10 +130,12 @@ TEST(InputPlan, ChecksRangesAndSaysWhatIsAllowed) {
   EXPECT_EQ(error.message, "must be a number from 0 to 130, got 200");
   InputField atLeast = aField("n", FieldKind::integer);
   atLeast.minimum = 1;
-  EXPECT_EQ(problemOf(planOf(aTable(1), {atLeast}), 0.0).message, "must be an integer, at least 1, got 0");
+  EXPECT_EQ(problemOf(planOf(aTable(1), {atLeast}), 0.0).message,
+            "must be an integer, at least 1, got 0");
   InputField atMost = aField("n");
   atMost.maximum = 2.5;
-  EXPECT_EQ(problemOf(planOf(aTable(1), {atMost}), 3.0).message, "must be a number, at most 2.5, got 3");
+  EXPECT_EQ(problemOf(planOf(aTable(1), {atMost}), 3.0).message,
+            "must be a number, at most 2.5, got 3");
 }
 
 TEST(InputPlan, RefusesFractionsOfIntegers) {
@@ -143,17 +146,22 @@ TEST(InputPlan, RefusesFractionsOfIntegers) {
 }
 
 TEST(InputPlan, RefusesNumbersThatTheTensorCannotHold) {
-  EXPECT_THAT(problemOf(planOf(aTable(1, DataType::int64)), 1e300).message, HasSubstr("must fit the model's int64"));
+  EXPECT_THAT(problemOf(planOf(aTable(1, DataType::int64)), 1e300).message,
+              HasSubstr("must fit the model's int64"));
   EXPECT_THAT(problemOf(planOf(aTable(1, DataType::uint8)), 256.0).message, HasSubstr("uint8"));
   EXPECT_THAT(problemOf(planOf(aTable(1, DataType::uint8)), -1.0).message, HasSubstr("uint8"));
-  EXPECT_THAT(problemOf(planOf(aTable(1, DataType::int32)), 2147483648.0).message, HasSubstr("int32"));
+  EXPECT_THAT(problemOf(planOf(aTable(1, DataType::int32)), 2147483648.0).message,
+              HasSubstr("int32"));
   EXPECT_THAT(problemOf(planOf(aTable(1)), 1e39).message, HasSubstr("float32"));
-  EXPECT_THAT(problemOf(planOf(aTable(1, DataType::float64)), HUGE_VAL).message, HasSubstr("float64"));
+  EXPECT_THAT(problemOf(planOf(aTable(1, DataType::float64)), HUGE_VAL).message,
+              HasSubstr("float64"));
 }
 
 TEST(InputPlan, RefusesAFractionForAnIntegerTensorWhateverWasDeclared) {
-  EXPECT_EQ(problemOf(planOf(aTable(1, DataType::int64)), 1.5).message, "must be an integer, got 1.5");
-  EXPECT_EQ(problemOf(planOf(aTable(1, DataType::int64), {aField("n")}), 1.5).message, "must be an integer, got 1.5");
+  EXPECT_EQ(problemOf(planOf(aTable(1, DataType::int64)), 1.5).message,
+            "must be an integer, got 1.5");
+  EXPECT_EQ(problemOf(planOf(aTable(1, DataType::int64), {aField("n")}), 1.5).message,
+            "must be an integer, got 1.5");
 }
 
 TEST(InputPlan, GivesCategoriesTheirPosition) {
@@ -174,8 +182,10 @@ TEST(InputPlan, ListsTenCategoriesAtMost) {
 }
 
 TEST(InputPlan, KeepsNumbersAndTextsApart) {
-  EXPECT_EQ(problemOf(planOf(aTable(1)), std::string_view("old")).message, "must be a number, got a text");
-  EXPECT_EQ(problemOf(planOf(aTable(1), {oneOf("c", {"a"})}), 1.0).message, "must be a text, got a number");
+  EXPECT_EQ(problemOf(planOf(aTable(1)), std::string_view("old")).message,
+            "must be a number, got a text");
+  EXPECT_EQ(problemOf(planOf(aTable(1), {oneOf("c", {"a"})}), 1.0).message,
+            "must be a text, got a number");
 }
 
 TEST(InputPlan, TakesMissingValuesWhereTheFieldSaysSo) {
@@ -201,15 +211,20 @@ TEST(InputPlan, RefusesMissingValuesInTensorsThatHaveNone) {
 }
 
 TEST(InputPlan, RefusesDeclarationsThatDoNotFitTheFile) {
-  EXPECT_THAT(refusal(aTable(2), {{aField("a")}, {}}), HasSubstr("it declares 1 fields, the model takes 2"));
-  EXPECT_THAT(refusal(aTable(2), {{aField("a"), aField("a")}, {}}), HasSubstr("field 'a' stands there twice"));
-  EXPECT_THAT(refusal(aTable(1), {{aField("a", FieldKind::text)}, {}}), HasSubstr("field 'a' must be a number"));
-  EXPECT_THAT(refusal(withInputs({{"x", DataType::text, {-1, 1}}}), {{aField("x")}, {}}), HasSubstr("must be a text"));
+  EXPECT_THAT(refusal(aTable(2), {{aField("a")}, {}}),
+              HasSubstr("it declares 1 fields, the model takes 2"));
+  EXPECT_THAT(refusal(aTable(2), {{aField("a"), aField("a")}, {}}),
+              HasSubstr("field 'a' stands there twice"));
+  EXPECT_THAT(refusal(aTable(1), {{aField("a", FieldKind::text)}, {}}),
+              HasSubstr("field 'a' must be a number"));
+  EXPECT_THAT(refusal(withInputs({{"x", DataType::text, {-1, 1}}}), {{aField("x")}, {}}),
+              HasSubstr("must be a text"));
 }
 
 TEST(InputPlan, RefusesMoreCategoriesThanTheTensorCanCount) {
-  EXPECT_THAT(refusal(aTable(1, DataType::uint8), {{oneOf("c", std::vector<std::string>(300, "x"))}, {}}),
-              HasSubstr("has more categories than the model's uint8 holds"));
+  EXPECT_THAT(
+      refusal(aTable(1, DataType::uint8), {{oneOf("c", std::vector<std::string>(300, "x"))}, {}}),
+      HasSubstr("has more categories than the model's uint8 holds"));
 }
 
 TEST(InputPlan, RefusesAModelWithMoreColumnsThanAreServed) {
@@ -217,22 +232,28 @@ TEST(InputPlan, RefusesAModelWithMoreColumnsThanAreServed) {
 }
 
 TEST(InputPlan, LeavesOtherShapesToTensors) {
-  EXPECT_EQ(planOf(withInputs({{"pixels", DataType::float32, {-1, 3, 8, 8}}})).form(), InputForm::tensors);
-  EXPECT_EQ(planOf(withInputs({{"a", DataType::float32, {-1, 1}}, {"b", DataType::float32, {-1, 4}}})).form(),
+  EXPECT_EQ(planOf(withInputs({{"pixels", DataType::float32, {-1, 3, 8, 8}}})).form(),
             InputForm::tensors);
+  EXPECT_EQ(
+      planOf(withInputs({{"a", DataType::float32, {-1, 1}}, {"b", DataType::float32, {-1, 4}}}))
+          .form(),
+      InputForm::tensors);
 }
 
 // A scalar has no place for a second row.
 TEST(InputPlan, LeavesScalarsToTensors) {
-  EXPECT_EQ(planOf(withInputs({{"a", DataType::float32, {}}, {"b", DataType::float32, {}}})).form(), InputForm::tensors);
+  EXPECT_EQ(planOf(withInputs({{"a", DataType::float32, {}}, {"b", DataType::float32, {}}})).form(),
+            InputForm::tensors);
 }
 
-ImagePreprocessing image(std::uint32_t width, std::uint32_t height, ImageLayout layout = ImageLayout::channelsFirst) {
+ImagePreprocessing image(std::uint32_t width, std::uint32_t height,
+                         ImageLayout layout = ImageLayout::channelsFirst) {
   return {.width = width, .height = height, .layout = layout};
 }
 
 TEST(InputPlan, TakesAPictureInTheModelsLayout) {
-  const auto first = InputPlan::make(withInputs({{"x", DataType::float32, {-1, 3, 2, 4}}}), {{}, image(4, 2)});
+  const auto first =
+      InputPlan::make(withInputs({{"x", DataType::float32, {-1, 3, 2, 4}}}), {{}, image(4, 2)});
   ASSERT_TRUE(first) << first.error().message;
   EXPECT_EQ(first->form(), InputForm::image);
   const Image picture{1, 1, 3, {1, 2, 3}};
@@ -249,8 +270,10 @@ TEST(InputPlan, TakesAPictureInTheModelsLayout) {
 TEST(InputPlan, RefusesAPictureThatTheModelCannotTake) {
   EXPECT_THAT(refusal(withInputs({{"x", DataType::float32, {-1, 3, 2, 4}}}), {{}, image(2, 4)}),
               HasSubstr("the image gives [1, 3, 4, 2], the model takes [any, 3, 2, 4]"));
-  EXPECT_THAT(refusal(withInputs({{"x", DataType::float32, {3, 2, 4}}}), {{}, image(4, 2)}), HasSubstr("[3, 2, 4]"));
-  EXPECT_THAT(refusal(aTable(24, DataType::int64), {{}, image(4, 2)}), HasSubstr("one float32 input"));
+  EXPECT_THAT(refusal(withInputs({{"x", DataType::float32, {3, 2, 4}}}), {{}, image(4, 2)}),
+              HasSubstr("[3, 2, 4]"));
+  EXPECT_THAT(refusal(aTable(24, DataType::int64), {{}, image(4, 2)}),
+              HasSubstr("one float32 input"));
 }
 
 }  // namespace

@@ -152,8 +152,8 @@ class JsonReader final : public DocumentReader {
       value = roundedOutOfRange<Number>(text_.substr(position_, stop - text_.data() - position_));
     }
     position_ = stop - text_.data();
-    if (position_ < text_.size() && !isSpace(text_[position_]) && text_[position_] != ',' && text_[position_] != ']' &&
-        text_[position_] != '}') {
+    if (position_ < text_.size() && !isSpace(text_[position_]) && text_[position_] != ',' &&
+        text_[position_] != ']' && text_[position_] != '}') {
       return broken(fmt::format("{} expected", what));
     }
     return value;
@@ -244,7 +244,8 @@ class JsonReader final : public DocumentReader {
 }  // namespace
 
 std::unique_ptr<DocumentReader> readJson(std::span<const std::byte> file) {
-  return std::make_unique<JsonReader>(std::string_view(reinterpret_cast<const char*>(file.data()), file.size()));
+  return std::make_unique<JsonReader>(
+      std::string_view(reinterpret_cast<const char*>(file.data()), file.size()));
 }
 
 }  // namespace corbel::inference

@@ -16,7 +16,9 @@ constexpr int kCategorical = 1;
 constexpr int kDefaultLeft = 2;
 enum MissingType { kNone = 0, kZero = 1, kNaN = 2 };
 
-std::unexpected<Error> unprocessable(std::string message) { return fail(ErrorCode::unprocessable, std::move(message)); }
+std::unexpected<Error> unprocessable(std::string message) {
+  return fail(ErrorCode::unprocessable, std::move(message));
+}
 
 struct Objective {
   std::string_view name;
@@ -73,7 +75,8 @@ Result<void> numbers(std::string_view key, std::string_view text, std::vector<Nu
 template <class Number>
 Result<void> number(std::string_view key, std::string_view text, Number& target) {
   const auto value = parseNumber<Number>(trim(text));
-  if (!value) return unprocessable(fmt::format("{}: \"{}\" is not a number in range", key, excerpt(text)));
+  if (!value)
+    return unprocessable(fmt::format("{}: \"{}\" is not a number in range", key, excerpt(text)));
   target = *value;
   return {};
 }
@@ -102,7 +105,8 @@ class TreeReader {
   Result<void> checkLengths() const {
     if (columns_.linear) return unprocessable("has linear models in its leaves: not supported");
     if (columns_.leaves < 1) return unprocessable("num_leaves must be 1 or more");
-    const auto check = [](std::string_view name, std::size_t size, std::size_t expected) -> Result<void> {
+    const auto check = [](std::string_view name, std::size_t size,
+                          std::size_t expected) -> Result<void> {
       if (size == expected) return {};
       return unprocessable(fmt::format("{} has {} values, expected {}", name, size, expected));
     };
@@ -117,7 +121,8 @@ class TreeReader {
       CORBEL_CHECK(check("decision_type", columns_.decisionType.size(), leaves - 1));
     }
     if (columns_.categorySplits == 0) return {};
-    return check("cat_boundaries", columns_.categoryBoundaries.size(), std::size_t(columns_.categorySplits) + 1);
+    return check("cat_boundaries", columns_.categoryBoundaries.size(),
+                 std::size_t(columns_.categorySplits) + 1);
   }
 
   static float cover(const std::vector<double>& counts, std::int32_t i) {
@@ -136,8 +141,9 @@ class TreeReader {
   Result<std::int32_t> child(std::int32_t parent, std::string_view side, std::int32_t index) const {
     if (index >= 0 && index < splits_) return index;
     if (index < 0 && ~index < columns_.leaves) return splits_ + ~index;
-    return unprocessable(fmt::format("node {}: {} child {} is outside the tree ({} splits, {} leaves)", parent, side,
-                                     index, splits_, columns_.leaves));
+    return unprocessable(
+        fmt::format("node {}: {} child {} is outside the tree ({} splits, {} leaves)", parent, side,
+                    index, splits_, columns_.leaves));
   }
 
   Result<Node> split(std::int32_t i) {
@@ -175,15 +181,15 @@ class TreeReader {
   Result<void> categories(std::int32_t i, Node& node) {
     const double number = node.threshold;
     if (!(number >= 0 && number < columns_.categorySplits)) {
-      return unprocessable(
-          fmt::format("node {}: category split {} is not one of the {}", i, number, columns_.categorySplits));
+      return unprocessable(fmt::format("node {}: category split {} is not one of the {}", i, number,
+                                       columns_.categorySplits));
     }
     const auto index = static_cast<std::size_t>(number);
     const std::int64_t begin = columns_.categoryBoundaries[index];
     const std::int64_t end = columns_.categoryBoundaries[index + 1];
     if (begin < 0 || end < begin || end > std::int64_t(columns_.categoryThreshold.size())) {
-      return unprocessable(fmt::format("node {}: categories {} to {} are outside the {} words", i, begin, end,
-                                       columns_.categoryThreshold.size()));
+      return unprocessable(fmt::format("node {}: categories {} to {} are outside the {} words", i,
+                                       begin, end, columns_.categoryThreshold.size()));
     }
     CORBEL_CHECK(allowance_.claim(std::size_t(end - begin), 4, "the category sets"));
     node.split = Split::category;
@@ -205,7 +211,8 @@ class FileReader {
   explicit FileReader(std::string_view text) : rest_(text), allowance_(text.size()) {}
 
   Result<TabularModel> run() {
-    if (trim(line()) != "tree") return unprocessable("line 1: \"tree\" expected: no LightGBM model");
+    if (trim(line()) != "tree")
+      return unprocessable("line 1: \"tree\" expected: no LightGBM model");
     CORBEL_CHECK(header());
     CORBEL_CHECK(trees());
     CORBEL_CHECK(applyObjective());
@@ -234,7 +241,8 @@ class FileReader {
       CORBEL_CHECK(headerLine(key, value));
     }
     if (outputs_ < 1 || outputs_ > kMaxOutputs) {
-      return unprocessable(fmt::format("num_tree_per_iteration: must be from 1 to {}, got {}", kMaxOutputs, outputs_));
+      return unprocessable(fmt::format("num_tree_per_iteration: must be from 1 to {}, got {}",
+                                       kMaxOutputs, outputs_));
     }
     return {};
   }
@@ -247,7 +255,8 @@ class FileReader {
       std::uint32_t last = 0;
       CORBEL_CHECK(number(key, value, last));
       if (last >= kMaxFeatures) {
-        return unprocessable(fmt::format("max_feature_idx: must be below {}, got {}", kMaxFeatures, last));
+        return unprocessable(
+            fmt::format("max_feature_idx: must be below {}, got {}", kMaxFeatures, last));
       }
       forest_.features = last + 1;
     }
@@ -271,7 +280,8 @@ class FileReader {
       forest_.trees.push_back(std::move(*read));
     }
     if (rest_.starts_with("end of trees")) return {};
-    return unprocessable(fmt::format("line {}: \"Tree=\" or \"end of trees\" expected", lineNumber_ + 1));
+    return unprocessable(
+        fmt::format("line {}: \"Tree=\" or \"end of trees\" expected", lineNumber_ + 1));
   }
 
   Result<Tree> tree() {

@@ -172,7 +172,8 @@ TEST(LightgbmReader, RefusesLinearLeaves) {
 }
 
 TEST(LightgbmReader, RefusesAnUnknownObjectiveByName) {
-  EXPECT_EQ(errorOf(replaced(aModel(), "=regression", "=magic")), "objective: \"magic\" is not known");
+  EXPECT_EQ(errorOf(replaced(aModel(), "=regression", "=magic")),
+            "objective: \"magic\" is not known");
 }
 
 TEST(LightgbmReader, RefusesEveryTruncation) {

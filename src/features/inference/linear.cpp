@@ -13,12 +13,13 @@ Result<void> validate(const LinearModel& model) {
   }
   const std::size_t expected = std::size_t{model.outputs} * model.features;
   if (model.coefficients.size() != expected) {
-    return fail(ErrorCode::unprocessable, fmt::format("the model has {} coefficients for {} outputs of {} features",
-                                                      model.coefficients.size(), model.outputs, model.features));
+    return fail(ErrorCode::unprocessable,
+                fmt::format("the model has {} coefficients for {} outputs of {} features",
+                            model.coefficients.size(), model.outputs, model.features));
   }
   if (model.intercepts.size() != model.outputs) {
-    return fail(ErrorCode::unprocessable,
-                fmt::format("the model has {} intercepts for {} outputs", model.intercepts.size(), model.outputs));
+    return fail(ErrorCode::unprocessable, fmt::format("the model has {} intercepts for {} outputs",
+                                                      model.intercepts.size(), model.outputs));
   }
   return {};
 }

@@ -20,7 +20,8 @@ constexpr double kZeroThreshold = static_cast<double>(1e-35F);
 // XGBoost refuses a negative category before it truncates, LightGBM after: -0.5 is category 0 only
 // there.
 template <class T>
-constexpr T kBelowFirstCategory = std::is_same_v<T, double> ? T{-1} : -std::numeric_limits<T>::denorm_min();
+constexpr T kBelowFirstCategory =
+    std::is_same_v<T, double> ? T{-1} : -std::numeric_limits<T>::denorm_min();
 
 template <class T>
 bool contains(const CategorySet& set, T x) {
@@ -90,10 +91,12 @@ class ColumnTable {
   explicit ColumnTable(const std::vector<CategorySet>& sets) : sets_(sets) {}
 
   std::uint32_t indexOf(Column<T> column, LoweredForest<T>& forest) {
-    if (column.kind == Column<T>::Kind::category) column.set = setIndex(sets_[column.set], forest.sets);
-    const auto key =
-        std::tuple(column.kind, column.feature, column.missingRight, column.zeroIsMissing, column.set, column.operand);
-    const auto [entry, isNew] = columnIndex_.try_emplace(key, static_cast<std::uint32_t>(forest.columns.size()));
+    if (column.kind == Column<T>::Kind::category)
+      column.set = setIndex(sets_[column.set], forest.sets);
+    const auto key = std::tuple(column.kind, column.feature, column.missingRight,
+                                column.zeroIsMissing, column.set, column.operand);
+    const auto [entry, isNew] =
+        columnIndex_.try_emplace(key, static_cast<std::uint32_t>(forest.columns.size()));
     if (isNew) forest.columns.push_back(column);
     return entry->second;
   }
@@ -107,7 +110,8 @@ class ColumnTable {
 
   const std::vector<CategorySet>& sets_;
   std::map<CategorySet, std::uint32_t> setIndex_;
-  std::map<std::tuple<typename Column<T>::Kind, std::uint32_t, bool, bool, std::uint32_t, T>, std::uint32_t>
+  std::map<std::tuple<typename Column<T>::Kind, std::uint32_t, bool, bool, std::uint32_t, T>,
+           std::uint32_t>
       columnIndex_;
 };
 
@@ -128,16 +132,19 @@ int depthOf(const std::vector<LoweredNode<T>>& nodes) {
 }
 
 template <class T>
-std::uint32_t addLeaf(const Forest& forest, const Tree& tree, const Node& leaf, LoweredForest<T>& lowered) {
+std::uint32_t addLeaf(const Forest& forest, const Tree& tree, const Node& leaf,
+                      LoweredForest<T>& lowered) {
   const auto first = static_cast<std::uint32_t>(lowered.leafValues.size());
   for (std::size_t i = 0; i < lowered.leafStride(); ++i) {
-    lowered.leafValues.push_back(static_cast<T>(forest.leafValues[leaf.value + i]) * static_cast<T>(tree.weight));
+    lowered.leafValues.push_back(static_cast<T>(forest.leafValues[leaf.value + i]) *
+                                 static_cast<T>(tree.weight));
   }
   return first;
 }
 
 template <class T>
-LoweredTree<T> lowerTree(const Forest& forest, std::size_t index, ColumnTable<T>& columns, LoweredForest<T>& lowered) {
+LoweredTree<T> lowerTree(const Forest& forest, std::size_t index, ColumnTable<T>& columns,
+                         LoweredForest<T>& lowered) {
   const Tree& tree = forest.trees[index];
   LoweredTree<T> result;
   result.output = forest.vectorLeaves ? 0 : tree.output;

@@ -7,8 +7,9 @@
 #include "kernels.h"
 #include "leaf_index.h"
 
-#pragma clang attribute push(                                                                            \
-    __attribute__((target("avx2,bmi,bmi2,popcnt,lzcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi"))), \
+#pragma clang attribute push(                                                                 \
+    __attribute__((                                                                           \
+        target("avx2,bmi,bmi2,popcnt,lzcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi"))), \
     apply_to = function)
 
 #include "avx512.h"
@@ -18,18 +19,18 @@
 namespace corbel::inference {
 
 template <class T>
-void addMasksAvx512(const MaskForest<T>& forest, const ByteColumns<T>& columns, const T* rows, std::size_t rowCount,
-                    std::size_t stride, T* sums) {
+void addMasksAvx512(const MaskForest<T>& forest, const ByteColumns<T>& columns, const T* rows,
+                    std::size_t rowCount, std::size_t stride, T* sums) {
   if (columns.slots() > 64)
     addMasks<Registers512<true>>(forest, columns, rows, rowCount, stride, sums);
   else
     addMasks<Registers512<false>>(forest, columns, rows, rowCount, stride, sums);
 }
 
-template void addMasksAvx512(const MaskForest<float>&, const ByteColumns<float>&, const float*, std::size_t,
-                             std::size_t, float*);
-template void addMasksAvx512(const MaskForest<double>&, const ByteColumns<double>&, const double*, std::size_t,
-                             std::size_t, double*);
+template void addMasksAvx512(const MaskForest<float>&, const ByteColumns<float>&, const float*,
+                             std::size_t, std::size_t, float*);
+template void addMasksAvx512(const MaskForest<double>&, const ByteColumns<double>&, const double*,
+                             std::size_t, std::size_t, double*);
 
 }  // namespace corbel::inference
 

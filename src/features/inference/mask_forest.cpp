@@ -44,7 +44,8 @@ class TreePlacer {
 
   ByteTest test(std::int32_t node) const {
     constexpr ByteTest kAlwaysLeft{0, 255};
-    return nodes_[static_cast<std::size_t>(node)].isLeaf() ? kAlwaysLeft : tests_[static_cast<std::size_t>(node)];
+    return nodes_[static_cast<std::size_t>(node)].isLeaf() ? kAlwaysLeft
+                                                           : tests_[static_cast<std::size_t>(node)];
   }
 
   T leaf(std::int32_t node) const {
@@ -75,7 +76,8 @@ MaskTop makeTop(const TreePlacer<T>& tree) {
 }
 
 template <class T>
-void appendBottom(const TreePlacer<T>& tree, std::int32_t root, std::uint32_t depth, std::vector<std::uint8_t>& bytes) {
+void appendBottom(const TreePlacer<T>& tree, std::int32_t root, std::uint32_t depth,
+                  std::vector<std::uint8_t>& bytes) {
   const std::size_t first = bytes.size();
   bytes.resize(first + MaskForest<T>::bottomBytes(depth));
   for (std::uint32_t level = 0; level < depth; ++level) {
@@ -97,18 +99,21 @@ void appendBottom(const TreePlacer<T>& tree, std::int32_t root, std::uint32_t de
 }  // namespace
 
 template <class T>
-std::optional<MaskForest<T>> MaskForest<T>::build(const LoweredForest<T>& forest, const ByteForest<T>& bytes) {
+std::optional<MaskForest<T>> MaskForest<T>::build(const LoweredForest<T>& forest,
+                                                  const ByteForest<T>& bytes) {
   const auto tooDeep = [](const LoweredTree<T>& tree) { return tree.depth > kDepthMax; };
-  if (bytes.columns.slots() > kSlotsMax || std::ranges::any_of(forest.trees, tooDeep)) return std::nullopt;
+  if (bytes.columns.slots() > kSlotsMax || std::ranges::any_of(forest.trees, tooDeep))
+    return std::nullopt;
   MaskForest mask;
   mask.outputs = forest.outputs;
   if (forest.vectorLeaves) mask.vectorLeaves = forest.leafValues;
   for (std::size_t i = 0; i < forest.trees.size(); ++i) {
     const TreePlacer<T> tree(forest, i, bytes.tests[i]);
     mask.tops.push_back(makeTop<T>(tree));
-    const auto bottomDepth = static_cast<std::uint32_t>(std::max(forest.trees[i].depth - kTopDepth, 0));
-    mask.roots.push_back(
-        {forest.trees[i].output, bottomDepth, bottomDepth == 0 ? mask.leaves.size() : mask.bottoms.size()});
+    const auto bottomDepth =
+        static_cast<std::uint32_t>(std::max(forest.trees[i].depth - kTopDepth, 0));
+    mask.roots.push_back({forest.trees[i].output, bottomDepth,
+                          bottomDepth == 0 ? mask.leaves.size() : mask.bottoms.size()});
     for (const std::int32_t exit : tree.exits(0, kTopDepth)) {
       if (bottomDepth == 0)
         mask.leaves.push_back(tree.leaf(exit));

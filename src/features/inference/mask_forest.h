@@ -33,12 +33,15 @@ class MaskForest {
   };
 
   // Nothing when a tree is too deep.
-  static std::optional<MaskForest> build(const LoweredForest<T>& forest, const ByteForest<T>& bytes);
+  static std::optional<MaskForest> build(const LoweredForest<T>& forest,
+                                         const ByteForest<T>& bytes);
 
   // Bytes of a bottom: its tests in heap order from place 1 on (slot and rank, two bytes), then its
   // leaves.
   static constexpr std::size_t testsBytes(std::uint32_t depth) { return (std::size_t{2} << depth); }
-  static constexpr std::size_t bottomBytes(std::uint32_t depth) { return testsBytes(depth) + (sizeof(T) << depth); }
+  static constexpr std::size_t bottomBytes(std::uint32_t depth) {
+    return testsBytes(depth) + (sizeof(T) << depth);
+  }
 
   std::size_t memoryBytes() const;
 

@@ -13,7 +13,8 @@
 namespace corbel::inference {
 namespace {
 
-constexpr std::size_t kRowBytes = 192;  // 128 slots and the one that nobody reads, in whole registers
+constexpr std::size_t kRowBytes =
+    192;  // 128 slots and the one that nobody reads, in whole registers
 constexpr std::size_t kBlockRows = 64;
 
 template <class Registers>
@@ -25,21 +26,24 @@ template <class Registers>
 }
 
 template <class T>
-[[gnu::always_inline]] inline T bottomLeaf(const std::uint8_t* bottom, std::uint32_t depth, const std::uint8_t* row) {
+[[gnu::always_inline]] inline T bottomLeaf(const std::uint8_t* bottom, std::uint32_t depth,
+                                           const std::uint8_t* row) {
   std::size_t place = 1;
   for (std::uint32_t level = 0; level < depth; ++level) {
     const std::uint8_t* const test = bottom + 2 * place;
     place = 2 * place + (row[test[0]] > test[1] ? 1 : 0);
   }
   T leaf;
-  std::memcpy(&leaf, bottom + MaskForest<T>::testsBytes(depth) + sizeof(T) * (place - (std::size_t{1} << depth)),
-              sizeof(T));
+  std::memcpy(
+      &leaf,
+      bottom + MaskForest<T>::testsBytes(depth) + sizeof(T) * (place - (std::size_t{1} << depth)),
+      sizeof(T));
   return leaf;
 }
 
 template <class Registers, class T>
-[[gnu::always_inline]] inline T leafOf(const MaskForest<T>& forest, std::size_t tree, const Registers& registers,
-                                       const std::uint8_t* row) {
+[[gnu::always_inline]] inline T leafOf(const MaskForest<T>& forest, std::size_t tree,
+                                       const Registers& registers, const std::uint8_t* row) {
   using Root = typename MaskForest<T>::Root;
   const Root& root = forest.roots.data()[tree];
   const std::size_t exit = topExit(forest.tops.data()[tree], registers);
@@ -49,7 +53,8 @@ template <class Registers, class T>
 }
 
 template <class T>
-[[gnu::always_inline]] inline void addLeaf(const MaskForest<T>& forest, std::size_t tree, T leaf, T* sums) {
+[[gnu::always_inline]] inline void addLeaf(const MaskForest<T>& forest, std::size_t tree, T leaf,
+                                           T* sums) {
   if (forest.vectorLeaves.empty()) {
     sums[forest.roots.data()[tree].output] += leaf;
     return;
@@ -75,7 +80,8 @@ void addToRow(const MaskForest<T>& forest, const std::uint8_t* row, T* sums) {
 }
 
 template <class Registers, class T>
-void addToRows(const MaskForest<T>& forest, const std::uint8_t* rows, std::size_t rowCount, T* sums) {
+void addToRows(const MaskForest<T>& forest, const std::uint8_t* rows, std::size_t rowCount,
+               T* sums) {
   for (std::size_t tree = 0; tree < forest.tops.size(); ++tree) {
     for (std::size_t i = 0; i < rowCount; ++i) {
       const std::uint8_t* const row = rows + i * kRowBytes;
@@ -86,8 +92,8 @@ void addToRows(const MaskForest<T>& forest, const std::uint8_t* rows, std::size_
 }
 
 template <class Registers, class T>
-void addMasks(const MaskForest<T>& forest, const ByteColumns<T>& columns, const T* rows, std::size_t rowCount,
-              std::size_t stride, T* sums) {
+void addMasks(const MaskForest<T>& forest, const ByteColumns<T>& columns, const T* rows,
+              std::size_t rowCount, std::size_t stride, T* sums) {
   alignas(64) std::uint8_t bytes[kBlockRows * kRowBytes];
   for (std::size_t first = 0; first < rowCount; first += kBlockRows) {
     const std::size_t count = std::min(kBlockRows, rowCount - first);

@@ -24,23 +24,28 @@ struct Signature {
   ModelTask task = ModelTask::other;
   std::vector<TensorSpec> inputs;
   std::vector<TensorSpec> outputs;
-  std::vector<std::string> featureNames;  // one a column of a single-input tabular model; empty: the file names none
-  std::vector<std::string> classLabels;   // in the order of the probabilities; empty: not a classifier
-  // Of a classifier: the output that holds a probability a class and row, and the one that holds the label; -1: none.
+  std::vector<std::string>
+      featureNames;  // one a column of a single-input tabular model; empty: the file names none
+  std::vector<std::string>
+      classLabels;  // in the order of the probabilities; empty: not a classifier
+  // Of a classifier: the output that holds a probability a class and row, and the one that holds
+  // the label; -1: none.
   int probabilities = -1;
   int labels = -1;
   bool acceptsMissing = false;  // NaN has a meaning to the model
 };
 
-// Contributions of the columns to each output, in the model's margin space: they add up to the margin with `base`.
+// Contributions of the columns to each output, in the model's margin space: they add up to the
+// margin with `base`.
 struct Explanation {
-  std::string_view method;            // "treeshap", "linear" (both exact) or "sampling"
+  std::string_view method;  // "treeshap", "linear" (both exact) or "sampling"
   std::size_t columns = 0;
   std::vector<double> contributions;  // [outputs x columns]
   std::vector<double> base;           // [outputs]
 };
 
-// One loaded model version. Thread-safe: any number of run() at once. Its memory is given back when the last handle goes.
+// One loaded model version. Thread-safe: any number of run() at once. Its memory is given back when
+// the last handle goes.
 class Model {
  public:
   virtual ~Model() = default;
@@ -48,12 +53,13 @@ class Model {
   virtual const Signature& signature() const = 0;
 
   // Outputs for `inputs`, row for row, in the order of signature().outputs.
-  // invalid_argument: a tensor is missing, extra, or has the wrong type or shape (the message names it).
-  // deadline_exceeded: the work was stopped. internal: the engine failed; the model stays usable.
+  // invalid_argument: a tensor is missing, extra, or has the wrong type or shape (the message names
+  // it). deadline_exceeded: the work was stopped. internal: the engine failed; the model stays
+  // usable.
   virtual Result<Tensors> run(const Tensors& inputs, Deadline deadline) const = 0;
 
-  // Why the first row of `inputs` got its result. unprocessable: the model cannot tell (no engine method, or its file
-  // lacks the training weights that an exact answer needs).
+  // Why the first row of `inputs` got its result. unprocessable: the model cannot tell (no engine
+  // method, or its file lacks the training weights that an exact answer needs).
   virtual Result<Explanation> explain(const Tensors& inputs, Deadline deadline) const = 0;
 
   virtual std::size_t memoryBytes() const = 0;
@@ -72,6 +78,7 @@ struct LoadOptions {
 
 // Loads the file's bytes. The engine is chosen by content, never by name.
 // unprocessable: no engine can read it; the message says what is wrong and where.
-Result<std::shared_ptr<const Model>> load(std::span<const std::byte> file, const LoadOptions& options);
+Result<std::shared_ptr<const Model>> load(std::span<const std::byte> file,
+                                          const LoadOptions& options);
 
 }  // namespace corbel::inference

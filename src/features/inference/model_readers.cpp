@@ -38,12 +38,14 @@ Result<TabularModel> readTabularModel(std::span<const std::byte> file) {
     case FileFormat::onnx:
       break;
     case FileFormat::unknown:
-      return fail(ErrorCode::unprocessable,
-                  "the file is no XGBoost model (JSON or UBJSON), LightGBM model (text) or ONNX model");
+      return fail(
+          ErrorCode::unprocessable,
+          "the file is no XGBoost model (JSON or UBJSON), LightGBM model (text) or ONNX model");
   }
   CORBEL_TRY(OnnxReading reading, readOnnx(file));
   if (reading.model) return std::move(*reading.model);
-  return fail(ErrorCode::unprocessable, fmt::format("the ONNX graph is no tabular pipeline: {}", reading.otherwise));
+  return fail(ErrorCode::unprocessable,
+              fmt::format("the ONNX graph is no tabular pipeline: {}", reading.otherwise));
 }
 
 }  // namespace corbel::inference

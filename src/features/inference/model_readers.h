@@ -33,8 +33,9 @@ Result<TabularModel> readLightgbm(std::span<const std::byte> file);
 // models of ONNX-ML behind scalers, imputers, normalizers and casts, with the nodes that pick
 // labels. The result equals ONNX Runtime's.
 struct OnnxReading {
-  std::optional<TabularModel> model;  // nothing: valid as far as read, but another engine has to run it
-  std::string otherwise;              // why, naming the operator
+  std::optional<TabularModel>
+      model;              // nothing: valid as far as read, but another engine has to run it
+  std::string otherwise;  // why, naming the operator
 };
 Result<OnnxReading> readOnnx(std::span<const std::byte> file);
 

@@ -29,7 +29,8 @@ TEST(TabularModelReader, TellsFormatsApartByContent) {
 
 TEST(TabularModelReader, NamesTheFormatsWhenItKnowsNone) {
   for (const char* content : {"", "binf", "\x80\x04\x95", "PK\x03\x04", "GGUF", "treetop"}) {
-    EXPECT_EQ(errorOf(content), "the file is no XGBoost model (JSON or UBJSON), LightGBM model (text) or ONNX model");
+    EXPECT_EQ(errorOf(content),
+              "the file is no XGBoost model (JSON or UBJSON), LightGBM model (text) or ONNX model");
   }
 }
 
@@ -39,8 +40,10 @@ TEST(TabularModelReader, SaysWhichOperatorNeedsAnotherEngine) {
 }
 
 TEST(TabularModelReader, QuotesHostileTextAsPrintableAscii) {
-  const std::string message = errorOf(model(input("X", 2) + output("y") + node("\xFF\nConv", {"X"}, {"y"}, "", "")));
-  EXPECT_EQ(message, "the ONNX graph is no tabular pipeline: ??Conv: no operator of a tabular pipeline");
+  const std::string message =
+      errorOf(model(input("X", 2) + output("y") + node("\xFF\nConv", {"X"}, {"y"}, "", "")));
+  EXPECT_EQ(message,
+            "the ONNX graph is no tabular pipeline: ??Conv: no operator of a tabular pipeline");
 }
 
 }  // namespace

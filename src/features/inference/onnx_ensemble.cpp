@@ -14,15 +14,20 @@ namespace {
 
 using TreeNode = inference::Node;
 
-std::unexpected<Error> unprocessable(std::string message) { return fail(ErrorCode::unprocessable, std::move(message)); }
+std::unexpected<Error> unprocessable(std::string message) {
+  return fail(ErrorCode::unprocessable, std::move(message));
+}
 
 constexpr std::pair<std::string_view, Split> kModes[] = {
-    {"BRANCH_LEQ", Split::lessOrEqual}, {"BRANCH_LT", Split::less},  {"BRANCH_GTE", Split::greaterOrEqual},
-    {"BRANCH_GT", Split::greater},      {"BRANCH_EQ", Split::equal}, {"BRANCH_NEQ", Split::notEqual},
+    {"BRANCH_LEQ", Split::lessOrEqual},    {"BRANCH_LT", Split::less},
+    {"BRANCH_GTE", Split::greaterOrEqual}, {"BRANCH_GT", Split::greater},
+    {"BRANCH_EQ", Split::equal},           {"BRANCH_NEQ", Split::notEqual},
 };
 
 // NaN differs from every threshold, so it passes "not equal" by itself.
-bool missingGoesLeft(Split split, bool tracksTrue) { return tracksTrue || split == Split::notEqual; }
+bool missingGoesLeft(Split split, bool tracksTrue) {
+  return tracksTrue || split == Split::notEqual;
+}
 
 class AttributeReader {
  public:
@@ -49,10 +54,11 @@ class AttributeReader {
     CORBEL_TRY(values_, node_.floatsOrTensor("nodes_values"));
     CORBEL_TRY(missingTrue_, node_.integers("nodes_missing_value_tracks_true"));
     const std::size_t count = treeIds_.size();
-    for (const std::size_t size :
-         {nodeIds_.size(), features_.size(), trueIds_.size(), falseIds_.size(), modes_.size(), values_.size()}) {
+    for (const std::size_t size : {nodeIds_.size(), features_.size(), trueIds_.size(),
+                                   falseIds_.size(), modes_.size(), values_.size()}) {
       if (size != count) {
-        return unprocessable(fmt::format("nodes_ attributes differ in length: {} and {} values", count, size));
+        return unprocessable(
+            fmt::format("nodes_ attributes differ in length: {} and {} values", count, size));
       }
     }
     if (count > std::size_t{std::numeric_limits<std::int32_t>::max()}) {
@@ -71,7 +77,8 @@ class AttributeReader {
     }
     begins_.push_back(treeIds_.size());
     std::ranges::sort(numberOfId_);
-    const auto twice = std::ranges::adjacent_find(numberOfId_, {}, &std::pair<std::int64_t, std::size_t>::first);
+    const auto twice =
+        std::ranges::adjacent_find(numberOfId_, {}, &std::pair<std::int64_t, std::size_t>::first);
     if (twice != numberOfId_.end()) {
       return unprocessable(fmt::format("the nodes of tree {} are not together", twice->first));
     }
@@ -79,13 +86,16 @@ class AttributeReader {
   }
 
   Result<void> indexNodes() {
-    for (std::size_t i = 0; i < nodeIds_.size(); ++i) order_.push_back(static_cast<std::uint32_t>(i));
+    for (std::size_t i = 0; i < nodeIds_.size(); ++i)
+      order_.push_back(static_cast<std::uint32_t>(i));
     for (std::size_t tree = 0; tree + 1 < begins_.size(); ++tree) {
-      const auto nodes = std::span(order_).subspan(begins_[tree], begins_[tree + 1] - begins_[tree]);
+      const auto nodes =
+          std::span(order_).subspan(begins_[tree], begins_[tree + 1] - begins_[tree]);
       const auto id = [this](std::uint32_t i) { return nodeIds_[i]; };
       if (!std::ranges::is_sorted(nodes, {}, id)) std::ranges::sort(nodes, {}, id);
       if (const auto twice = std::ranges::adjacent_find(nodes, {}, id); twice != nodes.end()) {
-        return unprocessable(fmt::format("tree {}, node {}: is there twice", tree, nodeIds_[*twice]));
+        return unprocessable(
+            fmt::format("tree {}, node {}: is there twice", tree, nodeIds_[*twice]));
       }
     }
     return {};
@@ -94,7 +104,8 @@ class AttributeReader {
   // Position of a node in the columns.
   std::optional<std::size_t> find(std::size_t tree, std::int64_t nodeId) const {
     const auto nodes = std::span(order_).subspan(begins_[tree], begins_[tree + 1] - begins_[tree]);
-    const auto found = std::ranges::lower_bound(nodes, nodeId, {}, [this](std::uint32_t i) { return nodeIds_[i]; });
+    const auto found = std::ranges::lower_bound(nodes, nodeId, {},
+                                                [this](std::uint32_t i) { return nodeIds_[i]; });
     if (found == nodes.end() || nodeIds_[*found] != nodeId) return std::nullopt;
     return *found;
   }
@@ -104,16 +115,18 @@ class AttributeReader {
     CORBEL_TRY(const auto nodeIds, node_.integers(prefix + "_nodeids"));
     CORBEL_TRY(const auto targets, node_.integers(prefix + "_ids"));
     CORBEL_TRY(const auto values, node_.floatsOrTensor(prefix + "_weights"));
-    if (nodeIds.size() != treeIds.size() || targets.size() != treeIds.size() || values.size() != treeIds.size()) {
+    if (nodeIds.size() != treeIds.size() || targets.size() != treeIds.size() ||
+        values.size() != treeIds.size()) {
       return unprocessable(fmt::format("{}_ attributes differ in length", prefix));
     }
     for (std::size_t i = 0; i < treeIds.size(); ++i) {
-      const auto tree =
-          std::ranges::lower_bound(numberOfId_, treeIds[i], {}, &std::pair<std::int64_t, std::size_t>::first);
+      const auto tree = std::ranges::lower_bound(numberOfId_, treeIds[i], {},
+                                                 &std::pair<std::int64_t, std::size_t>::first);
       const bool known = tree != numberOfId_.end() && tree->first == treeIds[i];
       const auto node = known ? find(tree->second, nodeIds[i]) : std::nullopt;
       if (!node) {
-        return unprocessable(fmt::format("{}_weights {}: tree {} has no node {}", prefix, i, treeIds[i], nodeIds[i]));
+        return unprocessable(fmt::format("{}_weights {}: tree {} has no node {}", prefix, i,
+                                         treeIds[i], nodeIds[i]));
       }
       ensemble_.weights.push_back({*node, targets[i], values[i]});
     }
@@ -146,10 +159,12 @@ class AttributeReader {
       node.value = static_cast<std::uint32_t>(i);
       return node;
     }
-    const auto* const mode = std::ranges::find(kModes, modes_[i], &std::pair<std::string_view, Split>::first);
+    const auto* const mode =
+        std::ranges::find(kModes, modes_[i], &std::pair<std::string_view, Split>::first);
     if (mode == std::end(kModes)) {
       if (modes_[i] == "BRANCH_MEMBER") return notTabular("BRANCH_MEMBER");
-      return unprocessable(fmt::format("node {}: mode \"{}\" is not known", nodeIds_[i], excerpt(modes_[i])));
+      return unprocessable(
+          fmt::format("node {}: mode \"{}\" is not known", nodeIds_[i], excerpt(modes_[i])));
     }
     node.split = mode->second;
     node.threshold = values_[i];
@@ -165,13 +180,15 @@ class AttributeReader {
     if (features_[i] >= 0 && features_[i] < std::int64_t{kMaxFeatures}) {
       return static_cast<std::int32_t>(features_[i]);
     }
-    return unprocessable(
-        fmt::format("node {}: feature {} is not from 0 to {}", nodeIds_[i], features_[i], kMaxFeatures - 1));
+    return unprocessable(fmt::format("node {}: feature {} is not from 0 to {}", nodeIds_[i],
+                                     features_[i], kMaxFeatures - 1));
   }
 
-  Result<std::int32_t> child(std::size_t tree, std::size_t parent, std::string_view side, std::int64_t id) const {
+  Result<std::int32_t> child(std::size_t tree, std::size_t parent, std::string_view side,
+                             std::int64_t id) const {
     if (const auto found = find(tree, id)) return static_cast<std::int32_t>(*found - begins_[tree]);
-    return unprocessable(fmt::format("node {}: {} child {} is outside the tree ({} nodes)", nodeIds_[parent], side, id,
+    return unprocessable(fmt::format("node {}: {} child {} is outside the tree ({} nodes)",
+                                     nodeIds_[parent], side, id,
                                      begins_[tree + 1] - begins_[tree]));
   }
 
@@ -221,11 +238,11 @@ class TensorReader {
     CORBEL_TRY(leafWeights_, weights.reals());
     CORBEL_TRY(const Tensor modes, node_.tensor("nodes_modes"));
     CORBEL_TRY(modes_, modes.integers());
-    for (const std::size_t size :
-         {trueIds_.size(), falseIds_.size(), trueLeafs_.size(), falseLeafs_.size(), values_.size(), modes_.size()}) {
+    for (const std::size_t size : {trueIds_.size(), falseIds_.size(), trueLeafs_.size(),
+                                   falseLeafs_.size(), values_.size(), modes_.size()}) {
       if (size != features_.size()) {
-        return unprocessable(
-            fmt::format("nodes_ attributes differ in length: {} and {} values", features_.size(), size));
+        return unprocessable(fmt::format("nodes_ attributes differ in length: {} and {} values",
+                                         features_.size(), size));
       }
     }
     if (leafTargets_.size() != leafWeights_.size()) {
@@ -249,10 +266,12 @@ class TensorReader {
 
   Result<void> reach(std::int64_t parent, std::int64_t child) {
     if (child < 0 || std::size_t(child) >= reached_.size()) {
-      return unprocessable(fmt::format("node {}: child {} is outside the {} nodes", parent, child, reached_.size()));
+      return unprocessable(
+          fmt::format("node {}: child {} is outside the {} nodes", parent, child, reached_.size()));
     }
     if (reached_[child]) {
-      return unprocessable(fmt::format("node {}: child {} has another parent or is its own ancestor", parent, child));
+      return unprocessable(fmt::format(
+          "node {}: child {} has another parent or is its own ancestor", parent, child));
     }
     reached_[child] = true;
     return {};
@@ -268,8 +287,8 @@ class TensorReader {
     node.split = kModes[modes_[from]].second;
     node.threshold = values_[from];
     if (features_[from] < 0 || features_[from] >= std::int64_t{kMaxFeatures}) {
-      return unprocessable(
-          fmt::format("node {}: feature {} is not from 0 to {}", from, features_[from], kMaxFeatures - 1));
+      return unprocessable(fmt::format("node {}: feature {} is not from 0 to {}", from,
+                                       features_[from], kMaxFeatures - 1));
     }
     node.feature = static_cast<std::int32_t>(features_[from]);
     const bool tracksTrue = from < missingTrue_.size() && missingTrue_[from] == 1;
@@ -284,7 +303,8 @@ class TensorReader {
     TreeNode node;
     if (isLeaf) {
       if (id < 0 || std::size_t(id) >= leafWeights_.size()) {
-        return unprocessable(fmt::format("node {}: leaf {} is outside the {} leaves", parent, id, leafWeights_.size()));
+        return unprocessable(fmt::format("node {}: leaf {} is outside the {} leaves", parent, id,
+                                         leafWeights_.size()));
       }
       node.value = static_cast<std::uint32_t>(id);
     } else {

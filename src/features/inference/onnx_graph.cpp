@@ -24,7 +24,9 @@ constexpr std::size_t kMaxDims = 8;
 // Never shown: readOnnx turns it into an outcome of its own.
 constexpr ErrorCode kNotTabular = ErrorCode::unsupportedMediaType;
 
-std::unexpected<Error> unprocessable(std::string message) { return fail(ErrorCode::unprocessable, std::move(message)); }
+std::unexpected<Error> unprocessable(std::string message) {
+  return fail(ErrorCode::unprocessable, std::move(message));
+}
 
 Result<std::string_view> textOf(const Field& field) {
   if (field.wire == Wire::bytes) return field.text();
@@ -62,7 +64,8 @@ Result<Tensor> readTensor(Bytes message) {
         return setText(field, tensor.name);
       case 14:
         if (field.value == 0) return {};
-        return unprocessable(fmt::format("tensor '{}' is stored in another file, which is never read", excerpt(tensor.name)));
+        return unprocessable(fmt::format(
+            "tensor '{}' is stored in another file, which is never read", excerpt(tensor.name)));
       default:
         return {};
     }
@@ -78,7 +81,8 @@ Result<void> readAttribute(Bytes message, Node& node) {
   }));
   if (node.attributes.size() == kMaxAttributes) return notTabular("a node of many attributes");
   if (node.attributes.emplace(name, message).second) return {};
-  return unprocessable(fmt::format("{}: attribute {} is there twice", excerpt(node.type), excerpt(name)));
+  return unprocessable(
+      fmt::format("{}: attribute {} is there twice", excerpt(node.type), excerpt(name)));
 }
 
 Result<Node> readNode(Bytes message) {
@@ -186,7 +190,9 @@ double asFloat(std::uint32_t bits) { return std::bit_cast<float>(bits); }
 
 }  // namespace
 
-std::unexpected<Error> notTabular(std::string reason) { return fail(kNotTabular, std::move(reason)); }
+std::unexpected<Error> notTabular(std::string reason) {
+  return fail(kNotTabular, std::move(reason));
+}
 bool isNotTabular(const Error& error) { return error.code == kNotTabular; }
 
 Result<std::size_t> Tensor::count() const {
@@ -213,12 +219,13 @@ Result<std::vector<double>> Tensor::reals() const {
     if (field.number == 4 && single) return protobuf::forEachFixed32(field, addSingle);
     if (field.number == 10 && !single) return protobuf::forEachFixed64(field, addDouble);
     if (field.number != 9) return {};
-    return single ? protobuf::forEachFixed32(field, addSingle) : protobuf::forEachFixed64(field, addDouble);
+    return single ? protobuf::forEachFixed32(field, addSingle)
+                  : protobuf::forEachFixed64(field, addDouble);
   }));
   CORBEL_TRY(const std::size_t expected, count());
   if (values.size() == expected) return values;
-  return unprocessable(
-      fmt::format("tensor {} has {} values, its dimensions say {}", excerpt(name), values.size(), expected));
+  return unprocessable(fmt::format("tensor {} has {} values, its dimensions say {}", excerpt(name),
+                                   values.size(), expected));
 }
 
 Result<std::vector<std::int64_t>> Tensor::integers() const {
@@ -228,20 +235,23 @@ Result<std::vector<std::int64_t>> Tensor::integers() const {
     return notTabular(fmt::format("tensor {} is not of a known integer type", excerpt(name)));
   }
   const auto add = [&](std::uint64_t bits) { values.push_back(static_cast<std::int64_t>(bits)); };
-  const auto addNarrow = [&](std::uint32_t bits) { values.push_back(static_cast<std::int32_t>(bits)); };
+  const auto addNarrow = [&](std::uint32_t bits) {
+    values.push_back(static_cast<std::int32_t>(bits));
+  };
   CORBEL_CHECK(forEachField(message, [&](const Field& field) -> Result<void> {
     if (field.number == (wide ? 7U : 5U)) return protobuf::forEachVarint(field, add);
     if (field.number != 9) return {};
     if (type == kUint8) {
-      for (const std::byte byte : field.bytes) values.push_back(std::to_integer<std::int64_t>(byte));
+      for (const std::byte byte : field.bytes)
+        values.push_back(std::to_integer<std::int64_t>(byte));
       return {};
     }
     return wide ? protobuf::forEachFixed64(field, add) : protobuf::forEachFixed32(field, addNarrow);
   }));
   CORBEL_TRY(const std::size_t expected, count());
   if (values.size() == expected) return values;
-  return unprocessable(
-      fmt::format("tensor {} has {} values, its dimensions say {}", excerpt(name), values.size(), expected));
+  return unprocessable(fmt::format("tensor {} has {} values, its dimensions say {}", excerpt(name),
+                                   values.size(), expected));
 }
 
 Result<ClassLabels> Tensor::labels() const {
@@ -263,7 +273,8 @@ Result<std::vector<double>> Node::floats(std::string_view name) const {
   if (found == attributes.end()) return values;
   CORBEL_CHECK(forEachField(found->second, [&](const Field& field) -> Result<void> {
     if (field.number != 7) return {};
-    return protobuf::forEachFixed32(field, [&](std::uint32_t bits) { values.push_back(asFloat(bits)); });
+    return protobuf::forEachFixed32(field,
+                                    [&](std::uint32_t bits) { values.push_back(asFloat(bits)); });
   }));
   return values;
 }
@@ -274,8 +285,8 @@ Result<std::vector<std::int64_t>> Node::integers(std::string_view name) const {
   if (found == attributes.end()) return values;
   CORBEL_CHECK(forEachField(found->second, [&](const Field& field) -> Result<void> {
     if (field.number != 8) return {};
-    return protobuf::forEachVarint(field,
-                                   [&](std::uint64_t bits) { values.push_back(static_cast<std::int64_t>(bits)); });
+    return protobuf::forEachVarint(
+        field, [&](std::uint64_t bits) { values.push_back(static_cast<std::int64_t>(bits)); });
   }));
   return values;
 }
@@ -354,7 +365,8 @@ Result<Graph> readGraph(Bytes file) {
     });
   }));
   if (!found) return unprocessable("the file has no graph, so it is no ONNX model");
-  std::erase_if(graph.inputs, [&](const Input& input) { return graph.constants.contains(input.name); });
+  std::erase_if(graph.inputs,
+                [&](const Input& input) { return graph.constants.contains(input.name); });
   return graph;
 }
 

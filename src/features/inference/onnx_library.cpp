@@ -38,8 +38,8 @@ void RunWatch::terminateLateRuns() {
   }
 }
 
-// Most runs end long before their deadline: waking the thread for each of them would cost more than the run. It sleeps
-// on until the deadline it knew of, also when that run has ended.
+// Most runs end long before their deadline: waking the thread for each of them would cost more than
+// the run. It sleeps on until the deadline it knew of, also when that run has ended.
 RunWatch::Guard::Guard(RunWatch& watch, Ort::RunOptions& options, Deadline deadline)
     : watch_(watch), run_(deadline.time(), &options) {
   const MutexLock lock(watch_.mutex_);
@@ -52,9 +52,11 @@ RunWatch::Guard::~Guard() {
   watch_.runs_.erase(run_);
 }
 
-Result<std::shared_ptr<OnnxRuntime>> openOnnxRuntime(const OnnxRuntimeOptions& options, const Clock& clock) {
+Result<std::shared_ptr<OnnxRuntime>> openOnnxRuntime(const OnnxRuntimeOptions& options,
+                                                     const Clock& clock) {
   const auto refuse = [&](std::string why) {
-    return fail(ErrorCode::failedPrecondition, "ONNX Runtime (setting inference.onnxRuntimeLibrary): " + why,
+    return fail(ErrorCode::failedPrecondition,
+                "ONNX Runtime (setting inference.onnxRuntimeLibrary): " + why,
                 options.library.string());
   };
   // Never closed: the library keeps threads and thread-local state that do not survive dlclose().
@@ -64,7 +66,9 @@ Result<std::shared_ptr<OnnxRuntime>> openOnnxRuntime(const OnnxRuntimeOptions& o
   const auto getBase = reinterpret_cast<GetBase>(dlsym(library, "OrtGetApiBase"));
   if (getBase == nullptr) return refuse("the file is not ONNX Runtime");
   const OrtApi* api = getBase()->GetApi(ORT_API_VERSION);
-  if (api == nullptr) return refuse("version 1.21 or later is needed, found " + std::string(getBase()->GetVersionString()));
+  if (api == nullptr)
+    return refuse("version 1.21 or later is needed, found " +
+                  std::string(getBase()->GetVersionString()));
   Ort::InitApi(api);
   try {
     Ort::ThreadingOptions threading;
@@ -72,7 +76,8 @@ Result<std::shared_ptr<OnnxRuntime>> openOnnxRuntime(const OnnxRuntimeOptions& o
     threading.SetGlobalInterOpNumThreads(1);
     threading.SetGlobalSpinControl(0);
     // Errors come back as exceptions; the library would print them past the log.
-    return std::make_shared<OnnxRuntime>(Ort::Env(threading, ORT_LOGGING_LEVEL_FATAL, "corbel"), clock);
+    return std::make_shared<OnnxRuntime>(Ort::Env(threading, ORT_LOGGING_LEVEL_FATAL, "corbel"),
+                                         clock);
   } catch (const Ort::Exception& exception) {
     return fail(ErrorCode::failedPrecondition, "ONNX Runtime does not start", exception.what());
   }

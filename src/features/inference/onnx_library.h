@@ -40,7 +40,8 @@ class RunWatch {
 
   Mutex mutex_;
   std::condition_variable changed_;
-  std::set<std::pair<SteadyTime, Ort::RunOptions*>> runs_ CORBEL_GUARDED_BY(mutex_);  // those not told yet
+  std::set<std::pair<SteadyTime, Ort::RunOptions*>> runs_
+      CORBEL_GUARDED_BY(mutex_);  // those not told yet
   SteadyTime nextLook_ CORBEL_GUARDED_BY(mutex_) = SteadyTime::max();
   bool stopping_ CORBEL_GUARDED_BY(mutex_) = false;
   std::thread thread_;

@@ -10,10 +10,11 @@ Result<Link> linkOf(std::string_view postTransform) {
   if (postTransform == "SOFTMAX") return Link::softmax;
   if (postTransform == "SOFTMAX_ZERO") return Link::softmaxZero;
   if (postTransform == "PROBIT") return Link::probit;
-  return fail(ErrorCode::unprocessable,
-              fmt::format("post_transform: must be NONE, LOGISTIC, SOFTMAX, SOFTMAX_ZERO or PROBIT, "
-                          "got \"{}\"",
-                          excerpt(postTransform)));
+  return fail(
+      ErrorCode::unprocessable,
+      fmt::format("post_transform: must be NONE, LOGISTIC, SOFTMAX, SOFTMAX_ZERO or PROBIT, "
+                  "got \"{}\"",
+                  excerpt(postTransform)));
 }
 
 Result<ClassLabels> labelsOf(const Node& node, std::string_view integers, std::string_view texts) {
@@ -38,10 +39,11 @@ Result<Predictor> readLinear(const Node& node, std::uint32_t features) {
 
   const std::int64_t outputs = classifier ? std::int64_t(model.intercepts.size()) : targets;
   if (outputs < 1 || outputs > std::int64_t{kMaxOutputs}) {
-    return fail(ErrorCode::unprocessable,
-                fmt::format("{}: {} outputs, allowed are 1 to {}", node.type, outputs, kMaxOutputs));
+    return fail(ErrorCode::unprocessable, fmt::format("{}: {} outputs, allowed are 1 to {}",
+                                                      node.type, outputs, kMaxOutputs));
   }
-  if (classifier && outputs == 1) return notTabular("LinearClassifier with one row of coefficients");
+  if (classifier && outputs == 1)
+    return notTabular("LinearClassifier with one row of coefficients");
   if (!classifier && model.link != Link::identity) {
     return notTabular(fmt::format("LinearRegressor with post_transform {}", transform));
   }

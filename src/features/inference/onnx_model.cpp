@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <optional>
@@ -18,20 +19,29 @@ namespace {
 
 std::optional<DataType> dataType(ONNXTensorElementDataType type) {
   switch (type) {
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT: return DataType::float32;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE: return DataType::float64;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64: return DataType::int64;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32: return DataType::int32;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8: return DataType::uint8;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL: return DataType::boolean;
-    case ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING: return DataType::text;
-    default: return std::nullopt;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT:
+      return DataType::float32;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE:
+      return DataType::float64;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64:
+      return DataType::int64;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32:
+      return DataType::int32;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8:
+      return DataType::uint8;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL:
+      return DataType::boolean;
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING:
+      return DataType::text;
+    default:
+      return std::nullopt;
   }
 }
 
 constexpr std::array kOrtTypes = {
-    ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64,
-    ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32, ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8,  ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL,
+    ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE,
+    ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64, ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32,
+    ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8, ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL,
     ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING};
 
 // The tensor's own memory where the runtime can read it; texts are copied.
@@ -48,8 +58,9 @@ Ort::Value toOrt(const Tensor& tensor, const Ort::MemoryInfo& memory, OrtAllocat
       [&](const auto& values) {
         // The runtime only reads inputs; its interface lacks the const.
         void* data = const_cast<void*>(static_cast<const void*>(values.data()));
-        return Ort::Value::CreateTensor(memory, data, values.size() * sizeof(values[0]), tensor.shape.data(),
-                                        tensor.shape.size(), kOrtTypes[tensor.values.index()]);
+        return Ort::Value::CreateTensor(memory, data, values.size() * sizeof(values[0]),
+                                        tensor.shape.data(), tensor.shape.size(),
+                                        kOrtTypes[tensor.values.index()]);
       },
       tensor.values);
 }
@@ -64,13 +75,15 @@ Tensor fromOrt(const Ort::Value& value) {
   }
   std::visit(
       [&](auto& values) {
-        if (!values.empty()) std::memcpy(values.data(), value.GetTensorRawData(), values.size() * sizeof(values[0]));
+        if (!values.empty())
+          std::memcpy(values.data(), value.GetTensorRawData(), values.size() * sizeof(values[0]));
       },
       tensor.values);
   return tensor;
 }
 
-// A ZipMap output: a sequence of {label: probability}. As a tensor [rows, labels], the labels in order.
+// A ZipMap output: a sequence of {label: probability}. As a tensor [rows, labels], the labels in
+// order.
 struct ZipMap {
   Tensor probabilities;
   std::vector<std::string> labels;
@@ -86,7 +99,8 @@ std::vector<std::string> keysOf(const Ort::Value& keys) {
   return labels;
 }
 
-// internal: the rows differ, or are no floats; what they claim decides how much of them is read later.
+// internal: the rows differ, or are no floats; what they claim decides how much of them is read
+// later.
 Result<ZipMap> unzip(const Ort::Value& sequence) {
   Ort::AllocatorWithDefaultOptions allocator;
   ZipMap result;
@@ -99,7 +113,8 @@ Result<ZipMap> unzip(const Ort::Value& sequence) {
     const Tensor values = fromOrt(map.GetValue(1, allocator));
     const auto* floats = std::get_if<std::vector<float>>(&values.values);
     if (floats == nullptr || floats->size() != result.labels.size()) {
-      return fail(ErrorCode::internal, "the model failed on this input", "rows of its map output differ");
+      return fail(ErrorCode::internal, "the model failed on this input",
+                  "rows of its map output differ");
     }
     all.insert(all.end(), floats->begin(), floats->end());
   }
@@ -108,7 +123,8 @@ Result<ZipMap> unzip(const Ort::Value& sequence) {
   return result;
 }
 
-// The runtime's own words name its source files; of them only the operator that it does not know is for the client.
+// The runtime's own words name its source files; of them only the operator that it does not know is
+// for the client.
 std::string whyNotOpened(std::string_view text) {
   const auto end = text.find(" is not a registered function/op");
   if (end == std::string_view::npos) return "ONNX Runtime cannot open this graph";
@@ -116,15 +132,24 @@ std::string whyNotOpened(std::string_view text) {
   return "ONNX Runtime does not know the operator " + excerpt(known.substr(known.rfind(' ') + 1));
 }
 
-std::unexpected<Error> refused(std::string message) { return fail(ErrorCode::unprocessable, "ONNX graph: " + message); }
+std::unexpected<Error> refused(std::string message) {
+  return fail(ErrorCode::unprocessable, "ONNX graph: " + message);
+}
 
 // A row that takes no longer costs less than handing it to another thread and back.
 constexpr std::chrono::microseconds kQuick{50};
+// Graphs can take longer for some rows than for others. One that has kept a caller waiting like
+// this is quick no more, and no row of a quick graph may take longer than kPatience: others wait
+// for the thread.
+constexpr std::chrono::milliseconds kNotQuick{20};
+constexpr std::chrono::milliseconds kPatience{500};
 
 class OnnxModel final : public Model {
  public:
   OnnxModel(std::shared_ptr<OnnxRuntime> runtime, std::span<const std::byte> file)
-      : runtime_(std::move(runtime)), session_(makeSession(*runtime_, file)), fileBytes_(file.size()) {}
+      : runtime_(std::move(runtime)),
+        session_(makeSession(*runtime_, file)),
+        fileBytes_(file.size()) {}
 
   // Reads names, types and shapes, and runs one neutral row to learn what the graph really returns.
   Result<void> inspect();
@@ -141,6 +166,7 @@ class OnnxModel final : public Model {
   Result<void> inspectOutputs();
   void findClassifier();
   void findOutHowQuick();
+  Result<Tensors> runWithin(const Tensors& inputs, Deadline deadline) const;
   Result<void> readOutput(std::size_t index, const Ort::Value& value);
   Result<void> check(const Tensors& inputs) const;
   Tensors neutralRow() const;
@@ -156,7 +182,7 @@ class OnnxModel final : public Model {
   std::vector<const char*> inputNames_;
   std::vector<const char*> outputNames_;
   std::vector<bool> isZipMap_;
-  bool quick_ = false;
+  mutable std::atomic<bool> quick_ = false;
 };
 
 Ort::Session OnnxModel::makeSession(const OnnxRuntime& runtime, std::span<const std::byte> file) {
@@ -185,7 +211,8 @@ Result<void> OnnxModel::inspectInputs() {
   for (std::size_t i = 0; i < session_.GetInputCount(); ++i) {
     const std::string inputName = session_.GetInputNameAllocated(i, allocator).get();
     const auto info = session_.GetInputTypeInfo(i);
-    if (info.GetONNXType() != ONNX_TYPE_TENSOR) return refused("input '" + inputName + "' is not a tensor");
+    if (info.GetONNXType() != ONNX_TYPE_TENSOR)
+      return refused("input '" + inputName + "' is not a tensor");
     const auto tensor = info.GetTensorTypeAndShapeInfo();
     const auto type = dataType(tensor.GetElementType());
     if (!type) return refused("input '" + inputName + "' has an element type that is not served");
@@ -204,7 +231,8 @@ Result<void> OnnxModel::inspectOutputs() {
       signature_.outputs.push_back({outputName, DataType::float32, {-1, -1}});
       continue;
     }
-    if (info.GetONNXType() != ONNX_TYPE_TENSOR) return refused("output '" + outputName + "' is not a tensor");
+    if (info.GetONNXType() != ONNX_TYPE_TENSOR)
+      return refused("output '" + outputName + "' is not a tensor");
     const auto tensor = info.GetTensorTypeAndShapeInfo();
     const auto type = dataType(tensor.GetElementType());
     if (!type) return refused("output '" + outputName + "' has an element type that is not served");
@@ -223,17 +251,19 @@ Tensors OnnxModel::neutralRow() const {
   return row;
 }
 
-// Converters name and order outputs differently, but a classifier always has a label a row and a score a row and class.
+// Converters name and order outputs differently, but a classifier always has a label a row and a
+// score a row and class.
 void OnnxModel::findClassifier() {
   Signature& found = signature_;
   const auto read = [&](const std::vector<Ort::Value>& outputs) -> Result<void> {
     for (std::size_t i = 0; i < outputs.size(); ++i) CORBEL_CHECK(readOutput(i, outputs[i]));
-    const bool oneNumber =
-        outputs.size() == 1 && !isZipMap_[0] && outputs[0].GetTensorTypeAndShapeInfo().GetElementCount() == 1;
+    const bool oneNumber = outputs.size() == 1 && !isZipMap_[0] &&
+                           outputs[0].GetTensorTypeAndShapeInfo().GetElementCount() == 1;
     if (oneNumber) found.task = ModelTask::regression;
     return {};
   };
-  const auto probed = runSession(neutralRow(), Deadline::after(runtime_->clock(), limits::kValidationDeadline), read);
+  const auto probed = runSession(
+      neutralRow(), Deadline::after(runtime_->clock(), limits::kValidationDeadline), read);
   if (probed && found.labels >= 0 && found.probabilities >= 0) {
     found.task = ModelTask::classification;
     return;
@@ -242,43 +272,45 @@ void OnnxModel::findClassifier() {
   found.classLabels.clear();
 }
 
+// The best of a few runs: what else the machine does meanwhile must not make a model slow for good.
+void OnnxModel::findOutHowQuick() {
+  constexpr int kRuns = 5;
+  const auto isRow = [](const TensorSpec& spec) {
+    return spec.shape.size() == 2 && spec.shape[0] < 0 && spec.shape[1] > 0;
+  };
+  if (!std::ranges::all_of(signature_.inputs, isRow)) return;
+  const Tensors row = neutralRow();
+  const Clock& clock = runtime_->clock();
+  for (int i = 0; i < kRuns && !quick_; ++i) {
+    const auto begin = clock.steady();
+    if (!runWithin(row, Deadline::after(clock, kPatience))) return;
+    quick_ = clock.steady() - begin <= kQuick;
+  }
+}
+
 Result<void> OnnxModel::readOutput(std::size_t index, const Ort::Value& value) {
   if (isZipMap_[index]) {
     CORBEL_TRY(ZipMap zipMap, unzip(value));
     signature_.probabilities = static_cast<int>(index);
     signature_.classLabels = std::move(zipMap.labels);
-    signature_.outputs[index].shape = {-1, static_cast<std::int64_t>(signature_.classLabels.size())};
+    signature_.outputs[index].shape = {-1,
+                                       static_cast<std::int64_t>(signature_.classLabels.size())};
     return {};
   }
   const auto shape = value.GetTensorTypeAndShapeInfo().GetShape();
   const DataType type = signature_.outputs[index].type;
   const bool isLabel = (type == DataType::int64 || type == DataType::text) && shape.size() <= 2;
   if (isLabel) signature_.labels = static_cast<int>(index);
-  if (!isLabel && shape.size() == 2 && shape[1] > 1) signature_.probabilities = static_cast<int>(index);
+  if (!isLabel && shape.size() == 2 && shape[1] > 1)
+    signature_.probabilities = static_cast<int>(index);
   return {};
-}
-
-// The best of a few runs: what else the machine does meanwhile must not make a model slow for good. Where the rows of an
-// input are fixed or shapes are free, one run says little.
-void OnnxModel::findOutHowQuick() {
-  constexpr int kRuns = 5;
-  const auto oneRow = [](const TensorSpec& spec) {
-    return spec.shape.size() == 2 && spec.shape[0] < 0 && spec.shape[1] > 0;
-  };
-  if (!std::ranges::all_of(signature_.inputs, oneRow)) return;
-  const Tensors row = neutralRow();
-  const auto ignore = [](const std::vector<Ort::Value>&) -> Result<void> { return {}; };
-  for (int i = 0; i < kRuns && !quick_; ++i) {
-    const auto begin = runtime_->clock().steady();
-    if (!runSession(row, Deadline::after(runtime_->clock(), limits::kValidationDeadline), ignore)) return;
-    quick_ = runtime_->clock().steady() - begin <= kQuick;
-  }
 }
 
 Result<void> OnnxModel::check(const Tensors& inputs) const {
   if (inputs.size() != signature_.inputs.size()) {
-    return fail(ErrorCode::invalidArgument, "the model takes " + std::to_string(signature_.inputs.size()) +
-                                                " input tensors, got " + std::to_string(inputs.size()));
+    return fail(ErrorCode::invalidArgument,
+                "the model takes " + std::to_string(signature_.inputs.size()) +
+                    " input tensors, got " + std::to_string(inputs.size()));
   }
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const TensorSpec& spec = signature_.inputs[i];
@@ -301,8 +333,8 @@ auto OnnxModel::runSession(const Tensors& inputs, Deadline deadline, Read&& read
     for (const Tensor& tensor : inputs) values.push_back(toOrt(tensor, memory, allocator));
     Ort::RunOptions options;
     const RunWatch::Guard guard(runtime_->watch(), options, deadline);
-    return read(session_.Run(options, inputNames_.data(), values.data(), values.size(), outputNames_.data(),
-                             outputNames_.size()));
+    return read(session_.Run(options, inputNames_.data(), values.data(), values.size(),
+                             outputNames_.data(), outputNames_.size()));
   } catch (const Ort::Exception& exception) {
     if (deadline.expired(runtime_->clock())) {
       return fail(ErrorCode::deadlineExceeded, "the prediction took longer than allowed");
@@ -313,18 +345,27 @@ auto OnnxModel::runSession(const Tensors& inputs, Deadline deadline, Read&& read
 
 Result<Tensors> OnnxModel::run(const Tensors& inputs, Deadline deadline) const {
   CORBEL_CHECK(check(inputs));
-  return runSession(inputs, deadline, [&](const std::vector<Ort::Value>& values) -> Result<Tensors> {
-    Tensors outputs;
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if (!isZipMap_[i]) {
-        outputs.push_back(fromOrt(values[i]));
-        continue;
-      }
-      CORBEL_TRY(auto zipMap, unzip(values[i]));
-      outputs.push_back(std::move(zipMap.probabilities));
-    }
-    return outputs;
-  });
+  if (!quick_ || inputs[0].shape[0] != 1) return runWithin(inputs, deadline);
+  const auto begin = runtime_->clock().steady();
+  auto outputs = runWithin(inputs, deadline.earlier(Deadline::at(begin + kPatience)));
+  if (runtime_->clock().steady() - begin > kNotQuick) quick_ = false;
+  return outputs;
+}
+
+Result<Tensors> OnnxModel::runWithin(const Tensors& inputs, Deadline deadline) const {
+  return runSession(inputs, deadline,
+                    [&](const std::vector<Ort::Value>& values) -> Result<Tensors> {
+                      Tensors outputs;
+                      for (std::size_t i = 0; i < values.size(); ++i) {
+                        if (!isZipMap_[i]) {
+                          outputs.push_back(fromOrt(values[i]));
+                          continue;
+                        }
+                        CORBEL_TRY(auto zipMap, unzip(values[i]));
+                        outputs.push_back(std::move(zipMap.probabilities));
+                      }
+                      return outputs;
+                    });
 }
 
 Result<Explanation> OnnxModel::explain(const Tensors&, Deadline) const {
@@ -340,7 +381,8 @@ Result<std::shared_ptr<const Model>> loadOnnxModel(std::span<const std::byte> fi
     CORBEL_CHECK(model->inspect());
     return model;
   } catch (const Ort::Exception& exception) {
-    return fail(ErrorCode::unprocessable, "model file: " + whyNotOpened(exception.what()), exception.what());
+    return fail(ErrorCode::unprocessable, "model file: " + whyNotOpened(exception.what()),
+                exception.what());
   }
 }
 

@@ -23,7 +23,8 @@ std::filesystem::path library() {
 }
 
 std::string file(std::string_view content) {
-  return model(content) + text(8, text(1, "") + number(2, 13)) + text(8, text(1, "ai.onnx.ml") + number(2, 3));
+  return model(content) + text(8, text(1, "") + number(2, 13)) +
+         text(8, text(1, "ai.onnx.ml") + number(2, 3));
 }
 
 std::string core(std::string_view type, const std::vector<std::string_view>& inputs,
@@ -35,14 +36,16 @@ constexpr std::int64_t kFloat = 1, kInt64 = 7;
 
 std::string aRelu() { return file(input("X", 3) + value(12, "Y", 3) + core("Relu", {"X"}, {"Y"})); }
 
-// A label by ArgMax and probabilities by Softmax, behind a ZipMap as scikit-learn's converter writes it.
+// A label by ArgMax and probabilities by Softmax, behind a ZipMap as scikit-learn's converter
+// writes it.
 std::string aZipMapClassifier() {
   const std::string map = text(5, number(1, kInt64) + text(2, text(1, number(1, kFloat))));
   const std::string scores = text(12, text(1, "scores") + text(2, text(4, text(1, map))));
-  const std::string label = text(12, text(1, "label") + text(2, text(1, number(1, kInt64) + text(2, text(1, text(2, "N"))))));
+  const std::string label = text(
+      12, text(1, "label") + text(2, text(1, number(1, kInt64) + text(2, text(1, text(2, "N"))))));
   return file(input("X", 2) + label + scores + core("Softmax", {"X"}, {"p"}) +
-               core("ArgMax", {"X"}, {"label"}, integer("axis", 1) + integer("keepdims", 0)) +
-               node("ZipMap", {"p"}, {"scores"}, integers("classlabels_int64s", {4, 9})));
+              core("ArgMax", {"X"}, {"label"}, integer("axis", 1) + integer("keepdims", 0)) +
+              node("ZipMap", {"p"}, {"scores"}, integers("classlabels_int64s", {4, 9})));
 }
 
 // Runs the body as often as the input says: neutral rows do nothing, others never end.
@@ -50,12 +53,13 @@ std::string aLoop() {
   const auto scalar = [](std::uint32_t field, std::string_view valueName, std::int64_t type) {
     return text(field, text(1, valueName) + text(2, text(1, number(1, type) + text(2, ""))));
   };
-  const std::string body = text(2, "body") + scalar(11, "i", kInt64) + scalar(11, "go", 9) + value(11, "x", 1) +
-                           scalar(12, "on", 9) + value(12, "y", 1) + core("Identity", {"go"}, {"on"}) +
-                           core("Sin", {"x"}, {"y"});
-  const std::string times = text(11, text(1, "times") + text(2, text(1, number(1, kInt64) + text(2, text(1, number(1, 1))))));
+  const std::string body = text(2, "body") + scalar(11, "i", kInt64) + scalar(11, "go", 9) +
+                           value(11, "x", 1) + scalar(12, "on", 9) + value(12, "y", 1) +
+                           core("Identity", {"go"}, {"on"}) + core("Sin", {"x"}, {"y"});
+  const std::string times = text(
+      11, text(1, "times") + text(2, text(1, number(1, kInt64) + text(2, text(1, number(1, 1))))));
   return file(times + value(11, "X", 1) + value(12, "Y", 1) +
-               core("Loop", {"times", "", "X"}, {"Y"}, onnx_writer::graph("body", body)));
+              core("Loop", {"times", "", "X"}, {"Y"}, onnx_writer::graph("body", body)));
 }
 
 class OnnxModelTest : public testing::Test {
@@ -82,13 +86,17 @@ class OnnxModelTest : public testing::Test {
   std::shared_ptr<OnnxRuntime> runtime_;
 };
 
-Tensor row(std::vector<float> values) { return {{1, static_cast<std::int64_t>(values.size())}, std::move(values)}; }
+Tensor row(std::vector<float> values) {
+  return {{1, static_cast<std::int64_t>(values.size())}, std::move(values)};
+}
 
 TEST_F(OnnxModelTest, RunsAGraph) {
   const auto model = mustLoad(aRelu());
   ASSERT_NE(model, nullptr);
-  EXPECT_EQ(model->signature().inputs, (std::vector<TensorSpec>{{"X", DataType::float32, {-1, 3}}}));
-  const auto outputs = model->run({Tensor{{2, 3}, std::vector<float>{-1, 2, -3, 4, -5, 6}}}, Deadline::never());
+  EXPECT_EQ(model->signature().inputs,
+            (std::vector<TensorSpec>{{"X", DataType::float32, {-1, 3}}}));
+  const auto outputs =
+      model->run({Tensor{{2, 3}, std::vector<float>{-1, 2, -3, 4, -5, 6}}}, Deadline::never());
   ASSERT_TRUE(outputs) << outputs.error().detail;
   EXPECT_THAT((*outputs)[0].shape, ElementsAre(2, 3));
   EXPECT_THAT(std::get<std::vector<float>>((*outputs)[0].values), ElementsAre(0, 2, 0, 4, 0, 6));
@@ -97,15 +105,17 @@ TEST_F(OnnxModelTest, RunsAGraph) {
 TEST_F(OnnxModelTest, NamesTheInputOfTheWrongTypeOrShape) {
   const auto model = mustLoad(aRelu());
   ASSERT_NE(model, nullptr);
-  for (const Tensors& wrong : {Tensors{row({1, 2})}, Tensors{Tensor{{1, 3}, std::vector<double>{1, 2, 3}}},
-                               Tensors{Tensor{{3}, std::vector<float>{1, 2, 3}}},
-                               Tensors{Tensor{{-1, 3}, std::vector<float>{}}}}) {
+  for (const Tensors& wrong :
+       {Tensors{row({1, 2})}, Tensors{Tensor{{1, 3}, std::vector<double>{1, 2, 3}}},
+        Tensors{Tensor{{3}, std::vector<float>{1, 2, 3}}},
+        Tensors{Tensor{{-1, 3}, std::vector<float>{}}}}) {
     const auto outputs = model->run(wrong, Deadline::never());
     ASSERT_FALSE(outputs);
     EXPECT_EQ(outputs.error().code, ErrorCode::invalidArgument);
     EXPECT_THAT(outputs.error().message, HasSubstr("/X"));
   }
-  EXPECT_THAT(model->run({}, Deadline::never()).error().message, HasSubstr("takes 1 input tensors, got 0"));
+  EXPECT_THAT(model->run({}, Deadline::never()).error().message,
+              HasSubstr("takes 1 input tensors, got 0"));
 }
 
 TEST_F(OnnxModelTest, TurnsAZipMapIntoProbabilities) {
@@ -127,14 +137,16 @@ TEST_F(OnnxModelTest, StopsARunAtItsDeadlineAndStaysUsable) {
   const auto run = [&](std::int64_t times, Deadline deadline) {
     return model->run({Tensor{{1}, std::vector<std::int64_t>{times}}, row({1})}, deadline);
   };
-  const auto stopped = run(std::int64_t{1} << 50, Deadline::after(clock_, std::chrono::milliseconds(20)));
+  const auto stopped =
+      run(std::int64_t{1} << 50, Deadline::after(clock_, std::chrono::milliseconds(20)));
   ASSERT_FALSE(stopped);
   EXPECT_EQ(stopped.error().code, ErrorCode::deadlineExceeded) << stopped.error().detail;
   EXPECT_TRUE(run(2, Deadline::never()));
 }
 
 TEST_F(OnnxModelTest, RefusesAFileThatIsNoGraph) {
-  const auto model = load(file(input("X", 3) + value(12, "Y", 3) + core("NoSuchOperator", {"X"}, {"Y"})));
+  const auto model =
+      load(file(input("X", 3) + value(12, "Y", 3) + core("NoSuchOperator", {"X"}, {"Y"})));
   ASSERT_FALSE(model);
   EXPECT_EQ(model.error().code, ErrorCode::unprocessable);
   EXPECT_EQ(load("garbage").error().code, ErrorCode::unprocessable);
@@ -143,7 +155,8 @@ TEST_F(OnnxModelTest, RefusesAFileThatIsNoGraph) {
 TEST_F(OnnxModelTest, HasNoExactAttribution) {
   const auto model = mustLoad(aRelu());
   ASSERT_NE(model, nullptr);
-  EXPECT_EQ(model->explain({row({1, 2, 3})}, Deadline::never()).error().code, ErrorCode::unprocessable);
+  EXPECT_EQ(model->explain({row({1, 2, 3})}, Deadline::never()).error().code,
+            ErrorCode::unprocessable);
 }
 
 TEST(OpenOnnxRuntime, SaysWhatIsWrongWithTheLibrary) {
@@ -152,7 +165,8 @@ TEST(OpenOnnxRuntime, SaysWhatIsWrongWithTheLibrary) {
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, ErrorCode::failedPrecondition);
   EXPECT_THAT(missing.error().message, HasSubstr("inference.onnxRuntimeLibrary"));
-  EXPECT_THAT(openOnnxRuntime({.library = "libc.so.6"}, clock).error().message, HasSubstr("is not ONNX Runtime"));
+  EXPECT_THAT(openOnnxRuntime({.library = "libc.so.6"}, clock).error().message,
+              HasSubstr("is not ONNX Runtime"));
 }
 
 }  // namespace

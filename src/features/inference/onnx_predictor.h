@@ -19,7 +19,8 @@ struct Predictor {
 // `precision` of the rows, `features` of a row (0: the graph does not say). The results equal ONNX
 // Runtime's. notTabular: ONNX Runtime does something there that Forest cannot say. unprocessable:
 // the node is broken.
-Result<Predictor> readTreeEnsemble(const Node& node, Precision precision, std::uint32_t features, Allowance& allowance);
+Result<Predictor> readTreeEnsemble(const Node& node, Precision precision, std::uint32_t features,
+                                   Allowance& allowance);
 Result<Predictor> readLinear(const Node& node, std::uint32_t features);
 
 Result<Link> linkOf(std::string_view postTransform);

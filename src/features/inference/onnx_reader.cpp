@@ -12,13 +12,16 @@ namespace corbel::inference {
 namespace onnx {
 namespace {
 
-std::unexpected<Error> unprocessable(std::string message) { return fail(ErrorCode::unprocessable, std::move(message)); }
+std::unexpected<Error> unprocessable(std::string message) {
+  return fail(ErrorCode::unprocessable, std::move(message));
+}
 
 Result<void> addInput(Values& values, std::size_t index) {
   const Input& input = values.graph().inputs[index];
   Row row;
   row.inputs = std::make_shared<const std::vector<std::size_t>>(1, index);
-  if (input.type != kFloat && input.type != kDouble && input.type != kInt64 && input.type != kInt32) {
+  if (input.type != kFloat && input.type != kDouble && input.type != kInt64 &&
+      input.type != kInt32) {
     return notTabular(fmt::format("input {} is not of numbers", excerpt(input.name)));
   }
   if (input.dims.size() != 2 || input.dims[1] > std::int64_t{kMaxFeatures}) {
@@ -31,7 +34,8 @@ Result<void> addInput(Values& values, std::size_t index) {
 
 // Normalizer, Add and Div exist for rows and for scores; the first input tells which.
 Result<void> evaluate(Values& values, const Node& node) {
-  if (node.inputs.empty() || node.outputs.empty()) return unprocessable("has no input or no output");
+  if (node.inputs.empty() || node.outputs.empty())
+    return unprocessable("has no input or no output");
   const Value* const first = values.find(node.inputs[0]);
   const bool onScores = first != nullptr && std::holds_alternative<Scores>(*first);
   Step step = onScores ? scoreStep(node) : rowStep(node);
@@ -81,9 +85,11 @@ Result<TabularModel> assemble(const Values& values) {
   const Label* label = nullptr;
   for (const std::string_view name : values.graph().outputs) {
     const Value* value = values.find(name);
-    if (value == nullptr) return unprocessable(fmt::format("output {} is nowhere made", excerpt(name)));
+    if (value == nullptr)
+      return unprocessable(fmt::format("output {} is nowhere made", excerpt(name)));
     if (const auto* found = std::get_if<Scores>(value)) {
-      if (std::exchange(scores, found) != nullptr) return notTabular("the graph has several outputs of scores");
+      if (std::exchange(scores, found) != nullptr)
+        return notTabular("the graph has several outputs of scores");
     } else if (const auto* other = std::get_if<Label>(value)) {
       label = other;
     } else {

@@ -16,7 +16,9 @@ using ::testing::DoubleNear;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-std::span<const std::byte> bytes(std::string_view content) { return std::as_bytes(std::span(content)); }
+std::span<const std::byte> bytes(std::string_view content) {
+  return std::as_bytes(std::span(content));
+}
 
 // x0 <= 0.5 ? leaf 1 : (x1 <= 2 ? leaf 3 : leaf 4); missing x0 follows "true".
 struct TreeText {
@@ -31,7 +33,8 @@ struct TreeText {
   std::string attributes() const {
     return integers("nodes_treeids", treeIds) + integers("nodes_nodeids", nodeIds) +
            integers("nodes_featureids", features) + integers("nodes_truenodeids", trueIds) +
-           integers("nodes_falsenodeids", falseIds) + texts("nodes_modes", modes) + floats("nodes_values", values) +
+           integers("nodes_falsenodeids", falseIds) + texts("nodes_modes", modes) +
+           floats("nodes_values", values) +
            integers("nodes_missing_value_tracks_true", {1, 0, 0, 0, 0});
   }
 };
@@ -43,7 +46,8 @@ std::string weights(const std::string& prefix, const std::vector<std::int64_t>& 
          floats(prefix + "_weights", values);
 }
 
-std::string aRegressor(const TreeText& tree = {}, const std::string& more = "", std::int64_t targets = 1) {
+std::string aRegressor(const TreeText& tree = {}, const std::string& more = "",
+                       std::int64_t targets = 1) {
   return model(input("X", 2) + output("y") +
                node("TreeEnsembleRegressor", {"X"}, {"y"},
                     tree.attributes() + weights("target", {1, 3, 4}, {0, 0, 0}, {10, 20, 30}) +
@@ -51,9 +55,9 @@ std::string aRegressor(const TreeText& tree = {}, const std::string& more = "", 
 }
 
 std::string aClassifier(const std::string& weightsText, const std::string& more) {
-  return model(
-      input("X", 2) + output("label") + output("scores") +
-      node("TreeEnsembleClassifier", {"X"}, {"label", "scores"}, TreeText().attributes() + weightsText + more));
+  return model(input("X", 2) + output("label") + output("scores") +
+               node("TreeEnsembleClassifier", {"X"}, {"label", "scores"},
+                    TreeText().attributes() + weightsText + more));
 }
 
 TabularModel modelOf(const std::string& file) {
@@ -98,8 +102,8 @@ TEST(OnnxReader, SendsNaNThroughNotEqual) {
 }
 
 TEST(OnnxReader, TakesPositiveWeightsOfTwoClassesForProbabilities) {
-  const std::string file =
-      aClassifier(weights("class", {1, 3, 4}, {0, 0, 0}, {0.25F, 0.5F, 1}), integers("classlabels_int64s", {7, 8}));
+  const std::string file = aClassifier(weights("class", {1, 3, 4}, {0, 0, 0}, {0.25F, 0.5F, 1}),
+                                       integers("classlabels_int64s", {7, 8}));
   EXPECT_THAT(predict(file, {0, 0}), ElementsAre(0.75, 0.25));
   EXPECT_EQ(std::get<0>(modelOf(file).classLabels), (std::vector<std::int64_t>{7, 8}));
 }
@@ -124,8 +128,9 @@ TEST(OnnxReader, LeavesBinaryOddsAndEndsToOnnxRuntime) {
 }
 
 TEST(OnnxReader, GivesLeavesAValueForEachOfSeveralClasses) {
-  const std::string file = aClassifier(weights("class", {1, 1, 3, 4}, {0, 2, 1, 2}, {0.25F, 0.75F, 1, 1}),
-                                       integers("classlabels_int64s", {0, 1, 2}));
+  const std::string file =
+      aClassifier(weights("class", {1, 1, 3, 4}, {0, 2, 1, 2}, {0.25F, 0.75F, 1, 1}),
+                  integers("classlabels_int64s", {0, 1, 2}));
   EXPECT_THAT(predict(file, {0, 0}), ElementsAre(0.25, 0, 0.75));
   EXPECT_THAT(predict(file, {1, 0}), ElementsAre(0, 1, 0));
 }
@@ -134,7 +139,8 @@ std::string aTreeEnsemble(std::vector<std::int64_t> trueIds = {0, 1}) {
   return model(input("X", 2) + output("y") +
                node("TreeEnsemble", {"X"}, {"y"},
                     integers("tree_roots", {0}) + integers("nodes_featureids", {0, 1}) +
-                        integers("nodes_truenodeids", trueIds) + integers("nodes_falsenodeids", {1, 2}) +
+                        integers("nodes_truenodeids", trueIds) +
+                        integers("nodes_falsenodeids", {1, 2}) +
                         integers("nodes_trueleafs", {1, 1}) + integers("nodes_falseleafs", {0, 1}) +
                         integers("leaf_targetids", {0, 0, 0}) + integer("n_targets", 1) +
                         tensorAttribute("nodes_modes", byteTensor({0, 3})) +
@@ -149,16 +155,19 @@ TEST(OnnxReader, ReadsTheTreeEnsembleOfVersion5) {
 }
 
 TEST(OnnxReader, RefusesLeavesOutsideTheTreeEnsemble) {
-  EXPECT_EQ(refusalOf(aTreeEnsemble({0, 3})), "TreeEnsemble: tree 0, node 1: leaf 3 is outside the 3 leaves");
+  EXPECT_EQ(refusalOf(aTreeEnsemble({0, 3})),
+            "TreeEnsemble: tree 0, node 1: leaf 3 is outside the 3 leaves");
 }
 
 std::string linearAfter(const std::string& nodes, std::string_view from) {
   return model(input("X", 2) + output("y") + nodes +
-               node("LinearRegressor", {from}, {"y"}, floats("coefficients", {1, 10}) + floats("intercepts", {100})));
+               node("LinearRegressor", {from}, {"y"},
+                    floats("coefficients", {1, 10}) + floats("intercepts", {100})));
 }
 
 TEST(OnnxReader, AppliesRowTransformsInOrder) {
-  const std::string scaler = node("Scaler", {"X"}, {"s"}, floats("offset", {1, 2}) + floats("scale", {2, 3}));
+  const std::string scaler =
+      node("Scaler", {"X"}, {"s"}, floats("offset", {1, 2}) + floats("scale", {2, 3}));
   EXPECT_THAT(predict(linearAfter(scaler, "s"), {2, 3}), ElementsAre(132));
   const std::string norm = node("Normalizer", {"X"}, {"n"}, word("norm", "L1"));
   EXPECT_THAT(predict(linearAfter(norm, "n"), {1, -3}), ElementsAre(100.25 - 7.5));
@@ -169,9 +178,10 @@ TEST(OnnxReader, AppliesRowTransformsInOrder) {
 }
 
 TEST(OnnxReader, NamesColumnsAfterInputsThatAreJoined) {
-  const std::string file = model(input("age", 1) + input("height", 1) + output("y") +
-                                 node("Concat", {"age", "height"}, {"x"}, integer("axis", 1), "") +
-                                 node("LinearRegressor", {"x"}, {"y"}, floats("coefficients", {1, 10})));
+  const std::string file =
+      model(input("age", 1) + input("height", 1) + output("y") +
+            node("Concat", {"age", "height"}, {"x"}, integer("axis", 1), "") +
+            node("LinearRegressor", {"x"}, {"y"}, floats("coefficients", {1, 10})));
   EXPECT_THAT(modelOf(file).featureNames, ElementsAre("age", "height"));
   EXPECT_THAT(predict(file, {1, 2}), ElementsAre(21));
 }
@@ -179,8 +189,10 @@ TEST(OnnxReader, NamesColumnsAfterInputsThatAreJoined) {
 TEST(OnnxReader, NamesTheOperatorItLeavesToAnotherEngine) {
   EXPECT_EQ(refusalOf(linearAfter(node("Conv", {"X"}, {"c"}, "", ""), "c")),
             "not tabular: Conv: no operator of a tabular pipeline");
-  EXPECT_EQ(refusalOf(linearAfter("", "nowhere")), "not tabular: LinearRegressor: its input 0 is not a row");
-  EXPECT_EQ(refusalOf(model(input("X", 2, 8) + output("X"))), "not tabular: input X is not of numbers");
+  EXPECT_EQ(refusalOf(linearAfter("", "nowhere")),
+            "not tabular: LinearRegressor: its input 0 is not a row");
+  EXPECT_EQ(refusalOf(model(input("X", 2, 8) + output("X"))),
+            "not tabular: input X is not of numbers");
 }
 
 TEST(OnnxReader, RefusesAChildThatIsNoNode) {
@@ -212,7 +224,8 @@ TEST(OnnxReader, RefusesFeaturesOutsideTheRow) {
 }
 
 TEST(OnnxReader, RefusesAClassOutsideTheLabels) {
-  EXPECT_EQ(refusalOf(aClassifier(weights("class", {1}, {3}, {1}), integers("classlabels_int64s", {0, 1, 2}))),
+  EXPECT_EQ(refusalOf(aClassifier(weights("class", {1}, {3}, {1}),
+                                  integers("classlabels_int64s", {0, 1, 2}))),
             "TreeEnsembleClassifier: target or class 3 is not one of the 3");
 }
 
@@ -228,7 +241,8 @@ TEST(OnnxReader, RefusesMoreOutputsThanTheFileCanMean) {
 }
 
 TEST(OnnxReader, RefusesTensorsWhoseDimensionsExceedTheFile) {
-  const std::string graph = input("X", 2) + output("y") + text(5, tensor("w", {std::int64_t{1} << 40, 1 << 22}, {1})) +
+  const std::string graph = input("X", 2) + output("y") +
+                            text(5, tensor("w", {std::int64_t{1} << 40, 1 << 22}, {1})) +
                             node("MatMul", {"X", "w"}, {"y"}, "", "");
   EXPECT_THAT(refusalOf(model(graph)), HasSubstr("tensor w: its dimensions exceed the file"));
 }

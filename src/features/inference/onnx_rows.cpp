@@ -8,7 +8,9 @@
 namespace corbel::inference::onnx {
 namespace {
 
-std::unexpected<Error> unprocessable(std::string message) { return fail(ErrorCode::unprocessable, std::move(message)); }
+std::unexpected<Error> unprocessable(std::string message) {
+  return fail(ErrorCode::unprocessable, std::move(message));
+}
 
 Result<void> append(Values& values, const Node& node, Row row, Transform transform) {
   row.precision = transform.precision;
@@ -120,7 +122,8 @@ Result<void> arithmetic(Values& values, const Node& node) {
                               : node.type == "Mul" ? Operation::multiply
                                                    : Operation::divide;
   const Precision precision = row.precision;
-  return append(values, node, std::move(row), {Arithmetic{operation, std::move(constants)}, precision});
+  return append(values, node, std::move(row),
+                {Arithmetic{operation, std::move(constants)}, precision});
 }
 
 constexpr StepName kSteps[] = {

@@ -8,13 +8,16 @@
 namespace corbel::inference::onnx {
 namespace {
 
-std::unexpected<Error> unprocessable(std::string message) { return fail(ErrorCode::unprocessable, std::move(message)); }
+std::unexpected<Error> unprocessable(std::string message) {
+  return fail(ErrorCode::unprocessable, std::move(message));
+}
 
 Result<void> predictor(Values& values, const Node& node) {
   CORBEL_TRY(Row row, values.input<Row>(node, 0, "a row"));
   const bool linear = node.type.starts_with("Linear");
-  CORBEL_TRY(Predictor predictor, linear ? readLinear(node, row.width)
-                                         : readTreeEnsemble(node, row.precision, row.width, values.allowance()));
+  CORBEL_TRY(Predictor predictor,
+             linear ? readLinear(node, row.width)
+                    : readTreeEnsemble(node, row.precision, row.width, values.allowance()));
   const Link link = std::visit([](const auto& model) { return model.link; }, predictor.model);
   const bool classifier = node.type.ends_with("Classifier");
   Scores scores{std::move(row), nullptr, link, predictor.finish};
@@ -45,12 +48,14 @@ Result<void> matMul(Values& values, const Node& node) {
   model.outputs = static_cast<std::uint32_t>(columns);
   CORBEL_CHECK(values.allowance().claim(matrix.size(), sizeof(double), "the coefficients"));
   for (std::size_t column = 0; column < columns; ++column) {
-    for (std::size_t i = 0; i < rows; ++i) model.coefficients.push_back(matrix[i * columns + column]);
+    for (std::size_t i = 0; i < rows; ++i)
+      model.coefficients.push_back(matrix[i * columns + column]);
   }
   model.intercepts.resize(columns);
-  return values.set(node.outputs[0],
-                    Scores{std::move(row), std::make_shared<const Predictor>(Predictor{std::move(model), {}, {}}),
-                           Link::identity, Finish::none});
+  return values.set(
+      node.outputs[0],
+      Scores{std::move(row), std::make_shared<const Predictor>(Predictor{std::move(model), {}, {}}),
+             Link::identity, Finish::none});
 }
 
 // The intercepts of a MatMul.
@@ -62,7 +67,8 @@ Result<void> addIntercepts(Values& values, const Node& node) {
   if (constants.size() != 1 && constants.size() != model->outputs) {
     return unprocessable(fmt::format("{} values for {} scores", constants.size(), model->outputs));
   }
-  CORBEL_CHECK(values.allowance().claim(model->coefficients.size(), sizeof(double), "the coefficients"));
+  CORBEL_CHECK(
+      values.allowance().claim(model->coefficients.size(), sizeof(double), "the coefficients"));
   Predictor changed = *scores.predictor;
   auto& intercepts = std::get<LinearModel>(changed.model).intercepts;
   for (std::size_t i = 0; i < intercepts.size(); ++i) {
@@ -79,7 +85,9 @@ Result<void> link(Values& values, const Node& node) {
   }
   CORBEL_TRY(const std::int64_t axis, node.integer("axis", -1));
   if (node.type == "Softmax" && axis != -1 && axis != 1) return notTabular("not along a row");
-  scores.link = node.type == "Sigmoid" ? Link::sigmoid : node.type == "Exp" ? Link::exponential : Link::softmax;
+  scores.link = node.type == "Sigmoid" ? Link::sigmoid
+                : node.type == "Exp"   ? Link::exponential
+                                       : Link::softmax;
   return values.set(node.outputs[0], std::move(scores));
 }
 
@@ -111,7 +119,8 @@ Result<void> normalizeScores(Values& values, const Node& node) {
 Result<void> divideByNorm(Values& values, const Node& node) {
   CORBEL_TRY(const Scores scores, values.input<Scores>(node, 0, "a score"));
   CORBEL_TRY(const Norm norm, values.input<Norm>(node, 1, "the norm of the scores"));
-  if (!norm.summed || norm.scores.predictor != scores.predictor || norm.scores.link != scores.link) {
+  if (!norm.summed || norm.scores.predictor != scores.predictor ||
+      norm.scores.link != scores.link) {
     return notTabular("scores are divided by something else than their sum");
   }
   return values.set(node.outputs[0], normalized(scores));
@@ -123,9 +132,10 @@ Result<void> reshape(Values& values, const Node& node) {
   if (value == nullptr || shape == nullptr) return notTabular("not of scores or labels");
   if (const auto* scores = std::get_if<Scores>(value)) {
     CORBEL_TRY(const auto dims, shape->integers());
-    const std::uint32_t width = std::visit([](const auto& model) { return model.outputs; }, scores->predictor->model);
-    const bool same =
-        !dims.empty() && dims[0] == -1 && (dims.size() == 1 ? width == 1 : dims.size() == 2 && dims[1] == width);
+    const std::uint32_t width =
+        std::visit([](const auto& model) { return model.outputs; }, scores->predictor->model);
+    const bool same = !dims.empty() && dims[0] == -1 &&
+                      (dims.size() == 1 ? width == 1 : dims.size() == 2 && dims[1] == width);
     if (!same) return notTabular("scores into another shape");
     return values.set(node.outputs[0], *scores);
   }

@@ -13,7 +13,9 @@ namespace {
 
 using TreeNode = inference::Node;
 
-std::unexpected<Error> unprocessable(std::string message) { return fail(ErrorCode::unprocessable, std::move(message)); }
+std::unexpected<Error> unprocessable(std::string message) {
+  return fail(ErrorCode::unprocessable, std::move(message));
+}
 
 struct Settings {
   std::int64_t outputs = 0;
@@ -54,7 +56,8 @@ class ForestBuilder {
     const Weight* last = nullptr;
     for (const Weight& weight : ensemble_.weights) {
       if (weight.target < 0 || weight.target >= settings_.outputs) {
-        return unprocessable(fmt::format("target or class {} is not one of the {}", weight.target, settings_.outputs));
+        return unprocessable(fmt::format("target or class {} is not one of the {}", weight.target,
+                                         settings_.outputs));
       }
       // With one target ONNX Runtime takes the first weight of a leaf, with several their sum.
       if (last != nullptr && last->leaf == weight.leaf && last->target == weight.target) {
@@ -106,8 +109,9 @@ class ForestBuilder {
 bool someTreeAlwaysScores(const Ensemble& ensemble, std::int64_t target) {
   return std::ranges::any_of(ensemble.trees, [&](const Tree& tree) {
     return std::ranges::all_of(tree.nodes, [&](const TreeNode& node) {
-      return !node.isLeaf() || std::ranges::any_of(ensemble.of(node.value),
-                                                   [&](const Weight& weight) { return weight.target == target; });
+      return !node.isLeaf() ||
+             std::ranges::any_of(ensemble.of(node.value),
+                                 [&](const Weight& weight) { return weight.target == target; });
     });
   });
 }
@@ -117,7 +121,8 @@ bool someTreeAlwaysScores(const Ensemble& ensemble, std::int64_t target) {
 // the number of base values.
 Result<Finish> settleBinary(const Ensemble& ensemble, Settings& settings) {
   const auto uses = [&](std::int64_t target) {
-    return std::ranges::any_of(ensemble.weights, [&](const Weight& w) { return w.target == target; });
+    return std::ranges::any_of(ensemble.weights,
+                               [&](const Weight& w) { return w.target == target; });
   };
   if (uses(1)) {
     const bool plain = uses(0) && settings.baseValues.empty() && someTreeAlwaysScores(ensemble, 1);
@@ -126,7 +131,8 @@ Result<Finish> settleBinary(const Ensemble& ensemble, Settings& settings) {
   }
   if (settings.baseValues.size() == 2) return Finish::none;
   settings.outputs = 1;
-  const bool positive = std::ranges::all_of(ensemble.weights, [](const Weight& weight) { return weight.value >= 0; });
+  const bool positive =
+      std::ranges::all_of(ensemble.weights, [](const Weight& weight) { return weight.value >= 0; });
   if (positive && settings.link != Link::probit) {
     settings.link = Link::identity;  // taken for probabilities, whatever post_transform says
     return Finish::complement;
@@ -146,7 +152,8 @@ Result<void> readAggregation(const Node& node, Settings& settings) {
 }
 
 Result<void> readAggregationByNumber(const Node& node, Settings& settings) {
-  constexpr std::string_view kTransforms[] = {"NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT"};
+  constexpr std::string_view kTransforms[] = {"NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO",
+                                              "PROBIT"};
   CORBEL_TRY(const std::int64_t aggregate, node.integer("aggregate_function", 1));
   CORBEL_TRY(const std::int64_t transform, node.integer("post_transform", 0));
   if (transform < 0 || transform >= std::ssize(kTransforms)) {
@@ -160,16 +167,19 @@ Result<void> readAggregationByNumber(const Node& node, Settings& settings) {
 
 Result<void> checkOutputs(const Settings& settings) {
   if (settings.outputs < 1 || settings.outputs > std::int64_t{kMaxOutputs}) {
-    return unprocessable(fmt::format("{} outputs, allowed are 1 to {}", settings.outputs, kMaxOutputs));
+    return unprocessable(
+        fmt::format("{} outputs, allowed are 1 to {}", settings.outputs, kMaxOutputs));
   }
   const std::size_t bases = settings.baseValues.size();
   if (bases != 0 && bases != std::size_t(settings.outputs) && settings.outputs != 2) {
-    return unprocessable(fmt::format("base_values has {} values for {} outputs", bases, settings.outputs));
+    return unprocessable(
+        fmt::format("base_values has {} values for {} outputs", bases, settings.outputs));
   }
   return {};
 }
 
-Result<Predictor> readClassifier(const Node& node, Precision precision, std::uint32_t features, Allowance& allowance) {
+Result<Predictor> readClassifier(const Node& node, Precision precision, std::uint32_t features,
+                                 Allowance& allowance) {
   Predictor predictor;
   Settings settings;
   CORBEL_CHECK(readAggregation(node, settings));
@@ -184,7 +194,8 @@ Result<Predictor> readClassifier(const Node& node, Precision precision, std::uin
   if (settings.outputs == 2) {
     CORBEL_TRY(predictor.finish, settleBinary(ensemble, settings));
   }
-  CORBEL_TRY(predictor.model, ForestBuilder(std::move(ensemble), settings, allowance).run(precision, features));
+  CORBEL_TRY(predictor.model,
+             ForestBuilder(std::move(ensemble), settings, allowance).run(precision, features));
   return predictor;
 }
 
@@ -200,15 +211,18 @@ Result<void> settleRegressor(const Node& node, const Settings& settings) {
   return {};
 }
 
-Result<Predictor> readRegressor(const Node& node, Precision precision, std::uint32_t features, Allowance& allowance) {
+Result<Predictor> readRegressor(const Node& node, Precision precision, std::uint32_t features,
+                                Allowance& allowance) {
   Predictor predictor;
   Settings settings;
   const bool attributes = node.type == "TreeEnsembleRegressor";
-  CORBEL_CHECK(attributes ? readAggregation(node, settings) : readAggregationByNumber(node, settings));
+  CORBEL_CHECK(attributes ? readAggregation(node, settings)
+                          : readAggregationByNumber(node, settings));
   CORBEL_TRY(settings.outputs, node.integer("n_targets", 0));
   CORBEL_CHECK(settleRegressor(node, settings));
   CORBEL_TRY(Ensemble ensemble, attributes ? readAttributes(node, "target") : readTensors(node));
-  CORBEL_TRY(predictor.model, ForestBuilder(std::move(ensemble), settings, allowance).run(precision, features));
+  CORBEL_TRY(predictor.model,
+             ForestBuilder(std::move(ensemble), settings, allowance).run(precision, features));
   return predictor;
 }
 
@@ -216,8 +230,9 @@ Result<Predictor> readRegressor(const Node& node, Precision precision, std::uint
 
 Result<Predictor> readTreeEnsemble(const Node& node, Precision precision, std::uint32_t features,
                                    Allowance& allowance) {
-  return node.type == "TreeEnsembleClassifier" ? readClassifier(node, precision, features, allowance)
-                                               : readRegressor(node, precision, features, allowance);
+  return node.type == "TreeEnsembleClassifier"
+             ? readClassifier(node, precision, features, allowance)
+             : readRegressor(node, precision, features, allowance);
 }
 
 }  // namespace corbel::inference::onnx

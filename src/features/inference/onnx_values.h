@@ -19,7 +19,7 @@
 namespace corbel::inference::onnx {
 
 // What a value of the graph means. Copies are cheap, as a file may name a value a thousand times.
-struct Row {                                               // columns of the model's input, transformed
+struct Row {  // columns of the model's input, transformed
   std::shared_ptr<const std::vector<std::size_t>> inputs;  // of the graph, in column order
   std::vector<std::shared_ptr<const Transform>> transforms;
   Precision precision = Precision::float32;

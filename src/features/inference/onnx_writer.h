@@ -32,11 +32,21 @@ inline std::string real(std::uint32_t field, float value) {
 }
 
 // AttributeProto.AttributeType of onnx.proto.
-enum class Kind : std::int64_t { real = 1, integer = 2, word = 3, tensor = 4, graph = 5, floats = 6, integers = 7, texts = 8 };
+enum class Kind : std::int64_t {
+  real = 1,
+  integer = 2,
+  word = 3,
+  tensor = 4,
+  graph = 5,
+  floats = 6,
+  integers = 7,
+  texts = 8
+};
 
 // Attributes of a node, in NodeProto's field 5.
 inline std::string attribute(std::string_view name, Kind kind, std::string_view content) {
-  return text(5, text(1, name) + std::string(content) + number(20, static_cast<std::int64_t>(kind)));
+  return text(5,
+              text(1, name) + std::string(content) + number(20, static_cast<std::int64_t>(kind)));
 }
 inline std::string floats(std::string_view name, const std::vector<float>& values) {
   std::string content;
@@ -53,7 +63,9 @@ inline std::string texts(std::string_view name, const std::vector<std::string_vi
   for (const std::string_view value : values) content += text(9, value);
   return attribute(name, Kind::texts, content);
 }
-inline std::string word(std::string_view name, std::string_view value) { return attribute(name, Kind::word, text(4, value)); }
+inline std::string word(std::string_view name, std::string_view value) {
+  return attribute(name, Kind::word, text(4, value));
+}
 inline std::string integer(std::string_view name, std::int64_t value) {
   return attribute(name, Kind::integer, number(3, value));
 }
@@ -61,7 +73,9 @@ inline std::string graph(std::string_view name, std::string_view content) {
   return attribute(name, Kind::graph, text(6, content));
 }
 
-inline std::string real(std::string_view name, float value) { return attribute(name, Kind::real, real(2, value)); }
+inline std::string real(std::string_view name, float value) {
+  return attribute(name, Kind::real, real(2, value));
+}
 
 // TensorProto of floats, or of bytes (uint8), without its field number.
 inline std::string tensor(std::string_view name, const std::vector<std::int64_t>& dims,
@@ -72,7 +86,8 @@ inline std::string tensor(std::string_view name, const std::vector<std::int64_t>
   return content;
 }
 inline std::string byteTensor(const std::vector<std::uint8_t>& values) {
-  return number(2, 2) + number(1, std::int64_t(values.size())) + text(9, std::string(values.begin(), values.end()));
+  return number(2, 2) + number(1, std::int64_t(values.size())) +
+         text(9, std::string(values.begin(), values.end()));
 }
 inline std::string tensorAttribute(std::string_view name, std::string_view tensor) {
   return attribute(name, Kind::tensor, text(5, tensor));
@@ -88,7 +103,8 @@ inline std::string node(std::string_view type, const std::vector<std::string_vie
 }
 
 // An input or output of the graph: floats [N, columns]; columns 0: the type is not said.
-inline std::string value(std::uint32_t field, std::string_view name, std::int64_t columns = 0, std::int64_t type = 1) {
+inline std::string value(std::uint32_t field, std::string_view name, std::int64_t columns = 0,
+                         std::int64_t type = 1) {
   if (columns == 0) return text(field, text(1, name));
   const std::string shape = text(1, text(2, "N")) + text(1, number(1, columns));
   return text(field, text(1, name) + text(2, text(1, number(1, type) + text(2, shape))));

@@ -16,8 +16,10 @@ struct Slice {
 Result<Slice> sliceOf(const Tensor& tensor, std::size_t row) {
   std::size_t total = 0;
   const bool counted = elementCount(tensor.shape, total);
-  const auto rows = tensor.shape.empty() ? std::size_t{1} : static_cast<std::size_t>(tensor.shape[0]);
-  if (!counted || row >= rows) return fail(ErrorCode::internal, "the model returned fewer rows than it got");
+  const auto rows =
+      tensor.shape.empty() ? std::size_t{1} : static_cast<std::size_t>(tensor.shape[0]);
+  if (!counted || row >= rows)
+    return fail(ErrorCode::internal, "the model returned fewer rows than it got");
   return Slice{row * (total / rows), total / rows};
 }
 
@@ -54,7 +56,8 @@ std::string labelOf(const Tensor& tensor, Slice slice) {
 
 }  // namespace
 
-Result<Prediction> predictionOf(const Signature& signature, const Tensors& outputs, std::size_t row) {
+Result<Prediction> predictionOf(const Signature& signature, const Tensors& outputs,
+                                std::size_t row) {
   Prediction prediction;
   if (signature.task != ModelTask::classification) {
     CORBEL_TRY(const Slice slice, sliceOf(outputs[0], row));

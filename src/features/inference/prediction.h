@@ -28,6 +28,7 @@ struct Prediction {
 
 // `outputs` come from Model::run of the model with this signature.
 // internal: they do not have the row.
-Result<Prediction> predictionOf(const Signature& signature, const Tensors& outputs, std::size_t row);
+Result<Prediction> predictionOf(const Signature& signature, const Tensors& outputs,
+                                std::size_t row);
 
 }  // namespace corbel::inference

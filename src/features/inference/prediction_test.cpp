@@ -9,7 +9,9 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-Tensor floats(std::vector<std::int64_t> shape, std::vector<float> values) { return {std::move(shape), std::move(values)}; }
+Tensor floats(std::vector<std::int64_t> shape, std::vector<float> values) {
+  return {std::move(shape), std::move(values)};
+}
 
 Signature aClassifier(int probabilities, int labels, std::vector<std::string> classLabels = {}) {
   Signature signature;
@@ -21,7 +23,8 @@ Signature aClassifier(int probabilities, int labels, std::vector<std::string> cl
 }
 
 TEST(PredictionOf, TakesTheMostProbableClassOfItsRow) {
-  const auto prediction = predictionOf(aClassifier(0, -1, {"cat", "dog"}), {floats({2, 2}, {0.9F, 0.1F, 0.25F, 0.75F})}, 1);
+  const auto prediction = predictionOf(aClassifier(0, -1, {"cat", "dog"}),
+                                       {floats({2, 2}, {0.9F, 0.1F, 0.25F, 0.75F})}, 1);
   ASSERT_TRUE(prediction);
   EXPECT_EQ(prediction->classIndex, 1U);
   EXPECT_EQ(prediction->label, "dog");
@@ -31,7 +34,8 @@ TEST(PredictionOf, TakesTheMostProbableClassOfItsRow) {
 
 // Some classifiers decide by a score and not by their probabilities.
 TEST(PredictionOf, BelievesTheLabelOfTheModel) {
-  const Tensors outputs = {Tensor{{1}, std::vector<std::string>{"dog"}}, floats({1, 2}, {0.6F, 0.4F})};
+  const Tensors outputs = {Tensor{{1}, std::vector<std::string>{"dog"}},
+                           floats({1, 2}, {0.6F, 0.4F})};
   const auto prediction = predictionOf(aClassifier(1, 0, {"cat", "dog"}), outputs, 0);
   ASSERT_TRUE(prediction);
   EXPECT_EQ(prediction->label, "dog");
@@ -40,7 +44,8 @@ TEST(PredictionOf, BelievesTheLabelOfTheModel) {
 }
 
 TEST(PredictionOf, ReadsNumberedLabelsOfAZipMap) {
-  const Tensors outputs = {Tensor{{2}, std::vector<std::int64_t>{7, 5}}, floats({2, 2}, {0.2F, 0.8F, 0.6F, 0.4F})};
+  const Tensors outputs = {Tensor{{2}, std::vector<std::int64_t>{7, 5}},
+                           floats({2, 2}, {0.2F, 0.8F, 0.6F, 0.4F})};
   const auto prediction = predictionOf(aClassifier(1, 0, {"5", "7"}), outputs, 0);
   ASSERT_TRUE(prediction);
   EXPECT_EQ(prediction->label, "7");
@@ -49,7 +54,8 @@ TEST(PredictionOf, ReadsNumberedLabelsOfAZipMap) {
 
 TEST(PredictionOf, HasNoConfidenceWhereTheModelTellsOnlyTheClass) {
   const auto prediction =
-      predictionOf(aClassifier(-1, 0, {"no", "yes"}), {Tensor{{1}, std::vector<std::string>{"yes"}}, floats({1, 1}, {2})}, 0);
+      predictionOf(aClassifier(-1, 0, {"no", "yes"}),
+                   {Tensor{{1}, std::vector<std::string>{"yes"}}, floats({1, 1}, {2})}, 0);
   ASSERT_TRUE(prediction);
   EXPECT_EQ(prediction->classIndex, 1U);
   EXPECT_THAT(prediction->probabilities, IsEmpty());

@@ -84,7 +84,9 @@ Result<void> forEachFixed(const Field& field, Wire wire, const std::function<voi
 
 }  // namespace
 
-std::string_view Field::text() const { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+std::string_view Field::text() const {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 Result<void> forEachField(Bytes message, const std::function<Result<void>(const Field&)>& visit) {
   while (!message.empty()) {

@@ -9,7 +9,9 @@ namespace corbel::inference::protobuf {
 namespace {
 
 bool reads(const std::string& message) {
-  return forEachField(std::as_bytes(std::span(message)), [](const Field&) { return Result<void>(); }).has_value();
+  return forEachField(std::as_bytes(std::span(message)),
+                      [](const Field&) { return Result<void>(); })
+      .has_value();
 }
 
 Field only(std::string_view message) {

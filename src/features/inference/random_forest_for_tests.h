@@ -38,9 +38,13 @@ class ForestMaker {
   template <class T>
   std::vector<T> rows(const Forest& forest, std::size_t count);
 
-  std::size_t below(std::size_t end) { return std::uniform_int_distribution<std::size_t>(0, end - 1)(random_); }
+  std::size_t below(std::size_t end) {
+    return std::uniform_int_distribution<std::size_t>(0, end - 1)(random_);
+  }
   bool chance(double share) { return std::bernoulli_distribution(share)(random_); }
-  double number(double from, double to) { return std::uniform_real_distribution<double>(from, to)(random_); }
+  double number(double from, double to) {
+    return std::uniform_real_distribution<double>(from, to)(random_);
+  }
 
  private:
   Node split(const Forest& forest, const ForestShape& shape, std::span<const double> thresholds);
@@ -54,11 +58,13 @@ class ForestMaker {
 inline std::uint32_t ForestMaker::leaf(Forest& forest) {
   const auto first = static_cast<std::uint32_t>(forest.leafValues.size());
   const std::uint32_t values = forest.vectorLeaves ? forest.outputs : 1;
-  for (std::uint32_t i = 0; i < values; ++i) forest.leafValues.push_back(static_cast<float>(number(-1, 1)));
+  for (std::uint32_t i = 0; i < values; ++i)
+    forest.leafValues.push_back(static_cast<float>(number(-1, 1)));
   return first;
 }
 
-inline Node ForestMaker::split(const Forest& forest, const ForestShape& shape, std::span<const double> thresholds) {
+inline Node ForestMaker::split(const Forest& forest, const ForestShape& shape,
+                               std::span<const double> thresholds) {
   Node node;
   node.feature = static_cast<std::int32_t>(below(shape.features));
   node.threshold = thresholds[below(thresholds.size())];
@@ -66,18 +72,21 @@ inline Node ForestMaker::split(const Forest& forest, const ForestShape& shape, s
   if (!shape.everySplitKind) return node;
   node.split = static_cast<Split>(below(7));
   node.zeroIsMissing = chance(0.2);
-  if (node.split == Split::category) node.value = static_cast<std::uint32_t>(below(forest.categories.size()));
+  if (node.split == Split::category)
+    node.value = static_cast<std::uint32_t>(below(forest.categories.size()));
   return node;
 }
 
-inline Tree ForestMaker::tree(Forest& forest, const ForestShape& shape, std::span<const double> thresholds) {
+inline Tree ForestMaker::tree(Forest& forest, const ForestShape& shape,
+                              std::span<const double> thresholds) {
   Tree tree;
   tree.output = forest.vectorLeaves ? 0 : static_cast<std::uint32_t>(below(forest.outputs));
   tree.weight = chance(0.2) ? 0.5 : 1;
   tree.nodes.emplace_back();
   std::vector<int> depths{0};
   for (std::size_t i = 0; i < tree.nodes.size(); ++i) {
-    if (depths[i] >= shape.depth || !chance(shape.fullness) || tree.nodes.size() + 2 > shape.nodesMax) {
+    if (depths[i] >= shape.depth || !chance(shape.fullness) ||
+        tree.nodes.size() + 2 > shape.nodesMax) {
       tree.nodes[i].value = leaf(forest);
       continue;
     }
@@ -105,13 +114,15 @@ inline Forest ForestMaker::forest(const ForestShape& shape) {
   forest.outputs = shape.outputs;
   forest.vectorLeaves = shape.vectorLeaves;
   forest.average = shape.average;
-  for (std::uint32_t i = 0; i < shape.outputs; ++i) forest.baseScores.push_back(static_cast<float>(number(-1, 1)));
+  for (std::uint32_t i = 0; i < shape.outputs; ++i)
+    forest.baseScores.push_back(static_cast<float>(number(-1, 1)));
   for (int i = 0; i < 5; ++i) {
     CategorySet set(1 + below(3));
     for (std::uint32_t& word : set) word = static_cast<std::uint32_t>(random_());
     forest.categories.push_back(std::move(set));
   }
-  std::vector<double> thresholds{0.0, -0.0, static_cast<double>(std::numeric_limits<float>::denorm_min()),
+  std::vector<double> thresholds{0.0, -0.0,
+                                 static_cast<double>(std::numeric_limits<float>::denorm_min()),
                                  static_cast<double>(std::numeric_limits<float>::max()),
                                  static_cast<double>(std::numeric_limits<float>::lowest())};
   if (shape.everySplitKind) {
@@ -120,7 +131,8 @@ inline Forest ForestMaker::forest(const ForestShape& shape) {
   }
   for (int i = 0; i < shape.thresholds; ++i) {
     const double threshold = chance(0.3) ? static_cast<double>(below(64)) : number(-2, 2);
-    thresholds.push_back(shape.precision == Precision::float32 ? static_cast<float>(threshold) : threshold);
+    thresholds.push_back(shape.precision == Precision::float32 ? static_cast<float>(threshold)
+                                                               : threshold);
   }
   for (int i = 0; i < shape.trees; ++i) forest.trees.push_back(tree(forest, shape, thresholds));
   return forest;

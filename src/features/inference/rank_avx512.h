@@ -35,7 +35,8 @@ template <int kLevel, int kDepth>
     const __m512 pivots = valuesAt<kLevel>(kLevel < 4 ? tree : tree + (1 << kLevel) / 16, places);
     const __mmask16 right = _mm512_cmp_ps_mask(x, pivots, _CMP_GT_OQ);
     const __m512i left = _mm512_add_epi32(places, places);
-    return search<kLevel + 1, kDepth>(tree, x, _mm512_mask_add_epi32(left, right, left, _mm512_set1_epi32(1)));
+    return search<kLevel + 1, kDepth>(
+        tree, x, _mm512_mask_add_epi32(left, right, left, _mm512_set1_epi32(1)));
   }
 }
 
@@ -72,25 +73,27 @@ constexpr std::size_t kRankRows = 64;
 
 // features[feature * kRankRows + i] becomes the feature of row i; the last row fills up to a
 // multiple of 16.
-inline void gatherFeatures(const float* rows, std::size_t rowCount, std::size_t stride, std::size_t featureCount,
-                           float* features) {
+inline void gatherFeatures(const float* rows, std::size_t rowCount, std::size_t stride,
+                           std::size_t featureCount, float* features) {
   for (std::size_t row = 0; row < rowCount; row += kTile) {
     for (std::size_t first = 0; first < featureCount; first += kTile) {
       const std::size_t left = featureCount - first;
       const auto active = static_cast<__mmask16>(left >= kTile ? 0xFFFF : (1U << left) - 1);
       __m512 tile[kTile];
       for (std::size_t i = 0; i < kTile; ++i) {
-        tile[i] = _mm512_maskz_loadu_ps(active, rows + std::min(row + i, rowCount - 1) * stride + first);
+        tile[i] =
+            _mm512_maskz_loadu_ps(active, rows + std::min(row + i, rowCount - 1) * stride + first);
       }
       transpose(tile);
-      for (std::size_t i = 0; i < kTile; ++i) _mm512_store_ps(features + (first + i) * kRankRows + row, tile[i]);
+      for (std::size_t i = 0; i < kTile; ++i)
+        _mm512_store_ps(features + (first + i) * kRankRows + row, tile[i]);
     }
   }
 }
 
 template <int kDepth, std::size_t kSlotStride>
-void rankScale(const RankLine<float>* lines, const Scale& scale, const float* feature, std::size_t rowCount,
-               std::uint8_t* bytes) {
+void rankScale(const RankLine<float>* lines, const Scale& scale, const float* feature,
+               std::size_t rowCount, std::uint8_t* bytes) {
   __m512 tree[kDepth <= 4 ? 1 : (1 << kDepth) / 16];
   for (std::size_t i = 0; i < std::size(tree); ++i) {
     tree[i] = _mm512_load_ps(lines[scale.firstSearchLine + i].thresholds);
@@ -102,14 +105,16 @@ void rankScale(const RankLine<float>* lines, const Scale& scale, const float* fe
     const __mmask16 missing = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
     const __m512i high = _mm512_mask_mov_epi32(low, missing, _mm512_set1_epi32(255));
     std::uint8_t* const target = bytes + i;
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(target + scale.lowSlot * kSlotStride), _mm512_cvtepi32_epi8(low));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(target + scale.highSlot * kSlotStride), _mm512_cvtepi32_epi8(high));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(target + scale.lowSlot * kSlotStride),
+                     _mm512_cvtepi32_epi8(low));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(target + scale.highSlot * kSlotStride),
+                     _mm512_cvtepi32_epi8(high));
   }
 }
 
 template <std::size_t kSlotStride>
-void rankScale(const RankLine<float>* lines, const Scale& scale, const float* feature, std::size_t rowCount,
-               std::uint8_t* bytes) {
+void rankScale(const RankLine<float>* lines, const Scale& scale, const float* feature,
+               std::size_t rowCount, std::uint8_t* bytes) {
   switch (scale.searchDepth) {
     case 1:
       return rankScale<1, kSlotStride>(lines, scale, feature, rowCount, bytes);
@@ -133,15 +138,16 @@ void rankScale(const RankLine<float>* lines, const Scale& scale, const float* fe
 // bytes[slot * kSlotStride + i] becomes row i's byte of the slot; a few more rows are written, to a
 // multiple of 16.
 template <std::size_t kSlotStride>
-void rankRows(const ByteColumns<float>& columns, const float* rows, std::size_t rowCount, std::size_t stride,
-              std::uint8_t* bytes) {
+void rankRows(const ByteColumns<float>& columns, const float* rows, std::size_t rowCount,
+              std::size_t stride, std::uint8_t* bytes) {
   const std::size_t width = (columns.features() + kTile - 1) / kTile * kTile;
   Scratch<float, 64 * kRankRows> features(width * kRankRows);
   for (std::size_t first = 0; first < rowCount; first += kRankRows) {
     const std::size_t count = std::min(kRankRows, rowCount - first);
     gatherFeatures(rows + first * stride, count, stride, columns.features(), features.data());
     for (const Scale& scale : columns.scales()) {
-      rankScale<kSlotStride>(columns.lines(), scale, features.data() + scale.feature * kRankRows, count, bytes + first);
+      rankScale<kSlotStride>(columns.lines(), scale, features.data() + scale.feature * kRankRows,
+                             count, bytes + first);
     }
   }
   for (std::size_t i = 0; i < rowCount && columns.finishesEveryRow(); ++i) {

@@ -8,7 +8,8 @@ namespace {
 
 // bytes[slot * kSlotStride] becomes the row's byte of the slot.
 template <std::size_t kSlotStride, class T>
-inline void rankRow(const ByteColumns<T>& columns, const T* row, std::size_t features, std::uint8_t* bytes) {
+inline void rankRow(const ByteColumns<T>& columns, const T* row, std::size_t features,
+                    std::uint8_t* bytes) {
   const RankLine<T>* const lines = columns.lines();
   for (const Scale& scale : columns.scales()) {
     const T x = row[scale.feature];
@@ -18,7 +19,8 @@ inline void rankRow(const ByteColumns<T>& columns, const T* row, std::size_t fea
     bytes[scale.lowSlot * kSlotStride] = rank;
     bytes[scale.highSlot * kSlotStride] = rank;
   }
-  if (columns.finishesEveryRow() || hasNan(row, features)) columns.finishRow(row, bytes, kSlotStride);
+  if (columns.finishesEveryRow() || hasNan(row, features))
+    columns.finishRow(row, bytes, kSlotStride);
 }
 
 }  // namespace

@@ -15,7 +15,8 @@ namespace corbel::inference::reference {
 template <class Real>
 bool contains(const CategorySet& set, Real x) {
   const Real lowest = std::is_same_v<Real, float> ? 0 : std::nextafter(Real(-1), Real(0));
-  if (!(x >= lowest) || x >= static_cast<Real>(32.0 * static_cast<double>(set.size()))) return false;
+  if (!(x >= lowest) || x >= static_cast<Real>(32.0 * static_cast<double>(set.size())))
+    return false;
   const auto category = static_cast<std::size_t>(std::max<Real>(x, 0));
   return (set[category / 32] >> (category % 32) & 1) != 0;
 }
@@ -66,7 +67,8 @@ std::vector<Real> margins(const Forest& forest, std::span<const Real> row) {
     const std::uint32_t first = forest.vectorLeaves ? 0 : tree.output;
     const std::uint32_t width = forest.vectorLeaves ? forest.outputs : 1;
     for (std::uint32_t i = 0; i < width; ++i) {
-      sums[first + i] += static_cast<Real>(forest.leafValues[value + i]) * static_cast<Real>(tree.weight);
+      sums[first + i] +=
+          static_cast<Real>(forest.leafValues[value + i]) * static_cast<Real>(tree.weight);
       ++counts[first + i];
     }
   }
@@ -208,8 +210,8 @@ void applyStep(const Normalizer& normalizer, std::vector<Real>& row) {
 template <class Real>
 void applyStep(const Imputer& imputer, std::vector<Real>& row) {
   for (std::size_t i = 0; i < row.size(); ++i) {
-    const bool missing =
-        std::isnan(imputer.missing) ? std::isnan(row[i]) : row[i] == static_cast<Real>(imputer.missing);
+    const bool missing = std::isnan(imputer.missing) ? std::isnan(row[i])
+                                                     : row[i] == static_cast<Real>(imputer.missing);
     if (missing) row[i] = static_cast<Real>(imputer.values[imputer.values.size() == 1 ? 0 : i]);
   }
 }
@@ -223,7 +225,8 @@ void applyRounded(const Transform& transform, std::vector<double>& row) {
 }
 
 template <class Real, class Predictor>
-std::vector<double> finish(const TabularModel& model, const Predictor& predictor, std::span<const double> row) {
+std::vector<double> finish(const TabularModel& model, const Predictor& predictor,
+                           std::span<const double> row) {
   std::vector<Real> rounded(row.size());
   std::ranges::transform(row, rounded.begin(), [](double x) { return static_cast<Real>(x); });
   std::vector<Real> values = margins(predictor, std::span<const Real>(rounded));
@@ -242,7 +245,8 @@ inline std::vector<double> predict(const TabularModel& model, std::span<const do
     for (double& x : row) x = static_cast<float>(x);
   }
   for (const Transform& step : model.transforms) {
-    step.precision == Precision::float32 ? applyRounded<float>(step, row) : applyRounded<double>(step, row);
+    step.precision == Precision::float32 ? applyRounded<float>(step, row)
+                                         : applyRounded<double>(step, row);
   }
   return std::visit(
       [&](const auto& predictor) {

@@ -11,7 +11,8 @@ class Scratch {
  public:
   explicit Scratch(std::size_t size) {
     if (size > kInline)
-      large_ = std::make_unique_for_overwrite<Line[]>((size * sizeof(T) + sizeof(Line) - 1) / sizeof(Line));
+      large_ = std::make_unique_for_overwrite<Line[]>((size * sizeof(T) + sizeof(Line) - 1) /
+                                                      sizeof(Line));
   }
   T* data() { return large_ ? reinterpret_cast<T*>(large_.get()) : small_; }
 

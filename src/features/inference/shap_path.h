@@ -30,7 +30,8 @@ consteval Reciprocals makeReciprocals() {
 inline constexpr Reciprocals kReciprocals = makeReciprocals();
 
 // A path is `length` + 1 features; the first stands for none.
-inline void extend(PathFeature* path, std::size_t length, std::uint32_t feature, double zeroFraction, bool taken) {
+inline void extend(PathFeature* path, std::size_t length, std::uint32_t feature,
+                   double zeroFraction, bool taken) {
   path[length] = {feature, taken, zeroFraction, length == 0 ? 1.0 : 0.0};
   const double unit = kReciprocals.of[length + 1];
   for (std::size_t i = length; i-- > 0;) {
@@ -49,7 +50,8 @@ inline void unwind(PathFeature* path, std::size_t length, std::size_t place) {
     for (std::size_t i = length; i-- > 0;) {
       const double weight = path[i].weight;
       path[i].weight = next * size * kReciprocals.of[i + 1];
-      next = weight - path[i].weight * zero * static_cast<double>(length - i) * kReciprocals.of[length + 1];
+      next = weight -
+             path[i].weight * zero * static_cast<double>(length - i) * kReciprocals.of[length + 1];
     }
   } else {
     const double scale = size / zero;

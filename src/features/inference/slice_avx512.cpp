@@ -9,8 +9,9 @@
 #include "kernels.h"
 #include "scratch.h"
 
-#pragma clang attribute push(                                                                            \
-    __attribute__((target("avx2,bmi,bmi2,popcnt,lzcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi"))), \
+#pragma clang attribute push(                                                                 \
+    __attribute__((                                                                           \
+        target("avx2,bmi,bmi2,popcnt,lzcnt,avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi"))), \
     apply_to = function)
 
 #include "avx512.h"
@@ -38,21 +39,23 @@ struct Masks {
 };
 
 // Rows whose byte is above the rank, for every test.
-void runTests(const std::vector<ByteTest>& tests, const std::uint8_t* bytes, std::size_t words, RowMask* results) {
+void runTests(const std::vector<ByteTest>& tests, const std::uint8_t* bytes, std::size_t words,
+              RowMask* results) {
   const ByteTest* const first = tests.data();
   for (std::size_t i = 0; i < tests.size(); ++i) {
     const __m512i rank = _mm512_set1_epi8(static_cast<char>(first[i].rank));
     const std::uint8_t* const values = bytes + first[i].slot * kBlockRows;
     for (std::size_t word = 0; word < words; ++word) {
-      results[i].words[word] = _mm512_cmpgt_epu8_mask(_mm512_load_si512(values + word * kWordRows), rank);
+      results[i].words[word] =
+          _mm512_cmpgt_epu8_mask(_mm512_load_si512(values + word * kWordRows), rank);
     }
   }
 }
 
 // The subtree at `kPlace` of a complete tree of kLevels more levels, for the rows in `here`.
 template <int kLevels, std::size_t kPlace>
-[[gnu::always_inline]] inline void descend(const std::uint32_t* tests, const RowMask* results, __m512i here,
-                                           __m512i* planes) {
+[[gnu::always_inline]] inline void descend(const std::uint32_t* tests, const RowMask* results,
+                                           __m512i here, __m512i* planes) {
   const __m512i result = _mm512_load_si512(&results[tests[kPlace]]);
   const __m512i right = _mm512_and_si512(result, here);
   planes[kLevels - 1] = _mm512_or_si512(planes[kLevels - 1], right);
@@ -70,7 +73,8 @@ void runFullTree(const std::uint32_t* tests, const RowMask* results, RowMask* pl
   for (int i = 0; i < kDepth; ++i) _mm512_store_si512(&planes[i], joined[i]);
 }
 
-void runFullTree(std::uint32_t depth, const std::uint32_t* tests, const RowMask* results, RowMask* planes) {
+void runFullTree(std::uint32_t depth, const std::uint32_t* tests, const RowMask* results,
+                 RowMask* planes) {
   for (std::uint32_t i = depth; i < 5; ++i) planes[i] = RowMask{};
   switch (depth) {
     case 1:
@@ -103,11 +107,13 @@ void runSteps(const Step* steps, std::uint32_t count, const RowMask* results, Ro
   }
 }
 
-inline void joinPlanes(const std::uint16_t* members, std::uint32_t planeCount, const RowMask* at, RowMask* planes) {
+inline void joinPlanes(const std::uint16_t* members, std::uint32_t planeCount, const RowMask* at,
+                       RowMask* planes) {
   for (std::uint32_t plane = 0; plane < planeCount; ++plane) {
     const std::uint16_t count = *members++;
     __m512i joined = _mm512_setzero_si512();
-    for (std::uint16_t i = 0; i < count; ++i) joined = _mm512_or_si512(joined, _mm512_load_si512(&at[*members++]));
+    for (std::uint16_t i = 0; i < count; ++i)
+      joined = _mm512_or_si512(joined, _mm512_load_si512(&at[*members++]));
     _mm512_store_si512(&planes[plane], joined);
   }
 }
@@ -131,7 +137,8 @@ template <std::uint32_t kPlanes>
   } else {
     constexpr std::uint32_t kHalf = 1U << (kPlanes - 1);
     const __mmask16 upper = _mm512_test_epi32_mask(numbers, _mm512_set1_epi32(kHalf));
-    return _mm512_mask_mov_ps(lookUp<kPlanes - 1>(table, numbers), upper, lookUp<kPlanes - 1>(table + kHalf, numbers));
+    return _mm512_mask_mov_ps(lookUp<kPlanes - 1>(table, numbers), upper,
+                              lookUp<kPlanes - 1>(table + kHalf, numbers));
   }
 }
 
@@ -140,8 +147,10 @@ template <std::uint32_t kPlanes>
   alignas(64) std::uint8_t bytes[kWordRows];
   _mm512_store_si512(bytes, numbers);
   for (std::size_t i = 0; i < kWordRows; i += 16) {
-    const __m512i wide = _mm512_cvtepu8_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(bytes + i)));
-    _mm512_store_ps(sums + i, _mm512_add_ps(_mm512_load_ps(sums + i), lookUp<kPlanes>(table, wide)));
+    const __m512i wide =
+        _mm512_cvtepu8_epi32(_mm_load_si128(reinterpret_cast<const __m128i*>(bytes + i)));
+    _mm512_store_ps(sums + i,
+                    _mm512_add_ps(_mm512_load_ps(sums + i), lookUp<kPlanes>(table, wide)));
   }
 }
 
@@ -150,21 +159,23 @@ template <std::uint32_t kPlanes>
   alignas(64) std::uint8_t bytes[kWordRows];
   _mm512_store_si512(bytes, numbers);
   for (std::size_t i = 0; i < kWordRows; i += 8) {
-    const __m256i wide = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes + i)));
+    const __m256i wide =
+        _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes + i)));
     const __m512d values = _mm512_i32gather_pd(wide, table, sizeof(double));
     _mm512_store_pd(sums + i, _mm512_add_pd(_mm512_load_pd(sums + i), values));
   }
 }
 
 template <class T, std::uint32_t kPlanes>
-void addTree(const SliceForest<T>& forest, const typename SliceForest<T>::Root& root, const RowMask* planes,
-             std::size_t words, T* sums) {
+void addTree(const SliceForest<T>& forest, const typename SliceForest<T>::Root& root,
+             const RowMask* planes, std::size_t words, T* sums) {
   const T* const table = forest.leaves.data() + root.firstLeaf;
   const std::size_t tables = forest.vectorLeaves ? forest.outputs : 1;
   for (std::size_t word = 0; word < words; ++word) {
     const __m512i numbers = leafNumbers<kPlanes>(planes, word);
     for (std::size_t i = 0; i < tables; ++i) {
-      addLeaves<kPlanes>(table + (i << kPlanes), numbers, sums + (root.output + i) * kBlockRows + word * kWordRows);
+      addLeaves<kPlanes>(table + (i << kPlanes), numbers,
+                         sums + (root.output + i) * kBlockRows + word * kWordRows);
     }
   }
 }
@@ -215,8 +226,8 @@ void addTrees(const SliceForest<T>& forest, const RowMask* results, std::size_t 
 }  // namespace
 
 template <class T>
-void addSlicesAvx512(const SliceForest<T>& forest, const ByteColumns<T>& columns, const T* rows, std::size_t rowCount,
-                     std::size_t stride, T* sums) {
+void addSlicesAvx512(const SliceForest<T>& forest, const ByteColumns<T>& columns, const T* rows,
+                     std::size_t rowCount, std::size_t stride, T* sums) {
   const std::size_t outputs = forest.outputs;
   Scratch<std::uint8_t, 64 * kBlockRows> bytes((columns.slots() + 1) * kBlockRows);
   Scratch<T, 4 * kBlockRows> blockSums(outputs * kBlockRows);
@@ -227,20 +238,22 @@ void addSlicesAvx512(const SliceForest<T>& forest, const ByteColumns<T>& columns
     T* const rowSums = sums + first * outputs;
     rankBlock(columns, rows + first * stride, count, stride, bytes.data());
     for (std::size_t i = 0; i < count; ++i) {
-      for (std::size_t j = 0; j < outputs; ++j) blockSums.data()[j * kBlockRows + i] = rowSums[i * outputs + j];
+      for (std::size_t j = 0; j < outputs; ++j)
+        blockSums.data()[j * kBlockRows + i] = rowSums[i * outputs + j];
     }
     runTests(forest.tests, bytes.data(), words, results.data());
     addTrees(forest, results.data(), words, blockSums.data());
     for (std::size_t i = 0; i < count; ++i) {
-      for (std::size_t j = 0; j < outputs; ++j) rowSums[i * outputs + j] = blockSums.data()[j * kBlockRows + i];
+      for (std::size_t j = 0; j < outputs; ++j)
+        rowSums[i * outputs + j] = blockSums.data()[j * kBlockRows + i];
     }
   }
 }
 
-template void addSlicesAvx512(const SliceForest<float>&, const ByteColumns<float>&, const float*, std::size_t,
-                              std::size_t, float*);
-template void addSlicesAvx512(const SliceForest<double>&, const ByteColumns<double>&, const double*, std::size_t,
-                              std::size_t, double*);
+template void addSlicesAvx512(const SliceForest<float>&, const ByteColumns<float>&, const float*,
+                              std::size_t, std::size_t, float*);
+template void addSlicesAvx512(const SliceForest<double>&, const ByteColumns<double>&, const double*,
+                              std::size_t, std::size_t, double*);
 
 }  // namespace corbel::inference
 

@@ -33,12 +33,14 @@ class TestTable {
   std::size_t size() const { return keys_.size() + 1; }
 
   std::uint32_t indexOf(const ByteTest& test) const {
-    return static_cast<std::uint32_t>(std::ranges::lower_bound(keys_, keyOf(test)) - keys_.begin() + 1);
+    return static_cast<std::uint32_t>(std::ranges::lower_bound(keys_, keyOf(test)) - keys_.begin() +
+                                      1);
   }
 
   std::vector<ByteTest> tests() const {
     std::vector<ByteTest> tests{{0, 255}};  // no byte is above 255
-    for (const std::uint32_t key : keys_) tests.push_back({key >> 8, static_cast<std::uint8_t>(key & 255)});
+    for (const std::uint32_t key : keys_)
+      tests.push_back({key >> 8, static_cast<std::uint8_t>(key & 255)});
     return tests;
   }
 
@@ -51,8 +53,9 @@ class TestTable {
 // Makes a tree complete: where a path ends early, tests that nothing passes and copies of its leaf
 // follow.
 template <class T>
-void appendFullTree(const LoweredForest<T>& forest, std::size_t index, const std::vector<ByteTest>& tests,
-                    const TestTable& table, SliceForest<T>& slices) {
+void appendFullTree(const LoweredForest<T>& forest, std::size_t index,
+                    const std::vector<ByteTest>& tests, const TestTable& table,
+                    SliceForest<T>& slices) {
   const LoweredTree<T>& tree = forest.trees[index];
   typename SliceForest<T>::Root root;
   root.output = tree.output;
@@ -66,7 +69,8 @@ void appendFullTree(const LoweredForest<T>& forest, std::size_t index, const std
     std::vector<std::int32_t> next;
     for (const std::int32_t place : places) {
       const LoweredNode<T>& node = tree.nodes[static_cast<std::size_t>(place)];
-      slices.fullTests.push_back(node.isLeaf() ? 0 : table.indexOf(tests[static_cast<std::size_t>(place)]));
+      slices.fullTests.push_back(
+          node.isLeaf() ? 0 : table.indexOf(tests[static_cast<std::size_t>(place)]));
       next.push_back(node.isLeaf() ? place : node.left);
       next.push_back(node.isLeaf() ? place : node.right);
     }
@@ -75,7 +79,8 @@ void appendFullTree(const LoweredForest<T>& forest, std::size_t index, const std
   for (std::size_t output = 0; output < forest.leafStride(); ++output) {
     for (std::size_t i = 0; i < std::size_t{1} << root.planeCount; ++i) {
       const std::int32_t place = i < places.size() ? places[i] : places[0];
-      slices.leaves.push_back(forest.leafValues[tree.nodes[static_cast<std::size_t>(place)].value + output]);
+      slices.leaves.push_back(
+          forest.leafValues[tree.nodes[static_cast<std::size_t>(place)].value + output]);
     }
   }
   slices.roots.push_back(root);
@@ -87,7 +92,11 @@ class SliceBuilder {
  public:
   SliceBuilder(const LoweredForest<T>& forest, std::size_t tree, const std::vector<ByteTest>& tests,
                const TestTable& table)
-      : forest_(forest), tree_(forest.trees[tree]), nodes_(tree_.nodes), tests_(tests), table_(table) {
+      : forest_(forest),
+        tree_(forest.trees[tree]),
+        nodes_(tree_.nodes),
+        tests_(tests),
+        table_(table) {
     orderNodes();
     numberLeaves();
   }
@@ -95,7 +104,8 @@ class SliceBuilder {
   void appendTo(SliceForest<T>& slices) {
     typename SliceForest<T>::Root root;
     root.output = tree_.output;
-    root.planeCount = std::max(static_cast<std::uint32_t>(std::bit_width(leafCount_ - 1)), kPlanesMin);
+    root.planeCount =
+        std::max(static_cast<std::uint32_t>(std::bit_width(leafCount_ - 1)), kPlanesMin);
     root.firstMember = static_cast<std::uint32_t>(slices.planeMembers.size());
     appendPlanes(root.planeCount, slices.planeMembers);
     root.firstStep = static_cast<std::uint32_t>(slices.steps.size());
@@ -107,7 +117,9 @@ class SliceBuilder {
   }
 
  private:
-  const LoweredNode<T>& nodeAt(std::size_t place) const { return nodes_[static_cast<std::size_t>(order_[place])]; }
+  const LoweredNode<T>& nodeAt(std::size_t place) const {
+    return nodes_[static_cast<std::size_t>(order_[place])];
+  }
 
   void orderNodes() {
     order_.push_back(0);
@@ -124,7 +136,8 @@ class SliceBuilder {
   void numberLeaves() {
     leavesBelow_.assign(order_.size(), 1);
     for (std::size_t i = order_.size(); i-- > 0;) {
-      if (!nodeAt(i).isLeaf()) leavesBelow_[i] = leavesBelow_[firstChild_[i]] + leavesBelow_[firstChild_[i] + 1];
+      if (!nodeAt(i).isLeaf())
+        leavesBelow_[i] = leavesBelow_[firstChild_[i]] + leavesBelow_[firstChild_[i] + 1];
     }
     leafCount_ = leavesBelow_[0];
     firstLeaf_.assign(order_.size(), 0);
@@ -138,7 +151,8 @@ class SliceBuilder {
   // How many of the leaves below `place` have the bit of `plane` set: all, none or some.
   std::size_t leavesIn(std::uint32_t plane, std::size_t place) const {
     std::size_t count = 0;
-    for (std::size_t i = 0; i < leavesBelow_[place]; ++i) count += (firstLeaf_[place] + i) >> plane & 1;
+    for (std::size_t i = 0; i < leavesBelow_[place]; ++i)
+      count += (firstLeaf_[place] + i) >> plane & 1;
     return count;
   }
 
@@ -172,7 +186,8 @@ class SliceBuilder {
     for (std::size_t i = 0; i < order_.size(); ++i) {
       if (nodeAt(i).isLeaf()) continue;
       const std::uint32_t test = table_.indexOf(tests_[static_cast<std::size_t>(order_[i])]);
-      steps.push_back({test, static_cast<std::uint16_t>(i), target(firstChild_[i]), target(firstChild_[i] + 1)});
+      steps.push_back({test, static_cast<std::uint16_t>(i), target(firstChild_[i]),
+                       target(firstChild_[i] + 1)});
     }
   }
 
@@ -183,7 +198,8 @@ class SliceBuilder {
     for (std::size_t i = 0; i < order_.size(); ++i) {
       if (!nodeAt(i).isLeaf()) continue;
       for (std::size_t output = 0; output < forest_.leafStride(); ++output) {
-        leaves[first + output * size + firstLeaf_[i]] = forest_.leafValues[nodeAt(i).value + output];
+        leaves[first + output * size + firstLeaf_[i]] =
+            forest_.leafValues[nodeAt(i).value + output];
       }
     }
   }
@@ -204,9 +220,12 @@ class SliceBuilder {
 }  // namespace
 
 template <class T>
-std::optional<SliceForest<T>> SliceForest<T>::build(const LoweredForest<T>& forest, const ByteForest<T>& bytes) {
+std::optional<SliceForest<T>> SliceForest<T>::build(const LoweredForest<T>& forest,
+                                                    const ByteForest<T>& bytes) {
   // A tree of n leaves has 2n - 1 nodes.
-  const auto tooLarge = [](const LoweredTree<T>& tree) { return tree.nodes.size() > 2 * kLeavesMax - 1; };
+  const auto tooLarge = [](const LoweredTree<T>& tree) {
+    return tree.nodes.size() > 2 * kLeavesMax - 1;
+  };
   if (bytes.columns.slots() > kSlotsMax || forest.outputs > kOutputsMax ||
       std::ranges::any_of(forest.trees, tooLarge)) {
     return std::nullopt;
@@ -232,8 +251,9 @@ std::optional<SliceForest<T>> SliceForest<T>::build(const LoweredForest<T>& fore
 
 template <class T>
 std::size_t SliceForest<T>::memoryBytes() const {
-  return roots.size() * sizeof(Root) + tests.size() * sizeof(ByteTest) + fullTests.size() * sizeof(std::uint32_t) +
-         steps.size() * sizeof(Step) + planeMembers.size() * sizeof(std::uint16_t) + leaves.size() * sizeof(T);
+  return roots.size() * sizeof(Root) + tests.size() * sizeof(ByteTest) +
+         fullTests.size() * sizeof(std::uint32_t) + steps.size() * sizeof(Step) +
+         planeMembers.size() * sizeof(std::uint16_t) + leaves.size() * sizeof(T);
 }
 
 template class SliceForest<float>;

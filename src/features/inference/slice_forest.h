@@ -16,8 +16,9 @@ template <class T>
 class SliceForest {
  public:
   static constexpr std::size_t kSlotsMax = 512;
-  static constexpr std::size_t kTestsMax = 16384;  // their results should stay in the second-level cache
-  static constexpr std::size_t kLeavesMax = 256;   // of a tree
+  static constexpr std::size_t kTestsMax =
+      16384;  // their results should stay in the second-level cache
+  static constexpr std::size_t kLeavesMax = 256;  // of a tree
   static constexpr int kFullDepthMax = 8;
   static constexpr std::size_t kOutputsMax = 16;
   static constexpr std::size_t kMasksMax = 2 * kLeavesMax;
@@ -38,13 +39,15 @@ class SliceForest {
     std::uint32_t firstTest = 0;   // complete: in fullTests, in heap order from place 1 on
     std::uint32_t firstStep = 0;
     std::uint32_t stepCount = 0;
-    std::uint32_t firstMember = 0;  // in planeMembers: of each plane the count, then the masks whose union it is
-    std::size_t firstLeaf = 0;      // 2^planeCount values an output
+    std::uint32_t firstMember =
+        0;  // in planeMembers: of each plane the count, then the masks whose union it is
+    std::size_t firstLeaf = 0;  // 2^planeCount values an output
   };
 
   // Nothing when a tree has more leaves than kLeavesMax or the forest more slots, tests or
   // outputs than allowed.
-  static std::optional<SliceForest> build(const LoweredForest<T>& forest, const ByteForest<T>& bytes);
+  static std::optional<SliceForest> build(const LoweredForest<T>& forest,
+                                          const ByteForest<T>& bytes);
 
   std::size_t memoryBytes() const;
 

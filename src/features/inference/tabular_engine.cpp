@@ -45,7 +45,9 @@ class LinearEvaluator {
   Number term(Number value, Number coefficient) const {
     return missingIsZero_ && std::isnan(value) ? Number{} : value * coefficient;
   }
-  std::size_t memoryBytes() const { return (coefficients_.size() + intercepts_.size()) * sizeof(Number); }
+  std::size_t memoryBytes() const {
+    return (coefficients_.size() + intercepts_.size()) * sizeof(Number);
+  }
 
  private:
   std::size_t features_;
@@ -59,7 +61,8 @@ class LinearEvaluator {
 std::vector<std::string> labelTexts(const ClassLabels& labels) {
   if (const auto* texts = std::get_if<std::vector<std::string>>(&labels)) return *texts;
   std::vector<std::string> texts;
-  for (const std::int64_t label : std::get<std::vector<std::int64_t>>(labels)) texts.push_back(std::to_string(label));
+  for (const std::int64_t label : std::get<std::vector<std::int64_t>>(labels))
+    texts.push_back(std::to_string(label));
   return texts;
 }
 
@@ -78,10 +81,13 @@ class Predictor {
     return predictor;
   }
   void predict(const Number* rows, std::size_t count, std::size_t width, Number* out) const {
-    return forest_ ? forest_->predict(rows, count, width, out) : linear_->predict(rows, count, width, out);
+    return forest_ ? forest_->predict(rows, count, width, out)
+                   : linear_->predict(rows, count, width, out);
   }
   const std::optional<LinearEvaluator<Number>>& linear() const { return linear_; }
-  std::size_t memoryBytes() const { return forest_ ? forest_->memoryBytes() : linear_->memoryBytes(); }
+  std::size_t memoryBytes() const {
+    return forest_ ? forest_->memoryBytes() : linear_->memoryBytes();
+  }
 
  private:
   std::optional<CompiledForest> forest_;
@@ -127,7 +133,8 @@ class TabularEngine final : public Model {
   Tensors scoreAndLabel(std::vector<Number> scores, std::int64_t rows) const;
   Result<const TreeShap*> treeShap() const;
   std::vector<double> explainRow(const TreeShap& shap, const std::vector<Number>& row) const;
-  void explainLinear(const LinearModel& linear, std::span<const Number> row, Explanation& explanation) const;
+  void explainLinear(const LinearModel& linear, std::span<const Number> row,
+                     Explanation& explanation) const;
   std::size_t rawOutputs() const;
   std::size_t width() const { return features(model_); }
 
@@ -156,7 +163,8 @@ void TabularEngine<Number>::describe(std::string format) {
   signature_.task = ModelTask::classification;
   signature_.classLabels = labelTexts(model_.classLabels);
   if (signature_.classLabels.empty()) {
-    for (std::int64_t c = 0; c < std::max<std::int64_t>(count, 2); ++c) signature_.classLabels.push_back(std::to_string(c));
+    for (std::int64_t c = 0; c < std::max<std::int64_t>(count, 2); ++c)
+      signature_.classLabels.push_back(std::to_string(c));
   }
   if (count == static_cast<std::int64_t>(signature_.classLabels.size())) {
     signature_.outputs = {{"probabilities", type, {-1, count}}};
@@ -170,11 +178,13 @@ void TabularEngine<Number>::describe(std::string format) {
 template <class Number>
 Result<const std::vector<Number>*> TabularEngine<Number>::check(const Tensors& inputs) const {
   const auto columns = static_cast<std::int64_t>(width());
-  const auto* values = inputs.size() == 1 ? std::get_if<std::vector<Number>>(&inputs[0].values) : nullptr;
-  const bool fits = values != nullptr && inputs[0].shape.size() == 2 && inputs[0].shape[1] == columns;
+  const auto* values =
+      inputs.size() == 1 ? std::get_if<std::vector<Number>>(&inputs[0].values) : nullptr;
+  const bool fits =
+      values != nullptr && inputs[0].shape.size() == 2 && inputs[0].shape[1] == columns;
   if (fits) return values;
-  return failField("/input", "must be one " + std::string(name(signature_.inputs[0].type)) + " tensor of shape [rows, " +
-                                 std::to_string(columns) + "]");
+  return failField("/input", "must be one " + std::string(name(signature_.inputs[0].type)) +
+                                 " tensor of shape [rows, " + std::to_string(columns) + "]");
 }
 
 // A file that takes float must not see more digits, even where later steps compute in double.
@@ -188,7 +198,8 @@ void TabularEngine<Number>::transform(std::span<Number> row) const {
 
 template <class Number>
 std::size_t TabularEngine<Number>::rawOutputs() const {
-  return std::visit([](const auto& predictor) -> std::size_t { return predictor.outputs; }, model_.predictor);
+  return std::visit([](const auto& predictor) -> std::size_t { return predictor.outputs; },
+                    model_.predictor);
 }
 
 template <class Number>
@@ -226,13 +237,15 @@ std::vector<Number> TabularEngine<Number>::predict(const Number* rows, std::size
 }
 
 template <class Number>
-std::vector<Number> TabularEngine<Number>::evaluate(const std::vector<Number>& values, std::size_t rows) const {
+std::vector<Number> TabularEngine<Number>::evaluate(const std::vector<Number>& values,
+                                                    std::size_t rows) const {
   std::vector<Number> transformed;
   const Number* from = values.data();
   const bool rounds = model_.input == Precision::float32 && std::is_same_v<Number, double>;
   if (rounds || !model_.transforms.empty()) {
     transformed = values;
-    for (std::size_t r = 0; r < rows; ++r) transform(std::span(transformed).subspan(r * width(), width()));
+    for (std::size_t r = 0; r < rows; ++r)
+      transform(std::span(transformed).subspan(r * width(), width()));
     from = transformed.data();
   }
   auto raw = predict(from, rows);
@@ -247,7 +260,8 @@ template <class Number>
 Tensors TabularEngine<Number>::scoreAndLabel(std::vector<Number> scores, std::int64_t rows) const {
   std::vector<std::string> labels;
   for (const Number score : scores) {
-    labels.push_back(signature_.classLabels[score > static_cast<Number>(model_.decisionThreshold) ? 1 : 0]);
+    labels.push_back(
+        signature_.classLabels[score > static_cast<Number>(model_.decisionThreshold) ? 1 : 0]);
   }
   return {Tensor{{rows}, std::move(labels)}, Tensor{{rows, 1}, std::move(scores)}};
 }
@@ -281,7 +295,8 @@ Result<Explanation> TabularEngine<Number>::explain(const Tensors& inputs, Deadli
   const std::size_t columns = width();
   std::vector<Number> row(values->begin(), values->begin() + static_cast<std::ptrdiff_t>(columns));
   transform(row);
-  Explanation explanation{.method = "treeshap", .columns = columns, .contributions = {}, .base = {}};
+  Explanation explanation{
+      .method = "treeshap", .columns = columns, .contributions = {}, .base = {}};
   explanation.contributions.resize(rawOutputs() * columns);
   explanation.base.resize(rawOutputs());
   if (const auto* linear = std::get_if<LinearModel>(&model_.predictor)) {
@@ -310,8 +325,10 @@ Result<const TreeShap*> TabularEngine<Number>::treeShap() const {
 }
 
 template <class Number>
-std::vector<double> TabularEngine<Number>::explainRow(const TreeShap& shap, const std::vector<Number>& row) const {
-  if (precisionOf(model_) == Precision::float64) return shap.explain(std::vector<double>(row.begin(), row.end()).data());
+std::vector<double> TabularEngine<Number>::explainRow(const TreeShap& shap,
+                                                      const std::vector<Number>& row) const {
+  if (precisionOf(model_) == Precision::float64)
+    return shap.explain(std::vector<double>(row.begin(), row.end()).data());
   const std::vector<float> floats(row.begin(), row.end());
   return shap.explain(floats.data());
 }
@@ -341,16 +358,19 @@ template <class Compute>
 Result<std::shared_ptr<const Model>> make(TabularModel model, std::string format) {
   CORBEL_TRY(auto predictor, Predictor<Compute>::make(model));
   if (hasDoubleRows(model)) {
-    return std::make_shared<const TabularEngine<double>>(std::move(model), std::move(predictor), std::move(format));
+    return std::make_shared<const TabularEngine<double>>(std::move(model), std::move(predictor),
+                                                         std::move(format));
   }
-  return std::make_shared<const TabularEngine<float>>(std::move(model), std::move(predictor), std::move(format));
+  return std::make_shared<const TabularEngine<float>>(std::move(model), std::move(predictor),
+                                                      std::move(format));
 }
 
 }  // namespace
 
 Result<std::shared_ptr<const Model>> makeTabularEngine(TabularModel model, std::string format) {
-  return precisionOf(model) == Precision::float64 ? make<double>(std::move(model), std::move(format))
-                                                  : make<float>(std::move(model), std::move(format));
+  return precisionOf(model) == Precision::float64
+             ? make<double>(std::move(model), std::move(format))
+             : make<float>(std::move(model), std::move(format));
 }
 
 }  // namespace corbel::inference

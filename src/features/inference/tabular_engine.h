@@ -9,9 +9,10 @@
 
 namespace corbel::inference {
 
-// One input [rows, features]. A classifier has one output "probabilities" [rows, classes], or, where the file gives only a
-// score, "label" [rows] and "score" [rows, 1]; a regressor has "prediction" [rows, outputs].
-// `format` is what the file was, e.g. "xgboost-json". unprocessable: the forest is too large to prepare.
+// One input [rows, features]. A classifier has one output "probabilities" [rows, classes], or,
+// where the file gives only a score, "label" [rows] and "score" [rows, 1]; a regressor has
+// "prediction" [rows, outputs]. `format` is what the file was, e.g. "xgboost-json". unprocessable:
+// the forest is too large to prepare.
 Result<std::shared_ptr<const Model>> makeTabularEngine(TabularModel model, std::string format);
 
 }  // namespace corbel::inference

@@ -38,7 +38,9 @@ std::shared_ptr<const Model> engineOf(TabularModel model) {
   return made ? *std::move(made) : nullptr;
 }
 
-Tensor rows(std::int64_t count, std::vector<float> values) { return {{count, 2}, std::move(values)}; }
+Tensor rows(std::int64_t count, std::vector<float> values) {
+  return {{count, 2}, std::move(values)};
+}
 
 const std::vector<float>& floatsOf(const Tensors& tensors, std::size_t output = 0) {
   return std::get<std::vector<float>>(tensors[output].values);
@@ -87,11 +89,13 @@ TEST(TabularEngine, TransformsRowsFirst) {
 TEST(TabularEngine, RefusesOtherShapesAndTypes) {
   const auto engine = engineOf(aLine());
   for (const Tensors& wrong : {Tensors{}, Tensors{Tensor{{1, 3}, std::vector<float>{1, 2, 3}}},
-                               Tensors{Tensor{{1, 2}, std::vector<double>{1, 2}}}, Tensors{Tensor{{2}, std::vector<float>{1, 2}}}}) {
+                               Tensors{Tensor{{1, 2}, std::vector<double>{1, 2}}},
+                               Tensors{Tensor{{2}, std::vector<float>{1, 2}}}}) {
     const auto outputs = engine->run(wrong, Deadline::never());
     ASSERT_FALSE(outputs);
     EXPECT_EQ(outputs.error().code, ErrorCode::invalidArgument);
-    EXPECT_THAT(outputs.error().message, HasSubstr("/input: must be one float32 tensor of shape [rows, 2]"));
+    EXPECT_THAT(outputs.error().message,
+                HasSubstr("/input: must be one float32 tensor of shape [rows, 2]"));
   }
 }
 

@@ -8,17 +8,21 @@
 namespace corbel::inference {
 namespace {
 
-std::unexpected<Error> unprocessable(std::string message) { return fail(ErrorCode::unprocessable, std::move(message)); }
+std::unexpected<Error> unprocessable(std::string message) {
+  return fail(ErrorCode::unprocessable, std::move(message));
+}
 
 bool isUtf8(const std::string& text) { return simdjson::validate_utf8(text); }
 
 Result<void> checkNames(const TabularModel& model) {
   const std::uint32_t count = features(model);
   if (!model.featureNames.empty() && model.featureNames.size() != count) {
-    return unprocessable(fmt::format("the file names {} features, the model has {}", model.featureNames.size(), count));
+    return unprocessable(fmt::format("the file names {} features, the model has {}",
+                                     model.featureNames.size(), count));
   }
   const auto* texts = std::get_if<std::vector<std::string>>(&model.classLabels);
-  if (!std::ranges::all_of(model.featureNames, isUtf8) || (texts != nullptr && !std::ranges::all_of(*texts, isUtf8))) {
+  if (!std::ranges::all_of(model.featureNames, isUtf8) ||
+      (texts != nullptr && !std::ranges::all_of(*texts, isUtf8))) {
     return unprocessable("a feature name or class label is not UTF-8");
   }
   return {};
@@ -58,7 +62,8 @@ std::uint32_t features(const TabularModel& model) {
 }
 
 std::uint32_t outputs(const TabularModel& model) {
-  const auto raw = std::visit([](const auto& predictor) { return predictor.outputs; }, model.predictor);
+  const auto raw =
+      std::visit([](const auto& predictor) { return predictor.outputs; }, model.predictor);
   return model.finish == Finish::complement ? 2 : raw;
 }
 
@@ -67,7 +72,8 @@ std::size_t size(const ClassLabels& labels) {
 }
 
 Result<void> validate(const TabularModel& model) {
-  CORBEL_CHECK(std::visit([](const auto& predictor) { return validate(predictor); }, model.predictor));
+  CORBEL_CHECK(
+      std::visit([](const auto& predictor) { return validate(predictor); }, model.predictor));
   for (const Transform& transform : model.transforms) {
     CORBEL_CHECK(checkTransform(transform, features(model)));
   }

@@ -20,8 +20,8 @@ std::string_view name(DataType type);
 // Dense, row-major. `values` holds exactly as many elements as the product of `shape`.
 struct Tensor {
   using Values = std::variant<std::vector<float>, std::vector<double>, std::vector<std::int64_t>,
-                              std::vector<std::int32_t>, std::vector<std::uint8_t>, std::vector<Flag>,
-                              std::vector<std::string>>;
+                              std::vector<std::int32_t>, std::vector<std::uint8_t>,
+                              std::vector<Flag>, std::vector<std::string>>;
   std::vector<std::int64_t> shape;
   Values values;  // the alternative's index is the DataType's value
 
@@ -34,7 +34,8 @@ using Tensors = std::vector<Tensor>;
 // Number of elements; nothing when a dimension is negative or the product does not fit.
 bool elementCount(std::span<const std::int64_t> shape, std::size_t& count);
 
-// What a model file says of one input or output. A dimension of -1 is free; the first one is the batch.
+// What a model file says of one input or output. A dimension of -1 is free; the first one is the
+// batch.
 struct TensorSpec {
   std::string name;
   DataType type = DataType::float32;

@@ -26,10 +26,18 @@ void apply(const Arithmetic& arithmetic, std::span<Number> row) {
   for (std::size_t c = 0; c < row.size(); ++c) {
     const auto value = columnOf<Number>(arithmetic.values, c);
     switch (arithmetic.operation) {
-      case Arithmetic::Operation::add: row[c] += value; break;
-      case Arithmetic::Operation::subtract: row[c] -= value; break;
-      case Arithmetic::Operation::multiply: row[c] *= value; break;
-      case Arithmetic::Operation::divide: row[c] /= value; break;
+      case Arithmetic::Operation::add:
+        row[c] += value;
+        break;
+      case Arithmetic::Operation::subtract:
+        row[c] -= value;
+        break;
+      case Arithmetic::Operation::multiply:
+        row[c] *= value;
+        break;
+      case Arithmetic::Operation::divide:
+        row[c] /= value;
+        break;
     }
   }
 }
@@ -43,7 +51,8 @@ Number normOf(Normalizer::Norm kind, std::span<const Number> row) {
     return largest;
   }
   Number sum = 0;
-  for (const Number value : row) sum += kind == Normalizer::Norm::l1 ? std::abs(value) : value * value;
+  for (const Number value : row)
+    sum += kind == Normalizer::Norm::l1 ? std::abs(value) : value * value;
   return kind == Normalizer::Norm::l2 ? std::sqrt(sum) : sum;
 }
 
@@ -58,7 +67,8 @@ template <class Number>
 void apply(const Imputer& imputer, std::span<Number> row) {
   const bool replacesNan = std::isnan(imputer.missing);
   for (std::size_t c = 0; c < row.size(); ++c) {
-    const bool missing = replacesNan ? std::isnan(row[c]) : row[c] == static_cast<Number>(imputer.missing);
+    const bool missing =
+        replacesNan ? std::isnan(row[c]) : row[c] == static_cast<Number>(imputer.missing);
     if (missing) row[c] = columnOf<Number>(imputer.values, c);
   }
 }
@@ -70,7 +80,8 @@ void applyIn(const Transform& transform, std::span<Number> row) {
   } else {
     std::vector<Step> converted(row.begin(), row.end());
     std::visit([&](const auto& step) { apply(step, std::span<Step>(converted)); }, transform.step);
-    std::ranges::transform(converted, row.begin(), [](Step value) { return static_cast<Number>(value); });
+    std::ranges::transform(converted, row.begin(),
+                           [](Step value) { return static_cast<Number>(value); });
   }
 }
 
@@ -79,7 +90,8 @@ void applyIn(const Transform& transform, std::span<Number> row) {
 template <class Number>
 void applyTransforms(std::span<const Transform> transforms, std::span<Number> row) {
   for (const Transform& transform : transforms) {
-    transform.precision == Precision::float32 ? applyIn<float>(transform, row) : applyIn<double>(transform, row);
+    transform.precision == Precision::float32 ? applyIn<float>(transform, row)
+                                              : applyIn<double>(transform, row);
   }
 }
 

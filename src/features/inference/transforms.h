@@ -6,7 +6,8 @@
 
 namespace corbel::inference {
 
-// Applies the transforms in order, each computed and rounded in its own precision, as ONNX Runtime does.
+// Applies the transforms in order, each computed and rounded in its own precision, as ONNX Runtime
+// does.
 template <class Number>
 void applyTransforms(std::span<const Transform> transforms, std::span<Number> row);
 

@@ -39,7 +39,8 @@ TEST(Transforms, ArithmeticDoesWhatItsNameSays) {
 
 TEST(Transforms, NormalizerDividesByTheNorm) {
   using enum Normalizer::Norm;
-  EXPECT_THAT(transformed<float>({3, -4}, {{Normalizer{l2}}}), ElementsAre(FloatNear(0.6F, 1e-7F), FloatNear(-0.8F, 1e-7F)));
+  EXPECT_THAT(transformed<float>({3, -4}, {{Normalizer{l2}}}),
+              ElementsAre(FloatNear(0.6F, 1e-7F), FloatNear(-0.8F, 1e-7F)));
   EXPECT_THAT(transformed<float>({3, -1}, {{Normalizer{l1}}}), ElementsAre(0.75, -0.25));
   EXPECT_THAT(transformed<float>({2, -8}, {{Normalizer{max}}}), ElementsAre(1, -4));
 }
@@ -51,8 +52,10 @@ TEST(Transforms, NormalizerLeavesARowOfZeros) {
 }
 
 TEST(Transforms, ImputerReplacesMissingValuesOnly) {
-  EXPECT_THAT(transformed<double>({kNaN, 5}, {{Imputer{{1, 2}, kNaN}, Precision::float64}}), ElementsAre(1, 5));
-  EXPECT_THAT(transformed<double>({-1, 5}, {{Imputer{{7}, -1}, Precision::float64}}), ElementsAre(7, 5));
+  EXPECT_THAT(transformed<double>({kNaN, 5}, {{Imputer{{1, 2}, kNaN}, Precision::float64}}),
+              ElementsAre(1, 5));
+  EXPECT_THAT(transformed<double>({-1, 5}, {{Imputer{{7}, -1}, Precision::float64}}),
+              ElementsAre(7, 5));
 }
 
 TEST(Transforms, AreAppliedInOrder) {
@@ -61,8 +64,10 @@ TEST(Transforms, AreAppliedInOrder) {
 }
 
 TEST(Transforms, RoundToTheirOwnPrecision) {
-  const std::vector<Transform> inFloat = {{Arithmetic{Arithmetic::Operation::divide, {3}}, Precision::float32}};
-  const std::vector<Transform> inDouble = {{Arithmetic{Arithmetic::Operation::divide, {3}}, Precision::float64}};
+  const std::vector<Transform> inFloat = {
+      {Arithmetic{Arithmetic::Operation::divide, {3}}, Precision::float32}};
+  const std::vector<Transform> inDouble = {
+      {Arithmetic{Arithmetic::Operation::divide, {3}}, Precision::float64}};
   EXPECT_EQ(transformed<double>({1}, inFloat)[0], static_cast<double>(1.0F / 3.0F));
   EXPECT_EQ(transformed<double>({1}, inDouble)[0], 1.0 / 3.0);
 }

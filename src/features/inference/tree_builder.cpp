@@ -10,14 +10,17 @@ Result<std::vector<Node>> reachableNodes(std::span<const Node> stored, std::size
   if (root >= stored.size()) return fail(ErrorCode::unprocessable, "has no nodes");
   reached[root] = true;
 
-  const auto adopt = [&](std::int32_t parent, const char* side, std::int32_t child) -> Result<std::int32_t> {
+  const auto adopt = [&](std::int32_t parent, const char* side,
+                         std::int32_t child) -> Result<std::int32_t> {
     if (child < 0 || std::size_t(child) >= stored.size()) {
-      return fail(ErrorCode::unprocessable, fmt::format("node {}: {} child {} is outside the tree ({} nodes)", parent,
-                                                        side, child, stored.size()));
+      return fail(ErrorCode::unprocessable,
+                  fmt::format("node {}: {} child {} is outside the tree ({} nodes)", parent, side,
+                              child, stored.size()));
     }
     if (reached[child]) {
       return fail(ErrorCode::unprocessable,
-                  fmt::format("node {}: {} child {} has another parent or is its own ancestor", parent, side, child));
+                  fmt::format("node {}: {} child {} has another parent or is its own ancestor",
+                              parent, side, child));
     }
     reached[child] = true;
     order.push_back(child);

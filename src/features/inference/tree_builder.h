@@ -11,10 +11,10 @@
 
 namespace corbel::inference {
 
-// The nodes reachable from `root` of `stored`, whose children are indexes into `stored`: as stored when all are reachable
-// from root 0, else breadth first.
-// unprocessable: a child is outside, or a node is reached twice; the message is of the form
-// "node 7: right child 9001 is outside the tree (63 nodes)" and counts nodes as the file does.
+// The nodes reachable from `root` of `stored`, whose children are indexes into `stored`: as stored
+// when all are reachable from root 0, else breadth first. unprocessable: a child is outside, or a
+// node is reached twice; the message is of the form "node 7: right child 9001 is outside the tree
+// (63 nodes)" and counts nodes as the file does.
 Result<std::vector<Node>> reachableNodes(std::span<const Node> stored, std::size_t root = 0);
 
 // `message` of an error prefixed: within("tree 3", error) is "tree 3, node 7: ..." or "tree 3:

@@ -71,8 +71,8 @@ class ShapTrees {
   void addExpected(const SplitTree& tree);
   void explainTree(const SplitTree& tree, Workspace& work, double* contributions) const;
   void visitSplit(const Split& split, PathFeature* path, const Visit& visit, Workspace& work) const;
-  void addLeaf(const SplitTree& tree, const Split& leaf, const PathFeature* path, std::size_t length,
-               double* contributions) const;
+  void addLeaf(const SplitTree& tree, const Split& leaf, const PathFeature* path,
+               std::size_t length, double* contributions) const;
   std::size_t leafWidth() const { return vectorLeaves_ ? outputs_ : 1; }
 
   std::vector<Column<T>> columns_;
@@ -112,7 +112,8 @@ ShapTrees<T>::ShapTrees(const Forest& forest)
 }
 
 template <class T>
-typename ShapTrees<T>::SplitTree ShapTrees<T>::splitTree(const LoweredForest<T>& lowered, const LoweredTree<T>& tree) {
+typename ShapTrees<T>::SplitTree ShapTrees<T>::splitTree(const LoweredForest<T>& lowered,
+                                                         const LoweredTree<T>& tree) {
   SplitTree result;
   result.output = tree.output;
   result.nodes.reserve(tree.nodes.size());
@@ -127,8 +128,10 @@ typename ShapTrees<T>::SplitTree ShapTrees<T>::splitTree(const LoweredForest<T>&
     split.right = node.right;
     if (node.cover == 0) continue;  // no training row came here
     const auto cover = static_cast<double>(node.cover);
-    split.leftFraction = static_cast<double>(tree.nodes[static_cast<std::size_t>(node.left)].cover) / cover;
-    split.rightFraction = static_cast<double>(tree.nodes[static_cast<std::size_t>(node.right)].cover) / cover;
+    split.leftFraction =
+        static_cast<double>(tree.nodes[static_cast<std::size_t>(node.left)].cover) / cover;
+    split.rightFraction =
+        static_cast<double>(tree.nodes[static_cast<std::size_t>(node.right)].cover) / cover;
   }
   return result;
 }
@@ -141,7 +144,8 @@ void ShapTrees<T>::addExpected(const SplitTree& tree) {
     open.pop_back();
     const Split& node = tree.nodes[static_cast<std::size_t>(index)];
     if (node.isLeaf()) {
-      for (std::size_t i = 0; i < leafWidth(); ++i) expected_[tree.output + i] += share * leafValues_[node.value + i];
+      for (std::size_t i = 0; i < leafWidth(); ++i)
+        expected_[tree.output + i] += share * leafValues_[node.value + i];
       continue;
     }
     open.emplace_back(node.left, share * node.leftFraction);
@@ -155,7 +159,8 @@ std::vector<double> ShapTrees<T>::explain(const T* row) const {
   std::vector<double> contributions(outputs_ * width, 0.0);
   Workspace work;
   for (const Column<T>& column : columns_) work.columns.push_back(columnValue(column, sets_, row));
-  work.paths.resize((depth_ + 2) * (depth_ + 3) / 2);  // one path a level, each one longer than the last
+  work.paths.resize((depth_ + 2) * (depth_ + 3) /
+                    2);  // one path a level, each one longer than the last
   for (const SplitTree& tree : trees_) explainTree(tree, work, contributions.data());
   for (std::size_t output = 0; output < outputs_; ++output) {
     double* const values = contributions.data() + output * width;
@@ -166,7 +171,8 @@ std::vector<double> ShapTrees<T>::explain(const T* row) const {
 }
 
 template <class T>
-void ShapTrees<T>::explainTree(const SplitTree& tree, Workspace& work, double* contributions) const {
+void ShapTrees<T>::explainTree(const SplitTree& tree, Workspace& work,
+                               double* contributions) const {
   if (tree.nodes[0].isLeaf()) return;
   // The root extends an empty path by a feature that stands for none.
   work.open.assign(1, Visit{});
@@ -186,7 +192,8 @@ void ShapTrees<T>::explainTree(const SplitTree& tree, Workspace& work, double* c
 }
 
 template <class T>
-void ShapTrees<T>::visitSplit(const Split& split, PathFeature* path, const Visit& visit, Workspace& work) const {
+void ShapTrees<T>::visitSplit(const Split& split, PathFeature* path, const Visit& visit,
+                              Workspace& work) const {
   double zero = 1;
   bool taken = true;
   std::size_t length = visit.length;
@@ -214,17 +221,19 @@ void ShapTrees<T>::visitSplit(const Split& split, PathFeature* path, const Visit
 // writing), times one fraction minus zero fraction. Where the row does not take the feature's way,
 // that product is the same for all features.
 template <class T>
-void ShapTrees<T>::addLeaf(const SplitTree& tree, const Split& leaf, const PathFeature* path, std::size_t length,
-                           double* contributions) const {
+void ShapTrees<T>::addLeaf(const SplitTree& tree, const Split& leaf, const PathFeature* path,
+                           std::size_t length, double* contributions) const {
   const std::size_t width = features_ + 1;
   const double size = static_cast<double>(length + 1);
   double notTaken = 0;
-  for (std::size_t i = 0; i < length; ++i) notTaken -= path[i].weight * size * kReciprocals.of[length - i];
+  for (std::size_t i = 0; i < length; ++i)
+    notTaken -= path[i].weight * size * kReciprocals.of[length - i];
   for (std::size_t place = 1; place <= length; ++place) {
     const PathFeature& element = path[place];
     const double share = element.taken ? takenShare(path, length, element.zeroFraction) : notTaken;
     for (std::size_t i = 0; i < leafWidth(); ++i) {
-      contributions[(tree.output + i) * width + element.feature] += share * leafValues_[leaf.value + i];
+      contributions[(tree.output + i) * width + element.feature] +=
+          share * leafValues_[leaf.value + i];
     }
   }
 }
@@ -233,7 +242,8 @@ template <class T>
 std::size_t ShapTrees<T>::memoryBytes() const {
   std::size_t bytes = columns_.size() * sizeof(Column<T>) + leafValues_.size() * sizeof(double);
   for (const SplitTree& tree : trees_) bytes += sizeof(tree) + tree.nodes.size() * sizeof(Split);
-  for (const CategorySet& set : sets_) bytes += sizeof(CategorySet) + set.size() * sizeof(std::uint32_t);
+  for (const CategorySet& set : sets_)
+    bytes += sizeof(CategorySet) + set.size() * sizeof(std::uint32_t);
   return bytes;
 }
 
@@ -246,9 +256,10 @@ Result<void> checkCovers(const Forest& forest) {
     const std::vector<Node>& nodes = forest.trees[i].nodes;
     const bool known = nodes[0].cover > 0 && std::ranges::all_of(nodes, isWeight, &Node::cover);
     if (known || nodes[0].isLeaf()) continue;
-    return fail(ErrorCode::unprocessable, fmt::format("tree {}: the training weight of its nodes is unknown, so exact "
-                                                      "contributions cannot be told",
-                                                      i));
+    return fail(ErrorCode::unprocessable,
+                fmt::format("tree {}: the training weight of its nodes is unknown, so exact "
+                            "contributions cannot be told",
+                            i));
   }
   return {};
 }
@@ -259,9 +270,11 @@ Result<TreeShap> TreeShap::prepare(const Forest& forest) {
   CORBEL_CHECK(validate(forest));
   CORBEL_CHECK(checkCovers(forest));
   if (forest.precision == Precision::float32) {
-    return TreeShap(std::make_unique<const ShapTrees<float>>(forest), forest.features, forest.outputs);
+    return TreeShap(std::make_unique<const ShapTrees<float>>(forest), forest.features,
+                    forest.outputs);
   }
-  return TreeShap(std::make_unique<const ShapTrees<double>>(forest), forest.features, forest.outputs);
+  return TreeShap(std::make_unique<const ShapTrees<double>>(forest), forest.features,
+                  forest.outputs);
 }
 
 TreeShap::TreeShap(Trees trees, std::size_t features, std::size_t outputs)
@@ -271,8 +284,12 @@ TreeShap::TreeShap(TreeShap&&) noexcept = default;
 TreeShap& TreeShap::operator=(TreeShap&&) noexcept = default;
 TreeShap::~TreeShap() = default;
 
-std::vector<double> TreeShap::explain(const float* row) const { return std::get<0>(trees_)->explain(row); }
-std::vector<double> TreeShap::explain(const double* row) const { return std::get<1>(trees_)->explain(row); }
+std::vector<double> TreeShap::explain(const float* row) const {
+  return std::get<0>(trees_)->explain(row);
+}
+std::vector<double> TreeShap::explain(const double* row) const {
+  return std::get<1>(trees_)->explain(row);
+}
 
 std::size_t TreeShap::memoryBytes() const {
   return sizeof(*this) + std::visit([](const auto& trees) { return trees->memoryBytes(); }, trees_);

@@ -42,7 +42,8 @@ class TreeShap {
   std::size_t memoryBytes() const;
 
  private:
-  using Trees = std::variant<std::unique_ptr<const ShapTrees<float>>, std::unique_ptr<const ShapTrees<double>>>;
+  using Trees = std::variant<std::unique_ptr<const ShapTrees<float>>,
+                             std::unique_ptr<const ShapTrees<double>>>;
   TreeShap(Trees trees, std::size_t features, std::size_t outputs);
 
   Trees trees_;

@@ -16,21 +16,25 @@ namespace {
 // What a tree is expected to say when only the features in `known` are: the definition of the game
 // that is played.
 template <class T>
-double expectation(const Forest& forest, const Tree& tree, std::size_t index, std::span<const T> row, unsigned known,
-                   std::size_t value) {
+double expectation(const Forest& forest, const Tree& tree, std::size_t index,
+                   std::span<const T> row, unsigned known, std::size_t value) {
   const Node& node = tree.nodes[index];
   if (node.isLeaf()) {
-    return static_cast<double>(static_cast<T>(forest.leafValues[node.value + value]) * static_cast<T>(tree.weight));
+    return static_cast<double>(static_cast<T>(forest.leafValues[node.value + value]) *
+                               static_cast<T>(tree.weight));
   }
   const auto left = static_cast<std::size_t>(node.left);
   const auto right = static_cast<std::size_t>(node.right);
   if ((known >> node.feature & 1) != 0) {
-    const bool goesLeft = reference::goesLeft(forest, node, row[static_cast<std::size_t>(node.feature)]);
+    const bool goesLeft =
+        reference::goesLeft(forest, node, row[static_cast<std::size_t>(node.feature)]);
     return expectation(forest, tree, goesLeft ? left : right, row, known, value);
   }
   const double all = static_cast<double>(node.cover);
-  return expectation(forest, tree, left, row, known, value) * static_cast<double>(tree.nodes[left].cover) / all +
-         expectation(forest, tree, right, row, known, value) * static_cast<double>(tree.nodes[right].cover) / all;
+  return expectation(forest, tree, left, row, known, value) *
+             static_cast<double>(tree.nodes[left].cover) / all +
+         expectation(forest, tree, right, row, known, value) *
+             static_cast<double>(tree.nodes[right].cover) / all;
 }
 
 template <class T>
@@ -58,7 +62,8 @@ std::vector<double> bruteForce(const Forest& forest, std::span<const T> row) {
   const auto features = static_cast<int>(forest.features);
   const unsigned subsets = 1U << features;
   std::vector<std::vector<double>> margins;
-  for (unsigned known = 0; known < subsets; ++known) margins.push_back(expectedMargins(forest, row, known));
+  for (unsigned known = 0; known < subsets; ++known)
+    margins.push_back(expectedMargins(forest, row, known));
   std::vector<double> contributions;
   for (std::size_t output = 0; output < forest.outputs; ++output) {
     for (int feature = 0; feature < features; ++feature) {
@@ -66,7 +71,8 @@ std::vector<double> bruteForce(const Forest& forest, std::span<const T> row) {
       for (unsigned known = 0; known < subsets; ++known) {
         if ((known >> feature & 1) != 0) continue;
         const int size = std::popcount(known);
-        const double weight = factorial(size) * factorial(features - size - 1) / factorial(features);
+        const double weight =
+            factorial(size) * factorial(features - size - 1) / factorial(features);
         sum += weight * (margins[known | 1U << feature][output] - margins[known][output]);
       }
       contributions.push_back(sum);
@@ -90,23 +96,30 @@ void expectShapley(std::uint64_t seed, ForestShape shape) {
     const std::vector<double> expected = bruteForce(forest, row);
     const std::vector<double> told = shap->explain(row.data());
     ASSERT_EQ(told.size(), expected.size());
-    for (std::size_t j = 0; j < told.size(); ++j) EXPECT_NEAR(told[j], expected[j], 1e-9) << "contribution " << j;
+    for (std::size_t j = 0; j < told.size(); ++j)
+      EXPECT_NEAR(told[j], expected[j], 1e-9) << "contribution " << j;
   }
 }
 
 TEST(TreeShap, EqualsShapleysDefinition) {
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
     const int depth = static_cast<int>(seed % 7);
-    expectShapley<float>(seed, {.trees = 5, .depth = depth, .features = 5, .everySplitKind = seed % 2 == 0});
-    expectShapley<double>(seed, {.trees = 5, .depth = depth, .features = 5, .everySplitKind = seed % 2 == 0});
+    expectShapley<float>(
+        seed, {.trees = 5, .depth = depth, .features = 5, .everySplitKind = seed % 2 == 0});
+    expectShapley<double>(
+        seed, {.trees = 5, .depth = depth, .features = 5, .everySplitKind = seed % 2 == 0});
   }
 }
 
 TEST(TreeShap, EqualsShapleysDefinitionForSeveralOutputs) {
   for (const bool vectorLeaves : {false, true}) {
     for (const bool average : {false, true}) {
-      expectShapley<float>(
-          30, {.trees = 7, .depth = 4, .features = 4, .outputs = 3, .vectorLeaves = vectorLeaves, .average = average});
+      expectShapley<float>(30, {.trees = 7,
+                                .depth = 4,
+                                .features = 4,
+                                .outputs = 3,
+                                .vectorLeaves = vectorLeaves,
+                                .average = average});
     }
   }
 }
@@ -150,8 +163,9 @@ TEST(TreeShap, SaysThatTrainingWeightsAreUnknown) {
   const auto shap = TreeShap::prepare(aStump(0));
   ASSERT_FALSE(shap);
   EXPECT_EQ(shap.error().code, ErrorCode::unprocessable);
-  EXPECT_EQ(shap.error().message,
-            "tree 0: the training weight of its nodes is unknown, so exact contributions cannot be told");
+  EXPECT_EQ(
+      shap.error().message,
+      "tree 0: the training weight of its nodes is unknown, so exact contributions cannot be told");
 }
 
 }  // namespace

@@ -184,7 +184,8 @@ class UbjsonReader final : public DocumentReader {
 
   Result<std::int32_t> integer32Of(char type) {
     CORBEL_TRY(const std::int64_t value, integerOf(type));
-    if (value < std::numeric_limits<std::int32_t>::min() || value > std::numeric_limits<std::int32_t>::max()) {
+    if (value < std::numeric_limits<std::int32_t>::min() ||
+        value > std::numeric_limits<std::int32_t>::max()) {
       return broken("an integer of 32 bits expected");
     }
     return static_cast<std::int32_t>(value);

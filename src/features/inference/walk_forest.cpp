@@ -53,11 +53,13 @@ void WalkForest<T>::appendTree(const LoweredForest<T>& forest, const LoweredTree
   for (std::size_t i = 0; i < order.size(); ++i) {
     const LoweredNode<T>& node = tree.nodes[static_cast<std::size_t>(order[i])];
     if (node.isLeaf()) {
-      const T value = forest.vectorLeaves ? fromIndex<T>(node.value) : forest.leafValues[node.value];
+      const T value =
+          forest.vectorLeaves ? fromIndex<T>(node.value) : forest.leafValues[node.value];
       steps_.push_back({value, 0, static_cast<std::uint32_t>(first + i)});
       continue;
     }
-    steps_.push_back({node.threshold, node.column + kFirstColumn, static_cast<std::uint32_t>(first + order.size())});
+    steps_.push_back({node.threshold, node.column + kFirstColumn,
+                      static_cast<std::uint32_t>(first + order.size())});
     order.push_back(node.left);
     order.push_back(node.right);
   }
@@ -73,7 +75,8 @@ void WalkForest<T>::fillColumns(const T* row, T* columns) const {
 
 template <class T>
 template <std::size_t kCount>
-void WalkForest<T>::walk(std::uint32_t (&nodes)[kCount], const T* const (&columns)[kCount], int depth) const {
+void WalkForest<T>::walk(std::uint32_t (&nodes)[kCount], const T* const (&columns)[kCount],
+                         int depth) const {
   const Step* const steps = steps_.data();
   for (int level = 0; level < depth; level += kStride) {
     std::uint32_t moved = 0;
@@ -114,12 +117,14 @@ void WalkForest<T>::addTreesToRow(const T* columns, T* sums) const {
       depth = std::max(depth, root.depth);
     }
     walk(nodes, starts, depth);
-    for (std::size_t i = 0; i < count; ++i) addLeaf(steps_[nodes[i]], roots_[first + i].output, sums);
+    for (std::size_t i = 0; i < count; ++i)
+      addLeaf(steps_[nodes[i]], roots_[first + i].output, sums);
   }
 }
 
 template <class T>
-void WalkForest<T>::addTreeToRows(const Root& root, const T* columns, std::size_t rowCount, T* sums) const {
+void WalkForest<T>::addTreeToRows(const Root& root, const T* columns, std::size_t rowCount,
+                                  T* sums) const {
   const std::size_t width = columns_.size() + kFirstColumn;
   for (std::size_t first = 0; first < rowCount; first += kWalks) {
     const std::size_t count = std::min(kWalks, rowCount - first);
@@ -130,7 +135,8 @@ void WalkForest<T>::addTreeToRows(const Root& root, const T* columns, std::size_
       starts[i] = columns + (first + std::min(i, count - 1)) * width;
     }
     walk(nodes, starts, root.depth);
-    for (std::size_t i = 0; i < count; ++i) addLeaf(steps_[nodes[i]], root.output, sums + (first + i) * outputs_);
+    for (std::size_t i = 0; i < count; ++i)
+      addLeaf(steps_[nodes[i]], root.output, sums + (first + i) * outputs_);
   }
 }
 
@@ -142,10 +148,12 @@ void WalkForest<T>::addTo(const T* rows, std::size_t rowCount, std::size_t strid
   Scratch<T, kBlockBytes / sizeof(T)> columns(blockRows * width);
   for (std::size_t first = 0; first < rowCount; first += blockRows) {
     const std::size_t count = std::min(blockRows, rowCount - first);
-    for (std::size_t i = 0; i < count; ++i) fillColumns(rows + (first + i) * stride, columns.data() + i * width);
+    for (std::size_t i = 0; i < count; ++i)
+      fillColumns(rows + (first + i) * stride, columns.data() + i * width);
     T* const blockSums = sums + first * outputs_;
     if (count < kWalks) {
-      for (std::size_t i = 0; i < count; ++i) addTreesToRow(columns.data() + i * width, blockSums + i * outputs_);
+      for (std::size_t i = 0; i < count; ++i)
+        addTreesToRow(columns.data() + i * width, blockSums + i * outputs_);
       continue;
     }
     for (const Root& root : roots_) addTreeToRows(root, columns.data(), count, blockSums);
@@ -156,7 +164,8 @@ template <class T>
 std::size_t WalkForest<T>::memoryBytes() const {
   std::size_t bytes = columns_.size() * sizeof(Column<T>) + steps_.size() * sizeof(Step) +
                       roots_.size() * sizeof(Root) + vectorLeaves_.size() * sizeof(T);
-  for (const CategorySet& set : sets_) bytes += sizeof(CategorySet) + set.size() * sizeof(std::uint32_t);
+  for (const CategorySet& set : sets_)
+    bytes += sizeof(CategorySet) + set.size() * sizeof(std::uint32_t);
   return bytes;
 }
 

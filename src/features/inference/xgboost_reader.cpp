@@ -67,7 +67,9 @@ struct File {
   XgboostTrees trees;
 };
 
-std::unexpected<Error> unprocessable(std::string message) { return fail(ErrorCode::unprocessable, std::move(message)); }
+std::unexpected<Error> unprocessable(std::string message) {
+  return fail(ErrorCode::unprocessable, std::move(message));
+}
 
 class FileReader {
  public:
@@ -127,8 +129,9 @@ class FileReader {
       if (key == "weight_drop") return store(document_.floats(), file_.treeWeights);
       if (key == "model") return model();
       if (key != "gbtree") return document_.skip();
-      return document_.object(
-          [&](std::string_view inner) -> Result<void> { return inner == "model" ? model() : document_.skip(); });
+      return document_.object([&](std::string_view inner) -> Result<void> {
+        return inner == "model" ? model() : document_.skip();
+      });
     });
   }
 
@@ -208,7 +211,8 @@ class ModelBuilder {
       CORBEL_TRY(model.predictor, forest());
     } else {
       return unprocessable(
-          fmt::format("gradient_booster/name: must be gbtree, dart or gblinear, got \"{}\"", excerpt(file_.booster)));
+          fmt::format("gradient_booster/name: must be gbtree, dart or gblinear, got \"{}\"",
+                      excerpt(file_.booster)));
     }
     CORBEL_CHECK(validate(model));
     return model;
@@ -218,12 +222,14 @@ class ModelBuilder {
   Result<void> findObjective() {
     const auto* found = std::ranges::find(kObjectives, file_.objective, &Objective::name);
     if (found == kObjectives.end()) {
-      return unprocessable(fmt::format("objective/name: \"{}\" is not known", excerpt(file_.objective)));
+      return unprocessable(
+          fmt::format("objective/name: \"{}\" is not known", excerpt(file_.objective)));
     }
     objective_ = *found;
     outputs_ = std::max({file_.targets, file_.classes, 1U});
     if (outputs_ > kMaxOutputs) {
-      return unprocessable(fmt::format("learner_model_param: {} outputs, allowed are up to {}", outputs_, kMaxOutputs));
+      return unprocessable(fmt::format("learner_model_param: {} outputs, allowed are up to {}",
+                                       outputs_, kMaxOutputs));
     }
     return {};
   }
@@ -232,8 +238,8 @@ class ModelBuilder {
     CORBEL_TRY(std::vector<float> scores, baseScores(file_.baseScore));
     if (scores.size() == 1) scores.resize(outputs_, scores[0]);
     if (scores.size() != outputs_) {
-      return unprocessable(
-          fmt::format("learner_model_param/base_score: {} values for {} outputs", scores.size(), outputs_));
+      return unprocessable(fmt::format("learner_model_param/base_score: {} values for {} outputs",
+                                       scores.size(), outputs_));
     }
     for (const float score : scores) margins_.push_back(baseMargin(objective_.link, score));
     return {};
@@ -263,7 +269,8 @@ class ModelBuilder {
     forest.leafValues = std::move(file_.trees.leafValues);
     forest.categories = std::move(file_.trees.categories);
     if (forest.vectorLeaves && file_.trees.leafWidth != outputs_) {
-      return unprocessable(fmt::format("trees have {} values a leaf for {} outputs", file_.trees.leafWidth, outputs_));
+      return unprocessable(fmt::format("trees have {} values a leaf for {} outputs",
+                                       file_.trees.leafWidth, outputs_));
     }
     CORBEL_CHECK(assignOutputs(forest));
     CORBEL_CHECK(assignWeights(forest));
@@ -273,13 +280,14 @@ class ModelBuilder {
 
   Result<void> assignOutputs(Forest& forest) const {
     if (file_.treeOutputs.size() != forest.trees.size()) {
-      return unprocessable(
-          fmt::format("tree_info has {} values for {} trees", file_.treeOutputs.size(), forest.trees.size()));
+      return unprocessable(fmt::format("tree_info has {} values for {} trees",
+                                       file_.treeOutputs.size(), forest.trees.size()));
     }
     for (std::size_t i = 0; i < forest.trees.size(); ++i) {
       const std::int32_t output = file_.treeOutputs[i];
       if (output < 0 || std::uint32_t(output) >= outputs_) {
-        return unprocessable(fmt::format("tree {}: output {} is not one of the {} outputs", i, output, outputs_));
+        return unprocessable(
+            fmt::format("tree {}: output {} is not one of the {} outputs", i, output, outputs_));
       }
       forest.trees[i].output = forest.vectorLeaves ? 0 : std::uint32_t(output);
     }
@@ -289,8 +297,8 @@ class ModelBuilder {
   Result<void> assignWeights(Forest& forest) const {
     if (file_.booster != "dart") return {};
     if (file_.treeWeights.size() != forest.trees.size()) {
-      return unprocessable(
-          fmt::format("weight_drop has {} values for {} trees", file_.treeWeights.size(), forest.trees.size()));
+      return unprocessable(fmt::format("weight_drop has {} values for {} trees",
+                                       file_.treeWeights.size(), forest.trees.size()));
     }
     for (std::size_t i = 0; i < forest.trees.size(); ++i) {
       forest.trees[i].weight = file_.treeWeights[i];
@@ -303,11 +311,12 @@ class ModelBuilder {
     if (rounds_ == Rounds::all || file_.bestIteration.empty()) return {};
     const auto best = parseNumber<std::uint32_t>(file_.bestIteration);
     if (!best) {
-      return unprocessable(
-          fmt::format("attributes/best_iteration: must be a number, got \"{}\"", excerpt(file_.bestIteration)));
+      return unprocessable(fmt::format("attributes/best_iteration: must be a number, got \"{}\"",
+                                       excerpt(file_.bestIteration)));
     }
     const std::uint64_t round = std::uint64_t{*best} + 1;
-    const std::uint64_t each = std::uint64_t{file_.parallelTrees} * (forest.vectorLeaves ? 1 : outputs_);
+    const std::uint64_t each =
+        std::uint64_t{file_.parallelTrees} * (forest.vectorLeaves ? 1 : outputs_);
     std::uint64_t count = round * each;
     if (round < file_.roundBegins.size()) count = std::max(file_.roundBegins[round], 0);
     if (count < forest.trees.size()) forest.trees.resize(count);

@@ -39,7 +39,9 @@ std::string aModel(std::string_view tree = kTree) {
       "TREE", tree);
 }
 
-double predictOne(const TabularModel& model, std::vector<double> row) { return reference::predict(model, row).at(0); }
+double predictOne(const TabularModel& model, std::vector<double> row) {
+  return reference::predict(model, row).at(0);
+}
 
 std::string errorOf(const std::string& text) {
   const auto model = readXgboost(bytes(text));
@@ -77,7 +79,8 @@ TEST(XgboostReader, ComparesInFloat) {
 }
 
 TEST(XgboostReader, TurnsTheBaseScoreIntoAMargin) {
-  const auto text = replaced(replaced(aModel(), "reg:squarederror", "count:poisson"), "5E-1", "[2E0]");
+  const auto text =
+      replaced(replaced(aModel(), "reg:squarederror", "count:poisson"), "5E-1", "[2E0]");
   const auto model = readXgboost(bytes(text));
   ASSERT_TRUE(model) << model.error().message;
   EXPECT_FLOAT_EQ(static_cast<float>(predictOne(*model, {0, 0})), std::exp(std::log(2.0F) + 1));
@@ -130,8 +133,8 @@ TEST(XgboostReader, ReadsVectorLeaves) {
 }
 
 TEST(XgboostReader, ReadsFilesOfVersion1) {
-  std::string text =
-      replaced(aModel(), "\"default_left\":[0,1,0,0,0]", "\"default_left\":[false,true,false,false,false]");
+  std::string text = replaced(aModel(), "\"default_left\":[0,1,0,0,0]",
+                              "\"default_left\":[false,true,false,false,false]");
   text = replaced(text, "\"split_type\":[0,0,0,0,0],", "");
   text = replaced(text, "\"iteration_indptr\":[0,1],", "");
   text = replaced(text, ",\"num_target\":\"1\"", "");
@@ -145,8 +148,9 @@ TEST(XgboostReader, ReadsFilesOfVersion1) {
 TEST(XgboostReader, StopsAtTheBestIterationOnlyWhenAsked) {
   std::string text = replaced(aModel(), "\"tree_info\":[0]", "\"tree_info\":[0,0]");
   text = replaced(text, "[0,1],\"tree_info\"", "[0,1,2],\"tree_info\"");
-  text = replaced(text, "]},\"name\":\"gbtree\"",
-                  "," + replaced(std::string(kTree), "\"id\":0", "\"id\":1") + "]},\"name\":\"gbtree\"");
+  text = replaced(
+      text, "]},\"name\":\"gbtree\"",
+      "," + replaced(std::string(kTree), "\"id\":0", "\"id\":1") + "]},\"name\":\"gbtree\"");
   const auto all = readXgboost(bytes(text));
   ASSERT_TRUE(all) << all.error().message;
   EXPECT_EQ(predictOne(*all, {0, 0}), 2.5);
@@ -191,7 +195,8 @@ TEST(XgboostReader, RefusesAnOutputOutsideTheModel) {
 }
 
 TEST(XgboostReader, RefusesAThresholdThatIsNotANumber) {
-  EXPECT_EQ(errorOf(replaced(aModel(), "[0.5,2.0", "[NaN,2.0")), "tree 0, node 0: the threshold is not a number");
+  EXPECT_EQ(errorOf(replaced(aModel(), "[0.5,2.0", "[NaN,2.0")),
+            "tree 0, node 0: the threshold is not a number");
 }
 
 TEST(XgboostReader, RefusesMoreNodesThanTheFileHolds) {
@@ -210,7 +215,8 @@ TEST(XgboostReader, RefusesCategorySetsFarLargerThanTheFile) {
   text = replaced(text, R"("categories_nodes":[])", R"("categories_nodes":[0])");
   text = replaced(text, R"("categories_segments":[])", R"("categories_segments":[0])");
   text = replaced(text, R"("categories_sizes":[])", R"("categories_sizes":[1])");
-  EXPECT_EQ(errorOf(text), "tree 0: the category sets would need far more memory than the file's size justifies");
+  EXPECT_EQ(errorOf(text),
+            "tree 0: the category sets would need far more memory than the file's size justifies");
 }
 
 TEST(XgboostReader, RefusesEveryTruncation) {
@@ -223,11 +229,13 @@ TEST(XgboostReader, RefusesEveryTruncation) {
 TEST(XgboostReader, RefusesDeepNestingWithoutRecursion) {
   const std::string deep(1'000'000, '[');
   EXPECT_THAT(errorOf("{\"x\":" + deep), HasSubstr("nested deeper than 64 levels"));
-  EXPECT_THAT(errorOf("{\"learner\":{\"gradient_booster\":{\"model\":{\"trees\":" + deep), HasSubstr("'{' expected"));
+  EXPECT_THAT(errorOf("{\"learner\":{\"gradient_booster\":{\"model\":{\"trees\":" + deep),
+              HasSubstr("'{' expected"));
 }
 
 TEST(XgboostReader, RefusesAnUnknownObjectiveByName) {
-  EXPECT_EQ(errorOf(replaced(aModel(), "reg:squarederror", "my:loss")), "objective/name: \"my:loss\" is not known");
+  EXPECT_EQ(errorOf(replaced(aModel(), "reg:squarederror", "my:loss")),
+            "objective/name: \"my:loss\" is not known");
 }
 
 TEST(XgboostReader, RefusesAFileThatIsNoModel) {

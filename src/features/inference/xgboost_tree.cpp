@@ -23,7 +23,9 @@ struct Columns {
   std::vector<std::int32_t> categories, categoryNodes, categorySegments, categorySizes;
 };
 
-std::unexpected<Error> unprocessable(std::string message) { return fail(ErrorCode::unprocessable, std::move(message)); }
+std::unexpected<Error> unprocessable(std::string message) {
+  return fail(ErrorCode::unprocessable, std::move(message));
+}
 
 Result<void> readParameters(DocumentReader& document, Columns& columns) {
   return document.object([&](std::string_view key) -> Result<void> {
@@ -102,7 +104,9 @@ class TreeReader {
   }
 
  private:
-  float cover(std::size_t i) const { return columns_.sumHessian.empty() ? 0 : columns_.sumHessian[i]; }
+  float cover(std::size_t i) const {
+    return columns_.sumHessian.empty() ? 0 : columns_.sumHessian[i];
+  }
 
   Result<Node> split(std::size_t i) const {
     Node node;
@@ -131,7 +135,8 @@ class TreeReader {
     const std::size_t rows = weights.size() / columns_.leafWidth;
     const std::int64_t row = own ? columns_.rightChildren[i] : std::int64_t(i);
     if (row < 0 || std::size_t(row) >= rows) {
-      return unprocessable(fmt::format("node {}: leaf {} is not one of the {} leaves", i, row, rows));
+      return unprocessable(
+          fmt::format("node {}: leaf {} is not one of the {} leaves", i, row, rows));
     }
     const std::size_t begin = std::size_t(row) * columns_.leafWidth;
     CORBEL_CHECK(trees_.allowance.claim(columns_.leafWidth, sizeof(double), "the leaf values"));
@@ -155,8 +160,10 @@ class TreeReader {
     std::size_t described = 0;
     for (std::size_t i = 0; i < count; ++i) {
       const std::int32_t index = columns_.categoryNodes[i];
-      if (index < 0 || std::size_t(index) >= columns_.splitTypes.size() || columns_.splitTypes[index] != 1) {
-        return unprocessable(fmt::format("node {}: has categories but is no category split", index));
+      if (index < 0 || std::size_t(index) >= columns_.splitTypes.size() ||
+          columns_.splitTypes[index] != 1) {
+        return unprocessable(
+            fmt::format("node {}: has categories but is no category split", index));
       }
       if (nodes[index].isLeaf()) continue;
       if (nodes[index].split == Split::category) {
@@ -175,14 +182,15 @@ class TreeReader {
     const std::int64_t begin = columns_.categorySegments[entry];
     const std::int64_t size = columns_.categorySizes[entry];
     if (begin < 0 || size < 0 || begin + size > std::int64_t(columns_.categories.size())) {
-      return unprocessable(fmt::format("node {}: categories {} to {} are outside the {} categories", index, begin,
-                                       begin + size, columns_.categories.size()));
+      return unprocessable(fmt::format("node {}: categories {} to {} are outside the {} categories",
+                                       index, begin, begin + size, columns_.categories.size()));
     }
     const std::span<const std::int32_t> values(columns_.categories.data() + begin, size);
     CategorySet set;
     for (const std::int32_t value : values) {
       if (value < 0 || value >= kMaxCategory) {
-        return unprocessable(fmt::format("node {}: category {} is not from 0 to {}", index, value, kMaxCategory - 1));
+        return unprocessable(fmt::format("node {}: category {} is not from 0 to {}", index, value,
+                                         kMaxCategory - 1));
       }
       const std::size_t word = std::size_t(value) / 32;
       if (word >= set.size()) {
@@ -209,7 +217,8 @@ class TreeReader {
 Result<std::uint32_t> numberInText(DocumentReader& document, std::string_view name) {
   CORBEL_TRY(const std::string text, document.text());
   if (const auto number = parseNumber<std::uint32_t>(text)) return *number;
-  return unprocessable(fmt::format("{} must be a number from 0 to 4294967295, got \"{}\"", name, excerpt(text)));
+  return unprocessable(
+      fmt::format("{} must be a number from 0 to 4294967295, got \"{}\"", name, excerpt(text)));
 }
 
 Result<void> readXgboostTree(DocumentReader& document, XgboostTrees& trees) {

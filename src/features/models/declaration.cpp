@@ -6,6 +6,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/json_text.h"
+#include "base/limits.h"
 #include "json/cursor.h"
 #include "json/decode.h"
 
@@ -17,16 +19,6 @@ using inference::InputField;
 
 std::unexpected<Error> wrong(std::string pointer, std::string message) {
   return failField(std::move(pointer), std::move(message), ErrorCode::unprocessable);
-}
-
-std::string escaped(std::string_view key) {
-  std::string text;
-  for (const char c : key) {
-    if (c == '~') text += "~0";
-    else if (c == '/') text += "~1";
-    else text += c;
-  }
-  return text;
 }
 
 // Moves an error of a part of the document under the pointer of that part.
@@ -64,12 +56,18 @@ Result<std::vector<std::string>> readTexts(json::Cursor& cursor, const std::stri
 }
 
 Result<void> setType(InputField& field, std::string_view type, const std::string& pointer) {
-  if (type == "number") field.kind = FieldKind::number;
-  else if (type == "integer") field.kind = FieldKind::integer;
-  else if (type == "boolean") field.kind = FieldKind::boolean;
-  else if (type == "string") field.kind = FieldKind::category;
-  else if (type == "null") field.nullable = true;
-  else return wrong(pointer, "must be number, integer, boolean, string or null");
+  if (type == "number")
+    field.kind = FieldKind::number;
+  else if (type == "integer")
+    field.kind = FieldKind::integer;
+  else if (type == "boolean")
+    field.kind = FieldKind::boolean;
+  else if (type == "string")
+    field.kind = FieldKind::category;
+  else if (type == "null")
+    field.nullable = true;
+  else
+    return wrong(pointer, "must be number, integer, boolean, string or null");
   return {};
 }
 
@@ -91,7 +89,7 @@ Result<InputField> readField(json::Cursor& cursor, std::string name, const std::
   field.name = std::move(name);
   field.required = false;
   CORBEL_CHECK(eachMember(cursor, pointer, [&](const std::string& key) -> Result<void> {
-    const std::string at = pointer + "/" + escaped(key);
+    const std::string at = pointer + pointerPart(key);
     if (key == "type") return readType(cursor, field, at);
     if (key == "minimum") {
       CORBEL_TRY(field.minimum, readBound(cursor, at));
@@ -105,12 +103,21 @@ Result<InputField> readField(json::Cursor& cursor, std::string name, const std::
       CORBEL_TRY(field.categories, readTexts(cursor, at));
       return {};
     }
-    const bool known = key == "description" || key == "title" || key == "examples" || key == "default";
-    if (!known) return wrong(at, "is not supported here; allowed are type, minimum, maximum, enum, description");
+    const bool known =
+        key == "description" || key == "title" || key == "examples" || key == "default";
+    if (!known)
+      return wrong(at,
+                   "is not supported here; allowed are type, minimum, maximum, enum, description");
     cursor.skip();
     return {};
   }));
   if (field.kind == FieldKind::category && field.categories.empty()) field.kind = FieldKind::text;
+  if (field.kind != FieldKind::category && !field.categories.empty()) {
+    return wrong(pointer + "/enum", "is for fields of type string");
+  }
+  if (field.minimum && field.maximum && *field.minimum > *field.maximum) {
+    return wrong(pointer + "/minimum", "must not be above the maximum");
+  }
   return field;
 }
 
@@ -119,14 +126,14 @@ Result<std::vector<InputField>> readInputSchema(std::string_view schema) {
   std::vector<std::string> required;
   json::Cursor cursor(schema);
   CORBEL_CHECK(eachMember(cursor, "/inputSchema", [&](const std::string& key) -> Result<void> {
-    const std::string at = "/inputSchema/" + escaped(key);
+    const std::string at = "/inputSchema" + pointerPart(key);
     if (key == "required") {
       CORBEL_TRY(required, readTexts(cursor, at));
       return {};
     }
     if (key == "properties") {
       return eachMember(cursor, at, [&](const std::string& name) -> Result<void> {
-        CORBEL_TRY(auto field, readField(cursor, name, at + "/" + escaped(name)));
+        CORBEL_TRY(auto field, readField(cursor, name, at + pointerPart(name)));
         fields.push_back(std::move(field));
         return {};
       });
@@ -140,7 +147,8 @@ Result<std::vector<InputField>> readInputSchema(std::string_view schema) {
   }));
   for (const std::string& name : required) {
     const auto field = std::ranges::find(fields, name, &InputField::name);
-    if (field == fields.end()) return wrong("/inputSchema/required", "names '" + name + "', which is no property");
+    if (field == fields.end())
+      return wrong("/inputSchema/required", "names '" + name + "', which is no property");
     field->required = true;
   }
   return fields;
@@ -172,7 +180,8 @@ struct ImageSettings {
                       json::rule<&ImageSettings::std_>({.maxItems = 3, .optional = true})};
   }
 };
-BOOST_DESCRIBE_STRUCT(ImageSettings, (), (width, height, channels, resize, layout, scale, mean, std_))
+BOOST_DESCRIBE_STRUCT(ImageSettings, (),
+                      (width, height, channels, resize, layout, scale, mean, std_))
 
 struct PreprocessingSettings {
   std::optional<ImageSettings> image;
@@ -198,17 +207,25 @@ Result<inference::ImagePreprocessing> toPreprocessing(const ImageSettings& setti
   const std::string at = "/configuration/preprocessing/image";
   const auto channels = static_cast<std::size_t>(settings.channels);
   if (channels == 2) return wrong(at + "/channels", "must be 1 (grey) or 3 (RGB)");
+  if (static_cast<std::size_t>(settings.width) * static_cast<std::size_t>(settings.height) >
+      limits::kPreparedPixels) {
+    return wrong(at, "may have at most " + std::to_string(limits::kPreparedPixels) + " pixels");
+  }
   inference::ImagePreprocessing image;
   image.width = static_cast<std::uint32_t>(settings.width);
   image.height = static_cast<std::uint32_t>(settings.height);
   image.channels = static_cast<std::uint32_t>(channels);
-  image.resize = settings.resize == ResizeWord::nearest ? inference::Resize::nearest : inference::Resize::bilinear;
-  image.layout = settings.layout == LayoutWord::channelsFirst ? inference::ImageLayout::channelsFirst
-                                                              : inference::ImageLayout::channelsLast;
+  image.resize = settings.resize == ResizeWord::nearest ? inference::Resize::nearest
+                                                        : inference::Resize::bilinear;
+  image.layout = settings.layout == LayoutWord::channelsFirst
+                     ? inference::ImageLayout::channelsFirst
+                     : inference::ImageLayout::channelsLast;
   image.scale = settings.scale;
   const std::string count = std::to_string(channels);
-  if (!settings.mean.empty() && settings.mean.size() != channels) return wrong(at + "/mean", "needs " + count + " numbers");
-  if (!settings.std_.empty() && settings.std_.size() != channels) return wrong(at + "/std", "needs " + count + " numbers");
+  if (!settings.mean.empty() && settings.mean.size() != channels)
+    return wrong(at + "/mean", "needs " + count + " numbers");
+  if (!settings.std_.empty() && settings.std_.size() != channels)
+    return wrong(at + "/std", "needs " + count + " numbers");
   for (std::size_t c = 0; c < settings.mean.size(); ++c) image.mean[c] = settings.mean[c];
   for (std::size_t c = 0; c < settings.std_.size(); ++c) {
     if (settings.std_[c] == 0) return wrong(at + "/std/" + std::to_string(c), "must not be 0");
@@ -228,7 +245,8 @@ Result<std::vector<std::string>> readLabels(std::string_view schema) {
     if (cursor.token() != json::Token::array) return wrong("/outputSchema/enum", "must be a list");
     cursor.enterArray();
     while (cursor.nextItem()) {
-      const bool scalar = cursor.token() != json::Token::object && cursor.token() != json::Token::array;
+      const bool scalar =
+          cursor.token() != json::Token::object && cursor.token() != json::Token::array;
       const auto value = cursor.raw();
       if (!scalar || !value) return wrong("/outputSchema/enum", "must hold texts or numbers");
       labels.emplace_back(*value);
@@ -249,8 +267,10 @@ Result<Declaration> parseDeclaration(const Model& model) {
     CORBEL_TRY(declaration.labels, readLabels(model.outputSchema));
   }
   auto configuration = json::decode<Configuration>(model.configuration, json::Policy::lenient);
-  if (!configuration) return std::unexpected(under("/configuration", std::move(configuration).error()));
-  if (configuration->cache) declaration.cacheTtl = std::chrono::seconds(configuration->cache->ttlSeconds);
+  if (!configuration)
+    return std::unexpected(under("/configuration", std::move(configuration).error()));
+  if (configuration->cache)
+    declaration.cacheTtl = std::chrono::seconds(configuration->cache->ttlSeconds);
   if (configuration->preprocessing && configuration->preprocessing->image) {
     CORBEL_TRY(declaration.input.image, toPreprocessing(*configuration->preprocessing->image));
   }

@@ -12,18 +12,19 @@ namespace corbel::models {
 
 struct Declaration {
   inference::InputDeclaration input;
-  std::vector<std::string> labels;    // JSON values of outputSchema.enum, in the order of the classes
-  std::chrono::seconds cacheTtl{0};   // configuration.cache.ttlSeconds
+  std::vector<std::string> labels;  // JSON values of outputSchema.enum, in the order of the classes
+  std::chrono::seconds cacheTtl{0};  // configuration.cache.ttlSeconds
 };
 
-// inputSchema is this subset of JSON Schema 2020-12: {"type": "object", "properties": {name: field}, "required": [names]}.
-// The properties stand in the order of the model's columns. A field is {"type": "number" | "integer" | "boolean" |
-// "string", "minimum", "maximum", "enum": [texts], "description"}; "type" may be a list with "null": then null is a
-// missing value. Without inputSchema the model file decides.
-// configuration.preprocessing.image = {"width", "height", "channels": 1|3, "resize": "nearest"|"bilinear",
-// "layout": "channelsFirst"|"channelsLast", "scale", "mean": [..], "std": [..]} makes the input an image.
-// outputSchema.enum names the classes. configuration.cache = {"ttlSeconds"} caches predictions.
-// unprocessable: something else stands there; pointers begin with /inputSchema, /outputSchema or /configuration.
+// inputSchema is this subset of JSON Schema 2020-12: {"type": "object", "properties": {name:
+// field}, "required": [names]}. The properties stand in the order of the model's columns. A field
+// is {"type": "number" | "integer" | "boolean" | "string", "minimum", "maximum", "enum": [texts],
+// "description"}; "type" may be a list with "null": then null is a missing value. Without
+// inputSchema the model file decides. configuration.preprocessing.image = {"width", "height",
+// "channels": 1|3, "resize": "nearest"|"bilinear", "layout": "channelsFirst"|"channelsLast",
+// "scale", "mean": [..], "std": [..]} makes the input an image. outputSchema.enum names the
+// classes. configuration.cache = {"ttlSeconds"} caches predictions. unprocessable: something else
+// stands there; pointers begin with /inputSchema, /outputSchema or /configuration.
 Result<Declaration> parseDeclaration(const Model& model);
 
 }  // namespace corbel::models

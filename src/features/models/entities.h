@@ -1,4 +1,5 @@
-// What the model registry keeps: models, their immutable versions, and the aliases that point at versions.
+// What the model registry keeps: models, their immutable versions, and the aliases that point at
+// versions.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -23,7 +24,7 @@ struct Model {
   std::string inputSchema;    // JSON Schema subset (see declaration.h); empty: what the file says
   std::string outputSchema;   // JSON; empty: what the file says
   std::vector<std::string> tags;
-  std::string card;  // Markdown
+  std::string card;       // Markdown
   int latestVersion = 0;  // 0: none yet
   int revision = 1;       // counts changes, for If-Match
   Timestamp createdAt;

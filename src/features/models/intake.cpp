@@ -1,13 +1,20 @@
 #include "models/intake.h"
 
+#include <chrono>
 #include <span>
 #include <utility>
 
+#include "base/limits.h"
 #include "inference/input_plan.h"
 #include "models/declaration.h"
 #include "models/signature_json.h"
 
 namespace corbel::models {
+namespace {
+
+constexpr std::chrono::seconds kRemovalDeadline{5};
+
+}  // namespace
 
 class ArtifactIntake::InUse {
  public:
@@ -27,52 +34,57 @@ class ArtifactIntake::InUse {
   objects::Digest digest_;
 };
 
-Result<std::unique_ptr<objects::ObjectWriter>> ArtifactIntake::begin(const Scope& scope, std::string_view ref,
+Result<std::unique_ptr<objects::ObjectWriter>> ArtifactIntake::begin(const Scope& scope,
+                                                                     std::string_view ref,
                                                                      const Quota& quota) {
   CORBEL_TRY(const Model model, registry_.find(scope, ref));
   if (model.archivedAt) return fail(ErrorCode::notFound, "The model is archived.");
   if (quota.storageBytes) {
     CORBEL_TRY(const std::int64_t stored, registry_.storedBytes(scope));
     if (stored >= *quota.storageBytes) {
-      return fail(ErrorCode::insufficientStorage, "This tenant's storage of " + std::to_string(*quota.storageBytes) +
-                                                      " bytes is used up.");
+      return fail(
+          ErrorCode::insufficientStorage,
+          "This tenant's storage of " + std::to_string(*quota.storageBytes) + " bytes is used up.");
     }
   }
   return objects_.begin();
 }
 
-Result<Version> ArtifactIntake::finish(const Scope& scope, std::string_view ref, objects::ObjectWriter& file,
-                                       NewVersion version, const Quota& quota) {
+Result<Version> ArtifactIntake::finish(const Scope& scope, std::string_view ref,
+                                       objects::ObjectWriter& file, NewVersion version,
+                                       const Quota& quota) {
+  Scope validation = scope;
+  validation.deadline = Deadline::after(clock_, limits::kValidationDeadline);
   CORBEL_TRY(const objects::ObjectInfo object, file.commit());
-  auto accepted = [&]() -> Result<Version> {
+  auto accepted = [&] {
     const InUse inUse(*this, object.digest);
-    if (quota.storageBytes) {
-      CORBEL_TRY(const std::int64_t stored, registry_.storedBytes(scope));
-      if (stored + object.sizeBytes > *quota.storageBytes) {
-        return fail(ErrorCode::insufficientStorage, "With this file the tenant would use more than its storage of " +
-                                                        std::to_string(*quota.storageBytes) + " bytes.");
-      }
-    }
-    return accept(scope, ref, object, std::move(version));
+    return accept(validation, ref, object, std::move(version), quota);
   }();
-  if (!accepted) removeIfUnused(object.digest, scope.deadline);
+  if (!accepted) removeIfUnused(object.digest);
   return accepted;
 }
 
-Result<Version> ArtifactIntake::accept(const Scope& scope, std::string_view ref, const objects::ObjectInfo& object,
-                                       NewVersion version) {
+Result<Version> ArtifactIntake::accept(const Scope& scope, std::string_view ref,
+                                       const objects::ObjectInfo& object, NewVersion version,
+                                       const Quota& quota) {
   CORBEL_TRY(const Model model, registry_.find(scope, ref));
-  CORBEL_TRY(const auto file, objects_.open(object.digest, scope.deadline));
-  CORBEL_TRY(const auto signature, inspect_(file, scope.deadline));
+  const auto file = objects_.open(object.digest, scope.deadline);
+  if (!file && file.error().code == ErrorCode::notFound) {
+    return fail(ErrorCode::aborted, "The same file was just being removed. Upload it again.");
+  }
+  if (!file) return std::unexpected(file.error());
+  CORBEL_TRY(const auto signature, inspect_(*file, scope.deadline));
   CORBEL_TRY(auto declaration, parseDeclaration(model));
   CORBEL_CHECK(inference::InputPlan::make(signature, std::move(declaration.input)));
   version.artifactSha256 = object.digest.hex();
   version.artifactBytes = object.sizeBytes;
   version.signature = toJson(signature);
-  return registry_.addVersion(scope, ref, std::move(version));
+  return registry_.addVersion(scope, ref, std::move(version), quota);
 }
 
-void ArtifactIntake::removeIfUnused(const objects::Digest& digest, Deadline deadline) {
+void ArtifactIntake::removeIfUnused(const objects::Digest& digest) {
+  // With time of its own: what failed may have failed because its time was over.
+  const Deadline deadline = Deadline::after(clock_, kRemovalDeadline);
   const MutexLock lock(mutex_);
   if (inUse_.contains(digest)) return;
   const auto referenced = registry_.isReferenced(digest.hex(), deadline);
@@ -82,12 +94,14 @@ void ArtifactIntake::removeIfUnused(const objects::Digest& digest, Deadline dead
 
 Result<std::string> readAll(const objects::ObjectFile& file, std::int64_t maxBytes) {
   if (file.sizeBytes() > maxBytes) {
-    return fail(ErrorCode::unavailable, "The model file is larger than the " + std::to_string(maxBytes) +
+    return fail(ErrorCode::unavailable, "The model file is larger than the " +
+                                            std::to_string(maxBytes) +
                                             " bytes that this server may load.");
   }
   std::string content(static_cast<std::size_t>(file.sizeBytes()), '\0');
   CORBEL_TRY(const std::size_t got, file.read(0, std::as_writable_bytes(std::span(content))));
-  if (got != content.size()) return fail(ErrorCode::internal, "The model file could not be read.", "short read");
+  if (got != content.size())
+    return fail(ErrorCode::internal, "The model file could not be read.", "short read");
   return content;
 }
 

@@ -1,5 +1,6 @@
 #include "models/predicting.h"
 
+#include <algorithm>
 #include <span>
 #include <utility>
 
@@ -20,7 +21,8 @@ inference::Tensors tensorsOf(const inference::InputPlan& plan, const PredictionI
   return std::get<inference::Tensors>(input);
 }
 
-// Which of the explained outputs belongs to the predicted class: with one margin for two classes it speaks of the second.
+// Which of the explained outputs belongs to the predicted class: with one margin for two classes it
+// speaks of the second.
 std::size_t outputOf(const inference::Prediction& prediction, std::size_t outputs) {
   const std::size_t index = prediction.classIndex.value_or(0);
   return index < outputs ? index : 0;
@@ -28,46 +30,64 @@ std::size_t outputOf(const inference::Prediction& prediction, std::size_t output
 
 // The number whose change is attributed when a model is only sampled.
 double numberOf(const inference::Prediction& prediction, std::optional<std::size_t> classIndex) {
-  if (classIndex && *classIndex < prediction.probabilities.size()) return prediction.probabilities[*classIndex];
+  if (classIndex && *classIndex < prediction.probabilities.size())
+    return prediction.probabilities[*classIndex];
   return prediction.values.empty() ? 0 : prediction.values.front();
+}
+
+// Some graphs were exported for one row.
+bool takesManyRows(const ServedModel& served) {
+  return std::ranges::all_of(served.engine->signature().inputs, [](const auto& input) {
+    return !input.shape.empty() && input.shape[0] < 0;
+  });
 }
 
 Result<FeatureImportance> sampled(const ServedModel& served, const InputRow& row,
                                   const inference::Prediction& prediction, Deadline deadline) {
   const auto evaluate = [&](std::span<const InputRow> rows) -> Result<std::vector<double>> {
-    CORBEL_TRY(const auto outputs, served.engine->run(served.plan.tensorsOf(rows), deadline));
     std::vector<double> numbers;
-    for (std::size_t r = 0; r < rows.size(); ++r) {
-      CORBEL_TRY(const auto one, predictionOf(served.engine->signature(), outputs, r));
-      numbers.push_back(numberOf(one, prediction.classIndex));
+    const std::size_t together = takesManyRows(served) ? rows.size() : 1;
+    for (std::size_t first = 0; first < rows.size(); first += together) {
+      const auto part = rows.subspan(first, together);
+      CORBEL_TRY(const auto outputs, served.engine->run(served.plan.tensorsOf(part), deadline));
+      for (std::size_t r = 0; r < part.size(); ++r) {
+        CORBEL_TRY(const auto one, predictionOf(served.engine->signature(), outputs, r));
+        numbers.push_back(numberOf(one, prediction.classIndex));
+      }
     }
     return numbers;
   };
   CORBEL_TRY(auto found, inference::sampleImportance(served.plan, row, evaluate, kSamplingSeed));
   const bool classes = served.engine->signature().task == ModelTask::classification;
-  return FeatureImportance{"sampling", classes ? "probability" : "value", found.base, std::move(found.contributions)};
+  return FeatureImportance{"sampling", classes ? "probability" : "value", found.base,
+                           std::move(found.contributions)};
 }
 
 Result<FeatureImportance> importanceOf(const ServedModel& served, const PredictionInput& input,
-                                       const inference::Tensors& tensors, const inference::Prediction& prediction,
-                                       Deadline deadline) {
+                                       const inference::Tensors& tensors,
+                                       const inference::Prediction& prediction, Deadline deadline) {
   const auto* row = std::get_if<InputRow>(&input);
   if (row == nullptr) {
-    return failField("/options/includeFeatureImportance", "needs a model with named features", ErrorCode::unprocessable);
+    return failField("/options/includeFeatureImportance", "needs a model with named features",
+                     ErrorCode::unprocessable);
   }
   auto exact = served.engine->explain(tensors, deadline);
-  if (!exact && exact.error().code == ErrorCode::unprocessable) return sampled(served, *row, prediction, deadline);
+  if (!exact && exact.error().code == ErrorCode::unprocessable)
+    return sampled(served, *row, prediction, deadline);
   if (!exact) return std::unexpected(std::move(exact).error());
   const std::size_t output = outputOf(prediction, exact->base.size());
-  const auto from = exact->contributions.begin() + static_cast<std::ptrdiff_t>(output * exact->columns);
-  return FeatureImportance{exact->method, "margin", exact->base[output],
+  const auto from =
+      exact->contributions.begin() + static_cast<std::ptrdiff_t>(output * exact->columns);
+  return FeatureImportance{exact->method,
+                           "margin",
+                           exact->base[output],
                            {from, from + static_cast<std::ptrdiff_t>(exact->columns)}};
 }
 
 }  // namespace
 
-Result<PredictionResult> predict(const ServedModel& served, const PredictionInput& input, Importance importance,
-                                 Deadline deadline, const Clock& clock) {
+Result<PredictionResult> predict(const ServedModel& served, const PredictionInput& input,
+                                 Importance importance, Deadline deadline, const Clock& clock) {
   const auto tensors = tensorsOf(served.plan, input);
   const auto begin = clock.steady();
   CORBEL_TRY(const auto outputs, served.engine->run(tensors, deadline));
@@ -75,7 +95,8 @@ Result<PredictionResult> predict(const ServedModel& served, const PredictionInpu
   result.inference = clock.steady() - begin;
   CORBEL_TRY(result.prediction, predictionOf(served.engine->signature(), outputs, 0));
   if (importance == Importance::yes) {
-    CORBEL_TRY(result.importance, importanceOf(served, input, tensors, result.prediction, deadline));
+    CORBEL_TRY(result.importance,
+               importanceOf(served, input, tensors, result.prediction, deadline));
   }
   return result;
 }

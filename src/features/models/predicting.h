@@ -24,7 +24,8 @@ enum class Importance : bool { no, yes };
 // How much each field moved the result, in the order of plan.fields().
 struct FeatureImportance {
   std::string_view method;  // "treeshap", "linear" (exact) or "sampling"
-  std::string_view space;   // "margin": contributions add up before the link; "probability" or "value"
+  std::string_view
+      space;  // "margin": contributions add up before the link; "probability" or "value"
   double base = 0;
   std::vector<double> contributions;
 };
@@ -35,8 +36,9 @@ struct PredictionResult {
   std::chrono::nanoseconds inference{0};  // time the model took, importance not counted
 };
 
-// Thread-safe. Errors of Model::run; unprocessable: importance was asked for, and the input has no named fields.
-Result<PredictionResult> predict(const ServedModel& served, const PredictionInput& input, Importance importance,
-                                 Deadline deadline, const Clock& clock);
+// Thread-safe. Errors of Model::run; unprocessable: importance was asked for, and the input has no
+// named fields.
+Result<PredictionResult> predict(const ServedModel& served, const PredictionInput& input,
+                                 Importance importance, Deadline deadline, const Clock& clock);
 
 }  // namespace corbel::models

@@ -1,6 +1,6 @@
 #include "models/prediction_cache.h"
 
-#include <array>
+#include <numeric>
 #include <span>
 #include <utility>
 
@@ -13,42 +13,72 @@ namespace {
 // What a row costs beside its text: ids, hash, index entries.
 constexpr std::int64_t kRowBytes = 300;
 
-Result<std::int64_t> usedBytes(store::Transaction& tx) {
+// Given up at once, so that room is not made for every single answer.
+constexpr int kGivenUpAtOnce = 256;
+
+Result<std::int64_t> countBytes(store::Transaction& tx) {
   CORBEL_TRY(const auto used, tx.query("SELECT COALESCE(SUM(size_bytes), 0) FROM prediction_cache")
                                   .one([](const store::Row& row) { return row.integer(0); }));
   return used.value_or(0);
 }
 
-// Gives up a quarter of the cache at once, so that room is not made for every single answer.
-Result<void> makeRoom(store::Transaction& tx, std::int64_t needed, std::int64_t maxBytes) {
-  CORBEL_TRY(std::int64_t used, usedBytes(tx));
+Result<std::int64_t> removeOldest(store::Transaction& tx) {
+  CORBEL_TRY(const auto sizes, tx.query("DELETE FROM prediction_cache WHERE id IN (SELECT id FROM "
+                                        "prediction_cache ORDER BY expires_at LIMIT ?) "
+                                        "RETURNING size_bytes",
+                                        kGivenUpAtOnce)
+                                   .all([](const store::Row& row) { return row.integer(0); }));
+  return std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0});
+}
+
+// Counting all rows takes long on a full cache, so it is done once.
+Result<void> makeRoom(store::Transaction& tx, std::atomic<std::int64_t>& used, std::int64_t needed,
+                      std::int64_t maxBytes) {
+  if (used < 0) {
+    CORBEL_TRY(const std::int64_t counted, countBytes(tx));
+    used = counted;
+  }
   while (used > 0 && used + needed > maxBytes) {
-    CORBEL_TRY(const auto removed,
-               tx.change("DELETE FROM prediction_cache WHERE id IN (SELECT id FROM prediction_cache ORDER BY expires_at, id "
-                         "LIMIT (SELECT COUNT(*) / 4 + 1 FROM prediction_cache))"));
-    if (removed == 0) break;
-    CORBEL_TRY(used, usedBytes(tx));
+    CORBEL_TRY(const auto freed, removeOldest(tx));
+    used = freed > 0 ? used - freed : 0;
   }
   return {};
 }
 
+Result<std::int64_t> sizeOf(store::Transaction& tx, std::string_view tenant,
+                            std::string_view hash) {
+  CORBEL_TRY(
+      const auto size,
+      tx.query("SELECT size_bytes FROM prediction_cache WHERE tenant_id = ? AND input_hash = ?",
+               tenant, hash)
+          .one([](const store::Row& row) { return row.integer(0); }));
+  return size.value_or(0);
+}
+
 }  // namespace
 
-std::string PredictionCache::hashOf(std::string_view versionId, std::string_view input, std::string_view options) {
+std::string PredictionCache::hashOf(std::string_view versionId, int modelRevision,
+                                    std::string_view input, std::string_view options) {
+  const std::string revision = std::to_string(modelRevision);
   crypto::Sha256 hash;
-  for (const std::string_view part : {versionId, std::string_view("\n"), options, std::string_view("\n"), input}) {
+  for (const std::string_view part : {versionId, std::string_view(revision), options, input}) {
+    const std::string length =
+        std::to_string(part.size()) + ":";  // no two lists of parts read the same
+    hash.update(std::as_bytes(std::span(length)));
     hash.update(std::as_bytes(std::span(part)));
   }
   return crypto::toHex(hash.finish());
 }
 
-std::optional<std::string> PredictionCache::find(std::string_view tenant, const std::string& inputHash,
-                                                 Deadline deadline) {
+std::optional<std::string> PredictionCache::find(std::string_view tenant,
+                                                 const std::string& inputHash, Deadline deadline) {
   auto found = database_.read(
       [&](store::Reader& reader) {
         return reader
-            .query("SELECT prediction_data FROM prediction_cache WHERE tenant_id = ? AND input_hash = ? AND expires_at > ?",
-                   tenant, inputHash, clock_.now())
+            .query(
+                "SELECT prediction_data FROM prediction_cache WHERE tenant_id = ? AND input_hash = "
+                "? AND expires_at > ?",
+                tenant, inputHash, clock_.now())
             .one([](const store::Row& row) { return row.string(0); });
       },
       deadline);
@@ -57,28 +87,47 @@ std::optional<std::string> PredictionCache::find(std::string_view tenant, const 
   return hit ? *std::move(found) : std::nullopt;
 }
 
-void PredictionCache::put(std::string tenant, std::string inputHash, std::string prediction, std::chrono::seconds ttl) {
+void PredictionCache::put(std::string tenant, std::string inputHash, std::string prediction,
+                          std::chrono::seconds ttl) {
   const auto size = static_cast<std::int64_t>(prediction.size()) + kRowBytes;
   if (size > maxBytes_) return;
   const Timestamp expiresAt = clock_.now() + ttl;
-  database_.write({.apply = [this, tenant = std::move(tenant), hash = std::move(inputHash),
-                             text = std::move(prediction), id = ids_.next(), size,
-                             expiresAt](store::Transaction& tx) -> Result<void> {
-                     CORBEL_CHECK(makeRoom(tx, size, maxBytes_));
-                     return tx.execute(
-                         "INSERT INTO prediction_cache (id, input_hash, prediction_data, expires_at, tenant_id, "
-                         "size_bytes) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (tenant_id, input_hash) DO UPDATE SET "
-                         "prediction_data = excluded.prediction_data, expires_at = excluded.expires_at, "
-                         "size_bytes = excluded.size_bytes",
-                         id, hash, text, expiresAt, tenant, size);
-                   },
-                   .done = [](const Result<void>&) {}});
+  database_.write(
+      {.apply = [used = used_, maxBytes = maxBytes_, tenant = std::move(tenant),
+                 hash = std::move(inputHash), text = std::move(prediction), id = ids_.next(), size,
+                 expiresAt](store::Transaction& tx) -> Result<void> {
+         CORBEL_TRY(const std::int64_t replaced, sizeOf(tx, tenant, hash));
+         CORBEL_CHECK(makeRoom(tx, *used, size - replaced, maxBytes));
+         // Making room may have taken what would have been replaced.
+         CORBEL_TRY(const std::int64_t stillThere, sizeOf(tx, tenant, hash));
+         *used += size - stillThere;
+         return tx.execute(
+             "INSERT INTO prediction_cache (id, input_hash, prediction_data, expires_at, "
+             "tenant_id, "
+             "size_bytes) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (tenant_id, input_hash) DO UPDATE "
+             "SET "
+             "prediction_data = excluded.prediction_data, expires_at = excluded.expires_at, "
+             "size_bytes = excluded.size_bytes",
+             id, hash, text, expiresAt, tenant, size);
+       },
+       .done =
+           [used = used_](const Result<void>& outcome) {
+             if (!outcome) *used = -1;
+           }});
 }
 
 Result<void> PredictionCache::removeExpired(Deadline deadline) {
   return database_.write(
-      [&](store::Transaction& tx) {
-        return tx.execute("DELETE FROM prediction_cache WHERE expires_at <= ?", clock_.now());
+      [&](store::Transaction& tx) -> Result<void> {
+        const Timestamp now = clock_.now();
+        CORBEL_TRY(
+            const auto expired,
+            tx.query(
+                  "SELECT COALESCE(SUM(size_bytes), 0) FROM prediction_cache WHERE expires_at <= ?",
+                  now)
+                .one([](const store::Row& row) { return row.integer(0); }));
+        if (*used_ >= 0) *used_ -= expired.value_or(0);
+        return tx.execute("DELETE FROM prediction_cache WHERE expires_at <= ?", now);
       },
       deadline);
 }

@@ -10,21 +10,26 @@
 namespace corbel::models {
 namespace {
 
-constexpr std::array<std::pair<Framework, std::string_view>, 6> kFrameworks = {{{Framework::onnx, "onnx"},
-                                                                               {Framework::pytorch, "pytorch"},
-                                                                               {Framework::tensorflow, "tensorflow"},
-                                                                               {Framework::sklearn, "sklearn"},
-                                                                               {Framework::xgboost, "xgboost"},
-                                                                               {Framework::lightgbm, "lightgbm"}}};
+constexpr std::array<std::pair<Framework, std::string_view>, 6> kFrameworks = {
+    {{Framework::onnx, "onnx"},
+     {Framework::pytorch, "pytorch"},
+     {Framework::tensorflow, "tensorflow"},
+     {Framework::sklearn, "sklearn"},
+     {Framework::xgboost, "xgboost"},
+     {Framework::lightgbm, "lightgbm"}}};
 
 std::unexpected<Error> noModel(std::string_view ref) {
   return fail(ErrorCode::notFound, "There is no model '" + std::string(ref) + "'.");
 }
 
 std::unexpected<Error> noVersion(const Model& model, int number) {
-  return fail(ErrorCode::notFound, "Model '" + model.name + "' has no version " + std::to_string(number) +
-                                       (model.latestVersion == 0 ? "; upload its first version."
-                                                                 : "; the latest is " + std::to_string(model.latestVersion) + "."));
+  if (model.latestVersion == 0) {
+    return fail(ErrorCode::notFound,
+                "Model '" + model.name + "' has no version yet; upload the first one.");
+  }
+  return fail(ErrorCode::notFound, "Model '" + model.name + "' has no version " +
+                                       std::to_string(number) + "; the latest is " +
+                                       std::to_string(model.latestVersion) + ".");
 }
 
 Result<Model> require(const RegistryReader& reader, std::string_view ref) {
@@ -46,22 +51,55 @@ Result<Version> requireVersion(const RegistryReader& reader, const Model& model,
   return std::move(*version);
 }
 
-Result<int> versionNumber(const RegistryReader& reader, const Model& model, const VersionRef& which) {
+Result<int> versionNumber(const RegistryReader& reader, const Model& model,
+                          const VersionRef& which) {
   if (which.number) return *which.number;
-  CORBEL_TRY(const auto number, reader.alias(model.id, which.alias.empty() ? kChampion : std::string_view(which.alias)));
+  CORBEL_TRY(
+      const auto number,
+      reader.alias(model.id, which.alias.empty() ? kChampion : std::string_view(which.alias)));
   if (number) return *number;
   if (which.alias.empty()) return model.latestVersion;
-  return fail(ErrorCode::notFound, "Model '" + model.name + "' has no alias '" + which.alias + "'.");
+  return fail(ErrorCode::notFound,
+              "Model '" + model.name + "' has no alias '" + which.alias + "'.");
+}
+
+// Within the transaction that added the version, so that uploads at the same time cannot pass the
+// quota together.
+Result<void> checkStorage(const RegistryReader& reader, const Quota& quota) {
+  if (!quota.storageBytes) return {};
+  CORBEL_TRY(const std::int64_t stored, reader.storedBytes());
+  if (stored <= *quota.storageBytes) return {};
+  return fail(ErrorCode::insufficientStorage,
+              "With this file the tenant would use more than its storage of " +
+                  std::to_string(*quota.storageBytes) + " bytes.");
+}
+
+Result<void> checkAliasCount(const RegistryReader& reader, const Model& model) {
+  CORBEL_TRY(const auto aliases, reader.aliases(model.id));
+  if (aliases.size() < kMaxAliases) return {};
+  return fail(ErrorCode::unprocessable, "Model '" + model.name + "' has " +
+                                            std::to_string(kMaxAliases) +
+                                            " aliases, the most allowed; remove one.");
+}
+
+// Any alias that points somewhere was moved there.
+Result<AliasChange> lastMove(const RegistryReader& reader, const Model& model,
+                             std::string_view alias) {
+  CORBEL_TRY(auto last, reader.lastChange(model.id, alias));
+  if (!last) return fail(ErrorCode::internal, "The alias has no history.");
+  return *std::move(last);
 }
 
 }  // namespace
 
 std::string_view name(Framework framework) {
-  return std::ranges::find(kFrameworks, framework, &std::pair<Framework, std::string_view>::first)->second;
+  return std::ranges::find(kFrameworks, framework, &std::pair<Framework, std::string_view>::first)
+      ->second;
 }
 
 std::optional<Framework> parseFramework(std::string_view name) {
-  const auto found = std::ranges::find(kFrameworks, name, &std::pair<Framework, std::string_view>::second);
+  const auto found =
+      std::ranges::find(kFrameworks, name, &std::pair<Framework, std::string_view>::second);
   return found == kFrameworks.end() ? std::nullopt : std::optional(found->first);
 }
 
@@ -70,7 +108,8 @@ bool isModelName(std::string_view text) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
   };
   if (text.empty() || text.size() > 128 || !isLetterOrDigit(text[0]) || isUuid(text)) return false;
-  return std::ranges::all_of(text, [&](char c) { return isLetterOrDigit(c) || c == '.' || c == '_' || c == '-'; });
+  return std::ranges::all_of(
+      text, [&](char c) { return isLetterOrDigit(c) || c == '.' || c == '_' || c == '-'; });
 }
 
 Result<Model> Registry::create(const Scope& scope, NewModel model, const Quota& quota) {
@@ -92,15 +131,17 @@ Result<Model> Registry::create(const Scope& scope, NewModel model, const Quota& 
       [&](store::Transaction& tx) -> Result<void> {
         CORBEL_TRY(const auto count, RegistryReader(tx, scope.tenant).countModels());
         if (quota.models && count >= *quota.models) {
-          return fail(ErrorCode::resourceExhausted, "This tenant may have " + std::to_string(*quota.models) +
-                                                        " models. Archive one, or ask for a higher quota.");
+          return fail(ErrorCode::resourceExhausted,
+                      "This tenant may have " + std::to_string(*quota.models) +
+                          " models. Archive one, or ask for a higher quota.");
         }
         return RegistryWriter(tx, scope.tenant).insert(created);
       },
       scope.deadline);
   if (!written && written.error().code == ErrorCode::alreadyExists) {
-    return failField("/name", "is taken by another model; choose another name or add a version to that model",
-                     ErrorCode::alreadyExists);
+    return failField(
+        "/name", "is taken by another model; choose another name or add a version to that model",
+        ErrorCode::alreadyExists);
   }
   CORBEL_CHECK(std::move(written));
   return created;
@@ -108,34 +149,40 @@ Result<Model> Registry::create(const Scope& scope, NewModel model, const Quota& 
 
 Result<Model> Registry::find(const Scope& scope, std::string_view ref) const {
   return database_.read(
-      [&](store::Reader& reader) { return require(RegistryReader(reader, scope.tenant), ref); }, scope.deadline);
+      [&](store::Reader& reader) { return require(RegistryReader(reader, scope.tenant), ref); },
+      scope.deadline);
 }
 
 Result<std::vector<Model>> Registry::list(const Scope& scope, const ModelQuery& query) const {
-  return database_.read([&](store::Reader& reader) { return RegistryReader(reader, scope.tenant).models(query); },
-                        scope.deadline);
+  return database_.read(
+      [&](store::Reader& reader) { return RegistryReader(reader, scope.tenant).models(query); },
+      scope.deadline);
 }
 
-Result<Model> Registry::change(const Scope& scope, std::string_view ref, std::optional<int> expectedRevision,
+Result<Model> Registry::change(const Scope& scope, std::string_view ref,
+                               std::optional<int> expectedRevision,
                                const std::function<Result<void>(Model&)>& change) {
   auto changed = database_.write(
       [&](store::Transaction& tx) -> Result<Model> {
         CORBEL_TRY(auto model, requireActive(RegistryReader(tx, scope.tenant), ref));
         if (expectedRevision && *expectedRevision != model.revision) {
-          return fail(ErrorCode::failedPrecondition, "The model was changed since; read it again and repeat the change.");
+          return fail(ErrorCode::failedPrecondition,
+                      "The model was changed since; read it again and repeat the change.");
         }
         CORBEL_CHECK(change(model));
         const int before = model.revision++;
         model.updatedAt = clock_.now();
         CORBEL_TRY(const bool updated, RegistryWriter(tx, scope.tenant).update(model, before));
-        if (!updated) return fail(ErrorCode::aborted, "The model was changed at the same time; try again.");
+        if (!updated)
+          return fail(ErrorCode::aborted, "The model was changed at the same time; try again.");
         return model;
       },
       scope.deadline);
   if (!changed && changed.error().code == ErrorCode::alreadyExists) {
     return failField("/name", "is taken by another model", ErrorCode::alreadyExists);
   }
-  if (changed) announce(scope, changed->id);
+  if (changed)
+    announce(changed->archivedAt ? ModelEvent::archived : ModelEvent::changed, scope, changed->id);
   return changed;
 }
 
@@ -147,7 +194,8 @@ Result<void> Registry::archive(const Scope& scope, std::string_view ref) {
   return {};
 }
 
-Result<Version> Registry::addVersion(const Scope& scope, std::string_view ref, NewVersion fresh) {
+Result<Version> Registry::addVersion(const Scope& scope, std::string_view ref, NewVersion fresh,
+                                     const Quota& quota) {
   Version version{.id = ids_.next(),
                   .modelId = {},
                   .artifactSha256 = std::move(fresh.artifactSha256),
@@ -172,26 +220,32 @@ Result<Version> Registry::addVersion(const Scope& scope, std::string_view ref, N
         version.number = ++model.latestVersion;
         model.updatedAt = version.createdAt;
         CORBEL_TRY(const bool updated, writer.update(model, before));
-        if (!updated) return fail(ErrorCode::aborted, "The model was changed at the same time; try again.");
+        if (!updated)
+          return fail(ErrorCode::aborted, "The model was changed at the same time; try again.");
         CORBEL_CHECK(writer.insert(version));
+        CORBEL_CHECK(checkStorage(reader, quota));
         if (version.number > 1) return {};
-        return writer.setAlias(model.id, makeChange(scope, kChampion, 1, std::nullopt), ids_.next());
+        return writer.setAlias(model.id, makeChange(scope, kChampion, 1, std::nullopt),
+                               ids_.next());
       },
       scope.deadline));
-  announce(scope, version.modelId);
+  announce(ModelEvent::changed, scope, version.modelId);
   return version;
 }
 
 Result<std::int64_t> Registry::storedBytes(const Scope& scope) const {
-  return database_.read([&](store::Reader& reader) { return RegistryReader(reader, scope.tenant).storedBytes(); },
-                        scope.deadline);
+  return database_.read(
+      [&](store::Reader& reader) { return RegistryReader(reader, scope.tenant).storedBytes(); },
+      scope.deadline);
 }
 
 Result<bool> Registry::isReferenced(std::string_view artifactSha256, Deadline deadline) const {
   return database_.read(
       [&](store::Reader& reader) -> Result<bool> {
         CORBEL_TRY(const auto found,
-                   reader.query("SELECT 1 FROM model_versions WHERE artifact_sha256 = ? LIMIT 1", artifactSha256)
+                   reader
+                       .query("SELECT 1 FROM model_versions WHERE artifact_sha256 = ? LIMIT 1",
+                              artifactSha256)
                        .one([](const store::Row& row) { return row.integer(0); }));
         return found.has_value();
       },
@@ -208,8 +262,8 @@ Result<Version> Registry::version(const Scope& scope, std::string_view ref, int 
       scope.deadline);
 }
 
-Result<std::vector<Version>> Registry::versions(const Scope& scope, std::string_view ref, int before,
-                                                int limit) const {
+Result<std::vector<Version>> Registry::versions(const Scope& scope, std::string_view ref,
+                                                int before, int limit) const {
   return database_.read(
       [&](store::Reader& reader) -> Result<std::vector<Version>> {
         const RegistryReader registry(reader, scope.tenant);
@@ -219,7 +273,8 @@ Result<std::vector<Version>> Registry::versions(const Scope& scope, std::string_
       scope.deadline);
 }
 
-Result<ResolvedVersion> Registry::resolve(const Scope& scope, std::string_view ref, const VersionRef& which) const {
+Result<ResolvedVersion> Registry::resolve(const Scope& scope, std::string_view ref,
+                                          const VersionRef& which) const {
   return database_.read(
       [&](store::Reader& reader) -> Result<ResolvedVersion> {
         const RegistryReader registry(reader, scope.tenant);
@@ -241,29 +296,34 @@ Result<std::vector<Alias>> Registry::aliases(const Scope& scope, std::string_vie
       scope.deadline);
 }
 
-Result<AliasChange> Registry::promote(const Scope& scope, std::string_view ref, std::string_view alias,
-                                      std::optional<int> version) {
-  std::string modelId;
+Result<AliasChange> Registry::promote(const Scope& scope, std::string_view ref,
+                                      std::string_view alias, std::optional<int> version) {
+  std::string movedModel;
   auto change = database_.write(
       [&](store::Transaction& tx) -> Result<AliasChange> {
         const RegistryReader registry(tx, scope.tenant);
+        movedModel.clear();
         CORBEL_TRY(const auto model, requireActive(registry, ref));
-        modelId = model.id;
         if (version) CORBEL_CHECK(requireVersion(registry, model, *version));
         CORBEL_TRY(const auto previous, registry.alias(model.id, alias));
         if (!version && !previous) {
-          return fail(ErrorCode::notFound, "Model '" + model.name + "' has no alias '" + std::string(alias) + "'.");
+          return fail(ErrorCode::notFound,
+                      "Model '" + model.name + "' has no alias '" + std::string(alias) + "'.");
         }
+        if (version == previous) return lastMove(registry, model, alias);
+        if (!previous) CORBEL_CHECK(checkAliasCount(registry, model));
         auto made = makeChange(scope, alias, version, previous);
         CORBEL_CHECK(RegistryWriter(tx, scope.tenant).setAlias(model.id, made, ids_.next()));
+        movedModel = model.id;
         return made;
       },
       scope.deadline);
-  if (change) announce(scope, modelId);
+  if (change && !movedModel.empty()) announce(ModelEvent::changed, scope, movedModel);
   return change;
 }
 
-Result<AliasChange> Registry::rollBack(const Scope& scope, std::string_view ref, std::string_view alias) {
+Result<AliasChange> Registry::rollBack(const Scope& scope, std::string_view ref,
+                                       std::string_view alias) {
   std::string modelId;
   auto change = database_.write(
       [&](store::Transaction& tx) -> Result<AliasChange> {
@@ -272,18 +332,20 @@ Result<AliasChange> Registry::rollBack(const Scope& scope, std::string_view ref,
         modelId = model.id;
         CORBEL_TRY(const auto last, registry.lastChange(model.id, alias));
         if (!last || !last->previous) {
-          return fail(ErrorCode::unprocessable, "Alias '" + std::string(alias) + "' has no earlier version to go back to.");
+          return fail(ErrorCode::unprocessable,
+                      "Alias '" + std::string(alias) + "' has no earlier version to go back to.");
         }
         auto made = makeChange(scope, alias, last->previous, last->version);
         CORBEL_CHECK(RegistryWriter(tx, scope.tenant).setAlias(model.id, made, ids_.next()));
         return made;
       },
       scope.deadline);
-  if (change) announce(scope, modelId);
+  if (change) announce(ModelEvent::changed, scope, modelId);
   return change;
 }
 
-Result<std::vector<AliasChange>> Registry::history(const Scope& scope, std::string_view ref, int limit) const {
+Result<std::vector<AliasChange>> Registry::history(const Scope& scope, std::string_view ref,
+                                                   int limit) const {
   return database_.read(
       [&](store::Reader& reader) -> Result<std::vector<AliasChange>> {
         const RegistryReader registry(reader, scope.tenant);
@@ -293,12 +355,12 @@ Result<std::vector<AliasChange>> Registry::history(const Scope& scope, std::stri
       scope.deadline);
 }
 
-void Registry::announce(const Scope& scope, const std::string& modelId) const {
-  if (changed_) changed_(std::string(scope.tenant), modelId);
+void Registry::announce(ModelEvent event, const Scope& scope, const std::string& modelId) const {
+  if (listener_) listener_(event, std::string(scope.tenant), modelId);
 }
 
-AliasChange Registry::makeChange(const Scope& scope, std::string_view alias, std::optional<int> version,
-                                 std::optional<int> previous) const {
+AliasChange Registry::makeChange(const Scope& scope, std::string_view alias,
+                                 std::optional<int> version, std::optional<int> previous) const {
   return {std::string(alias), version, previous, std::string(scope.actor), clock_.now()};
 }
 

@@ -1,6 +1,8 @@
-// The model registry: what models and versions a tenant has and which version an alias means. Owns the tables of
-// models_migrations.h. Knows no engine: versions are registered after somebody opened the artifact.
+// The model registry: what models and versions a tenant has and which version an alias means. Owns
+// the tables of models_migrations.h. Knows no engine: versions are registered after somebody opened
+// the artifact.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -33,7 +35,8 @@ struct ModelQuery {
   std::optional<std::string> category;
   std::optional<std::string> tag;
   bool archived = false;  // list the archived ones instead
-  // The position after which the page starts: the order's value (a number as text) and the id of the last item.
+  // The position after which the page starts: the order's value (a number as text) and the id of
+  // the last item.
   std::optional<std::string> afterValue;
   std::string afterId;
 };
@@ -72,67 +75,85 @@ struct VersionRef {
   std::string alias;
 };
 
+// What a listener learns: settings, versions or aliases are other than before, or the model is out
+// of use.
+enum class ModelEvent : std::uint8_t { changed, archived };
+
+inline constexpr std::size_t kMaxAliases = 64;  // of one model
+
 struct ResolvedVersion {
   Model model;
   Version version;
 };
 
-// Thread-safe; every function waits for the store. A model is named by id or name (`ref`). not_found everywhere: it does
-// not exist or belongs to another tenant. Errors of the store pass through.
+// Thread-safe; every function waits for the store. A model is named by id or name (`ref`).
+// not_found everywhere: it does not exist or belongs to another tenant. Errors of the store pass
+// through.
 class Registry {
  public:
   Registry(store::Database& database, IdSource& ids, const Clock& clock)
       : database_(database), ids_(ids), clock_(clock) {}
 
-  // Told, after the commit, about each model whose versions, aliases or settings changed. Set before the first call.
-  void onChange(std::function<void(const std::string& tenant, const std::string& modelId)> listener) {
-    changed_ = std::move(listener);
-  }
+  using Listener =
+      std::function<void(ModelEvent event, const std::string& tenant, const std::string& modelId)>;
+  // Told after each commit. Set before the first call.
+  void onChange(Listener listener) { listener_ = std::move(listener); }
 
   // already_exists: the name is taken. resource_exhausted: the tenant's quota of models is used up.
   Result<Model> create(const Scope& scope, NewModel model, const Quota& quota);
   Result<Model> find(const Scope& scope, std::string_view ref) const;
   Result<std::vector<Model>> list(const Scope& scope, const ModelQuery& query) const;
-  // `change` edits a copy; the id, versions and times stay. failed_precondition: `expectedRevision` is given and is not
-  // the current one. aborted: somebody else changed it in between.
-  Result<Model> change(const Scope& scope, std::string_view ref, std::optional<int> expectedRevision,
+  // `change` edits a copy; the id, versions and times stay. failed_precondition: `expectedRevision`
+  // is given and is not the current one. aborted: somebody else changed it in between.
+  Result<Model> change(const Scope& scope, std::string_view ref,
+                       std::optional<int> expectedRevision,
                        const std::function<Result<void>(Model&)>& change);
-  // The model leaves lists and predictions and frees its name; its rows stay. A second time: not_found.
+  // The model leaves lists and predictions and frees its name; its rows stay. A second time:
+  // not_found.
   Result<void> archive(const Scope& scope, std::string_view ref);
 
-  // Takes the next number; the first version becomes the champion. unprocessable: the parent does not exist.
-  Result<Version> addVersion(const Scope& scope, std::string_view ref, NewVersion version);
+  // Takes the next number; the first version becomes the champion. unprocessable: the parent does
+  // not exist. insufficient_storage: with it the tenant's versions would hold more than the quota.
+  Result<Version> addVersion(const Scope& scope, std::string_view ref, NewVersion version,
+                             const Quota& quota);
   // Artifact bytes of all the tenant's versions; each content counts once.
   Result<std::int64_t> storedBytes(const Scope& scope) const;
   // Whether a version of any tenant has this artifact.
   Result<bool> isReferenced(std::string_view artifactSha256, Deadline deadline) const;
   Result<Version> version(const Scope& scope, std::string_view ref, int number) const;
-  Result<std::vector<Version>> versions(const Scope& scope, std::string_view ref, int before, int limit) const;
-  Result<ResolvedVersion> resolve(const Scope& scope, std::string_view ref, const VersionRef& which) const;
+  Result<std::vector<Version>> versions(const Scope& scope, std::string_view ref, int before,
+                                        int limit) const;
+  Result<ResolvedVersion> resolve(const Scope& scope, std::string_view ref,
+                                  const VersionRef& which) const;
 
   Result<std::vector<Alias>> aliases(const Scope& scope, std::string_view ref) const;
-  // Points the alias at a version, or removes it (no version).
+  // Points the alias at a version, or removes it (no version). Where it points there already
+  // nothing happens: the answer is the move that brought it there, so that repeating a promotion
+  // does not cost the way back. unprocessable: the model has kMaxAliases.
   Result<AliasChange> promote(const Scope& scope, std::string_view ref, std::string_view alias,
                               std::optional<int> version);
-  // Points the alias back at where it was before its last move. unprocessable: it never moved, or was unset then.
+  // Points the alias back at where it was before its last move, which is a move too: a second roll
+  // back undoes the first. unprocessable: it never moved, or was unset then.
   Result<AliasChange> rollBack(const Scope& scope, std::string_view ref, std::string_view alias);
-  Result<std::vector<AliasChange>> history(const Scope& scope, std::string_view ref, int limit) const;
+  Result<std::vector<AliasChange>> history(const Scope& scope, std::string_view ref,
+                                           int limit) const;
 
  private:
-  void announce(const Scope& scope, const std::string& modelId) const;
+  void announce(ModelEvent event, const Scope& scope, const std::string& modelId) const;
   AliasChange makeChange(const Scope& scope, std::string_view alias, std::optional<int> version,
                          std::optional<int> previous) const;
 
   store::Database& database_;
   IdSource& ids_;
   const Clock& clock_;
-  std::function<void(const std::string&, const std::string&)> changed_;
+  Listener listener_;
 };
 
 std::string_view name(Framework framework);
 std::optional<Framework> parseFramework(std::string_view name);
 
-// Letters, digits, '.', '_' and '-', starting with a letter or digit, at most 128; not shaped like an id.
+// Letters, digits, '.', '_' and '-', starting with a letter or digit, at most 128; not shaped like
+// an id.
 bool isModelName(std::string_view text);
 
 }  // namespace corbel::models

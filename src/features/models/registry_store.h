@@ -16,7 +16,8 @@ namespace corbel::models {
 // Reads one tenant's rows. Nothing: there is no such row, or it is another tenant's.
 class RegistryReader {
  public:
-  RegistryReader(store::Reader& reader, std::string_view tenant) : reader_(reader), tenant_(tenant) {}
+  RegistryReader(store::Reader& reader, std::string_view tenant)
+      : reader_(reader), tenant_(tenant) {}
 
   // By id or name; archived models are found by id only.
   Result<std::optional<Model>> model(std::string_view ref) const;
@@ -31,7 +32,8 @@ class RegistryReader {
   // Newest first.
   Result<std::vector<AliasChange>> changes(const std::string& modelId, int limit) const;
   // What the alias pointed at before its last move; nothing when it never moved.
-  Result<std::optional<AliasChange>> lastChange(const std::string& modelId, std::string_view alias) const;
+  Result<std::optional<AliasChange>> lastChange(const std::string& modelId,
+                                                std::string_view alias) const;
 
  private:
   store::Reader& reader_;
@@ -40,13 +42,15 @@ class RegistryReader {
 
 class RegistryWriter {
  public:
-  RegistryWriter(store::Transaction& transaction, std::string_view tenant) : tx_(transaction), tenant_(tenant) {}
+  RegistryWriter(store::Transaction& transaction, std::string_view tenant)
+      : tx_(transaction), tenant_(tenant) {}
 
   Result<void> insert(const Model& model);
   // False: the row has another revision by now.
   Result<bool> update(const Model& model, int expectedRevision);
   Result<void> insert(const Version& version);
-  Result<void> setAlias(const std::string& modelId, const AliasChange& change, const std::string& changeId);
+  Result<void> setAlias(const std::string& modelId, const AliasChange& change,
+                        const std::string& changeId);
 
  private:
   store::Transaction& tx_;

@@ -1,7 +1,6 @@
 #include "models/serving.h"
 
-#include <algorithm>
-#include <set>
+#include <map>
 #include <utility>
 
 #include "models/declaration.h"
@@ -11,11 +10,14 @@ namespace {
 
 struct TextHash {
   using is_transparent = void;
-  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  std::size_t operator()(std::string_view text) const {
+    return std::hash<std::string_view>()(text);
+  }
 };
 
 // Neither names nor ids contain line breaks.
-void writeKey(std::string& key, std::string_view tenant, std::string_view ref, const VersionRef& which) {
+void writeKey(std::string& key, std::string_view tenant, std::string_view ref,
+              const VersionRef& which) {
   key.assign(tenant);
   key += '\n';
   key += ref;
@@ -30,19 +32,52 @@ void writeKey(std::string& key, std::string_view tenant, std::string_view ref, c
 
 }  // namespace
 
+// What every prediction reads: replaced as a whole, never changed.
 struct Serving::Table {
-  std::unordered_map<std::string, std::shared_ptr<const ServedModel>, TextHash, std::equal_to<>> byName;
+  std::unordered_map<std::string, Handle, TextHash, std::equal_to<>> byName;
+  std::map<std::string, Handle, std::less<>> versions;  // by id
 
-  std::set<std::shared_ptr<const ServedModel>> versions() const {
-    std::set<std::shared_ptr<const ServedModel>> all;
-    for (const auto& [key, served] : byName) all.insert(served);
-    return all;
-  }
   std::size_t bytes() const {
     std::size_t sum = 0;
-    for (const auto& served : versions()) sum += served->engine->memoryBytes();
+    for (const auto& [id, served] : versions) sum += served->engine->memoryBytes();
     return sum;
   }
+  Handle find(const std::string& versionId) const {
+    const auto found = versions.find(versionId);
+    return found == versions.end() ? nullptr : found->second;
+  }
+};
+
+// While it lives, others who want the version wait.
+class Serving::Claim {
+ public:
+  Claim(Serving& serving, std::string versionId)
+      : serving_(serving), versionId_(std::move(versionId)) {}
+  Claim(const Claim&) = delete;
+  Claim& operator=(const Claim&) = delete;
+  ~Claim() {
+    if (!taken_) return;
+    const MutexLock lock(serving_.mutex_);
+    serving_.loading_.erase(versionId_);
+    serving_.loaded_.notify_all();
+  }
+
+  // Waits while somebody else loads the version. True: now it is ours to load. False: the deadline
+  // has passed.
+  bool take(Deadline deadline) {
+    MutexLock lock(serving_.mutex_);
+    while (serving_.loading_.contains(versionId_)) {
+      if (!lock.waitUntil(serving_.loaded_, deadline.time())) return false;
+    }
+    serving_.loading_.insert(versionId_);
+    taken_ = true;
+    return true;
+  }
+
+ private:
+  Serving& serving_;
+  const std::string versionId_;
+  bool taken_ = false;
 };
 
 Serving::Serving(Registry& registry, Loader loader, ServingOptions options, const Clock& clock)
@@ -50,7 +85,8 @@ Serving::Serving(Registry& registry, Loader loader, ServingOptions options, cons
       loader_(std::move(loader)),
       options_(options),
       clock_(clock),
-      table_(std::make_shared<const Table>()) {}
+      table_(std::make_shared<const Table>()),
+      released_(std::make_shared<std::atomic<std::uint64_t>>(0)) {}
 
 Serving::~Serving() = default;
 
@@ -62,106 +98,138 @@ std::shared_ptr<const ServedModel> Serving::find(std::string_view tenant, std::s
   const auto found = table->byName.find(std::string_view(key));
   if (found == table->byName.end()) return nullptr;
   hits_.fetch_add(1, std::memory_order_relaxed);
-  found->second->lastUsedMs.store(clock_.now().time_since_epoch().count(), std::memory_order_relaxed);
+  found->second->lastUsedMs.store(clock_.now().time_since_epoch().count(),
+                                  std::memory_order_relaxed);
   return found->second;
 }
 
-Result<std::shared_ptr<const ServedModel>> Serving::load(const Scope& scope, std::string_view ref,
-                                                         const VersionRef& which) {
+Result<Serving::Handle> Serving::load(const Scope& scope, std::string_view ref,
+                                      const VersionRef& which) {
+  const std::uint64_t changesBefore = changes_;
   CORBEL_TRY(auto resolved, registry_.resolve(scope, ref, which));
+  CORBEL_TRY(auto served, loadVersion(scope, std::move(resolved)));
   std::string key;
   writeKey(key, scope.tenant, ref, which);
-  const MutexLock lock(mutex_);
-  auto served = findVersion(resolved.version.id);
-  if (!served) {
-    CORBEL_TRY(served, makeServed(scope, std::move(resolved)));
-    loads_.fetch_add(1, std::memory_order_relaxed);
-  }
-  served->lastUsedMs = clock_.now().time_since_epoch().count();
-  remember(std::move(key), served);
-  evict();
+  remember(std::move(key), served, changesBefore);
   return served;
 }
 
-std::shared_ptr<const ServedModel> Serving::findVersion(const std::string& versionId) const {
-  for (const auto& served : table_.load()->versions()) {
-    if (served->versionId == versionId) return served;
+Result<Serving::Handle> Serving::loadVersion(const Scope& scope, ResolvedVersion resolved) {
+  const std::string versionId = resolved.version.id;
+  const int revision = resolved.model.revision;
+  Claim claim(*this, versionId);
+  if (!claim.take(scope.deadline)) {
+    return fail(ErrorCode::deadlineExceeded,
+                "The model was still being loaded when the time was up.");
   }
-  return nullptr;
+  const Handle former = table_.load()->find(versionId);
+  if (former && former->modelRevision == revision) return former;
+  CORBEL_TRY(auto served, makeServed(scope, std::move(resolved), former));
+  keep(served);
+  return served;
 }
 
-Result<std::shared_ptr<const ServedModel>> Serving::makeServed(const Scope& scope, ResolvedVersion resolved) {
-  CORBEL_TRY(auto engine, loader_(resolved.version));
+Result<Serving::Handle> Serving::makeServed(const Scope& scope, ResolvedVersion resolved,
+                                            const Handle& former) {
+  const auto release = [released = released_](ServedModel* gone) {
+    delete gone;
+    released->fetch_add(1, std::memory_order_relaxed);
+  };
+  const std::shared_ptr<ServedModel> served(new ServedModel, release);
+  if (former) {
+    served->engine = former->engine;
+  } else {
+    CORBEL_TRY(served->engine, loader_(resolved.version));
+    loads_.fetch_add(1, std::memory_order_relaxed);
+  }
   CORBEL_TRY(auto declaration, parseDeclaration(resolved.model));
-  CORBEL_TRY(auto plan, inference::InputPlan::make(engine->signature(), std::move(declaration.input)));
-  auto served = std::make_shared<ServedModel>();
+  CORBEL_TRY(served->plan,
+             inference::InputPlan::make(served->engine->signature(), std::move(declaration.input)));
   served->tenant = scope.tenant;
   served->modelId = std::move(resolved.model.id);
   served->modelName = std::move(resolved.model.name);
+  served->modelRevision = resolved.model.revision;
   served->versionId = std::move(resolved.version.id);
   served->version = resolved.version.number;
   served->artifactSha256 = std::move(resolved.version.artifactSha256);
-  served->engine = std::move(engine);
-  served->plan = std::move(plan);
   served->labels = std::move(declaration.labels);
   served->cacheTtl = declaration.cacheTtl;
+  served->lastUsedMs = clock_.now().time_since_epoch().count();
   return served;
 }
 
-void Serving::remember(std::string key, std::shared_ptr<const ServedModel> served) {
+void Serving::keep(const Handle& served) {
+  const MutexLock lock(mutex_);
   auto table = std::make_shared<Table>(*table_.load());
-  table->byName.insert_or_assign(std::move(key), std::move(served));
+  table->versions.insert_or_assign(served->versionId, served);
+  table_.store(std::move(table));
+  evict(*served);
+}
+
+void Serving::remember(std::string key, const Handle& served, std::uint64_t changesBefore) {
+  const MutexLock lock(mutex_);
+  const auto current = table_.load();
+  if (changes_ != changesBefore || current->find(served->versionId) != served) return;
+  auto table = std::make_shared<Table>(*current);
+  table->byName.insert_or_assign(std::move(key), served);
   table_.store(std::move(table));
 }
 
-std::size_t Serving::filter(const std::function<bool(const ServedModel&)>& keep) {
+std::size_t Serving::remove(const std::function<bool(const ServedModel&)>& goes) {
   auto table = std::make_shared<Table>(*table_.load());
-  const std::size_t dropped = std::erase_if(table->byName, [&](const auto& entry) { return !keep(*entry.second); });
-  if (dropped > 0) table_.store(std::move(table));
-  return dropped;
+  const auto leaves = [&](const auto& entry) { return goes(*entry.second); };
+  std::erase_if(table->byName, leaves);
+  const std::size_t removed = std::erase_if(table->versions, leaves);
+  table_.store(std::move(table));
+  return removed;
 }
 
-bool Serving::tooLarge() const {
-  const auto table = table_.load();
-  const std::size_t count = table->versions().size();
-  // A single model larger than the whole cache is still served.
-  return count > 1 && (count > options_.maxModels || table->bytes() > options_.maxBytes);
-}
-
-void Serving::evict() {
-  while (tooLarge()) {
-    const auto versions = table_.load()->versions();
-    const auto oldest = std::ranges::min_element(
-        versions, {}, [](const auto& served) { return served->lastUsedMs.load(); });
-    const std::string versionId = (*oldest)->versionId;
-    filter([&](const ServedModel& served) { return served.versionId != versionId; });
+// The newest stays even when it alone is larger than the cache: it would be loaded again for every
+// prediction.
+void Serving::evict(const ServedModel& newest) {
+  while (true) {
+    const auto table = table_.load();
+    const Handle* oldest = nullptr;
+    for (const auto& [id, served] : table->versions) {
+      if (id == newest.versionId) continue;
+      if (oldest == nullptr || served->lastUsedMs < (*oldest)->lastUsedMs) oldest = &served;
+    }
+    const bool fits =
+        table->versions.size() <= options_.maxModels && table->bytes() <= options_.maxBytes;
+    if (fits || oldest == nullptr) return;
+    remove([&](const ServedModel& served) { return served.versionId == (*oldest)->versionId; });
     evictions_.fetch_add(1, std::memory_order_relaxed);
   }
 }
 
 bool Serving::unload(std::string_view tenant, std::string_view modelId, int version) {
   const MutexLock lock(mutex_);
-  return filter([&](const ServedModel& served) {
-           return served.tenant != tenant || served.modelId != modelId || served.version != version;
+  return remove([&](const ServedModel& served) {
+           return served.tenant == tenant && served.modelId == modelId && served.version == version;
          }) > 0;
 }
 
 void Serving::forget(std::string_view tenant, std::string_view modelId) {
   const MutexLock lock(mutex_);
-  filter([&](const ServedModel& served) { return served.tenant != tenant || served.modelId != modelId; });
+  ++changes_;
+  auto table = std::make_shared<Table>(*table_.load());
+  std::erase_if(table->byName, [&](const auto& entry) {
+    return entry.second->tenant == tenant && entry.second->modelId == modelId;
+  });
+  table_.store(std::move(table));
 }
 
-std::vector<std::shared_ptr<const ServedModel>> Serving::loaded(std::string_view tenant) const {
-  std::vector<std::shared_ptr<const ServedModel>> all;
-  for (const auto& served : table_.load()->versions()) {
-    if (served->tenant == tenant) all.push_back(served);
-  }
-  return all;
+void Serving::drop(std::string_view tenant, std::string_view modelId) {
+  const MutexLock lock(mutex_);
+  ++changes_;
+  remove([&](const ServedModel& served) {
+    return served.tenant == tenant && served.modelId == modelId;
+  });
 }
 
 ServingStats Serving::stats() const {
   const auto table = table_.load();
-  return {hits_, loads_, evictions_, table->versions().size(), table->bytes()};
+  return {hits_, loads_, evictions_, *released_, table->versions.size(), table->bytes()};
 }
 
 }  // namespace corbel::models

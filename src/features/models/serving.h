@@ -1,12 +1,14 @@
-// Model versions in memory, ready to predict: found by what callers write (name or id, version or alias), loaded on first
-// use, given back when the cache is full or on demand.
+// Model versions in memory, ready to predict: found by what callers write (name or id, version or
+// alias), loaded on first use, given back when the cache is full or on demand.
 #pragma once
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -29,11 +31,13 @@ struct ServedModel {
   std::string modelName;
   std::string versionId;
   int version = 0;
+  int modelRevision = 0;  // of the settings that plan, labels and cacheTtl were made from
   std::string artifactSha256;
   std::shared_ptr<const inference::Model> engine;
   inference::InputPlan plan;
-  std::vector<std::string> labels;       // JSON values the registrant gave the classes, in their order; may be empty
-  std::chrono::seconds cacheTtl{0};      // of predictions; 0: they are not cached
+  std::vector<std::string>
+      labels;  // JSON values the registrant gave the classes, in their order; may be empty
+  std::chrono::seconds cacheTtl{0};  // of predictions; 0: they are not cached
   mutable std::atomic<std::int64_t> lastUsedMs = 0;
 };
 
@@ -46,6 +50,7 @@ struct ServingStats {
   std::uint64_t hits = 0;
   std::uint64_t loads = 0;
   std::uint64_t evictions = 0;
+  std::uint64_t released = 0;  // versions that nobody holds any more
   std::size_t models = 0;
   std::size_t bytes = 0;
 };
@@ -53,45 +58,60 @@ struct ServingStats {
 // Thread-safe.
 class Serving {
  public:
-  // Reads the artifact of a version and makes it ready. unprocessable, internal: it cannot be opened.
+  // Reads the artifact of a version and makes it ready. unprocessable, internal: it cannot be
+  // opened.
   using Loader = std::function<Result<std::shared_ptr<const inference::Model>>(const Version&)>;
 
   Serving(Registry& registry, Loader loader, ServingOptions options, const Clock& clock);
   ~Serving();
 
-  // Without waiting: null when that spelling of the version was not asked for since it was loaded. A prediction's way.
-  std::shared_ptr<const ServedModel> find(std::string_view tenant, std::string_view ref, const VersionRef& which) const;
+  // Without waiting: null when that spelling of the version was not asked for since it was loaded.
+  // A prediction's way.
+  std::shared_ptr<const ServedModel> find(std::string_view tenant, std::string_view ref,
+                                          const VersionRef& which) const;
 
-  // Loads it when it is not in memory; waits for the store and the file. Concurrent callers load once.
-  Result<std::shared_ptr<const ServedModel>> load(const Scope& scope, std::string_view ref, const VersionRef& which);
+  // Loads it when it is not in memory; waits for the store and the file. Concurrent callers load
+  // once, others are not kept waiting. deadline_exceeded: somebody else was still loading it.
+  Result<std::shared_ptr<const ServedModel>> load(const Scope& scope, std::string_view ref,
+                                                  const VersionRef& which);
 
   // Drops it from memory; runs under way finish. False: it was not loaded.
   bool unload(std::string_view tenant, std::string_view modelId, int version);
-  // The model's settings, versions or aliases changed: what its names mean is looked up anew.
+  // The model's settings, versions or aliases changed: what its names mean is looked up anew;
+  // engines stay loaded.
   void forget(std::string_view tenant, std::string_view modelId);
+  // Drops all of the model's versions from memory; runs under way finish.
+  void drop(std::string_view tenant, std::string_view modelId);
 
-  std::vector<std::shared_ptr<const ServedModel>> loaded(std::string_view tenant) const;
   ServingStats stats() const;
 
  private:
   struct Table;
-  std::shared_ptr<const ServedModel> findVersion(const std::string& versionId) const;
-  Result<std::shared_ptr<const ServedModel>> makeServed(const Scope& scope, ResolvedVersion resolved);
-  void remember(std::string key, std::shared_ptr<const ServedModel> served);
-  // Keeps the entries for which `keep` holds.
-  std::size_t filter(const std::function<bool(const ServedModel&)>& keep);
-  void evict() CORBEL_REQUIRES(mutex_);
-  bool tooLarge() const;
+  class Claim;
+  using Handle = std::shared_ptr<const ServedModel>;
+
+  Result<Handle> loadVersion(const Scope& scope, ResolvedVersion resolved);
+  Result<Handle> makeServed(const Scope& scope, ResolvedVersion resolved, const Handle& former);
+  void keep(const Handle& served);
+  void remember(std::string key, const Handle& served, std::uint64_t changesBefore);
+  // Drops the versions for which `goes` holds, with all their names; how many.
+  std::size_t remove(const std::function<bool(const ServedModel&)>& goes) CORBEL_REQUIRES(mutex_);
+  void evict(const ServedModel& newest) CORBEL_REQUIRES(mutex_);
 
   Registry& registry_;
   Loader loader_;
   ServingOptions options_;
   const Clock& clock_;
   std::atomic<std::shared_ptr<const Table>> table_;
-  Mutex mutex_;  // held while the table is replaced and while a model is loaded
+  Mutex mutex_;  // held while the table is replaced, never while a model is loaded
+  std::condition_variable loaded_;
+  std::set<std::string> loading_ CORBEL_GUARDED_BY(mutex_);  // versions
+  std::atomic<std::uint64_t> changes_ =
+      0;  // a name looked up before a change must not be remembered
   mutable std::atomic<std::uint64_t> hits_ = 0;
   std::atomic<std::uint64_t> loads_ = 0;
   std::atomic<std::uint64_t> evictions_ = 0;
+  const std::shared_ptr<std::atomic<std::uint64_t>> released_;  // a version may outlive this object
 };
 
 }  // namespace corbel::models

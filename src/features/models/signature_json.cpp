@@ -9,8 +9,8 @@ BOOST_DESCRIBE_ENUM(DataType, float32, float64, int64, int32, uint8, boolean, te
 BOOST_DESCRIBE_ENUM(ModelTask, classification, regression, other)
 BOOST_DESCRIBE_STRUCT(TensorSpec, (), (name, type, shape))
 BOOST_DESCRIBE_STRUCT(Signature, (),
-                      (engine, format, task, inputs, outputs, featureNames, classLabels, probabilities, labels,
-                       acceptsMissing))
+                      (engine, format, task, inputs, outputs, featureNames, classLabels,
+                       probabilities, labels, acceptsMissing))
 
 }  // namespace corbel::inference
 
@@ -18,6 +18,8 @@ namespace corbel::models {
 
 std::string toJson(const inference::Signature& signature) { return json::encode(signature); }
 
-Result<inference::Signature> parseSignature(std::string_view json) { return json::decode<inference::Signature>(json); }
+Result<inference::Signature> parseSignature(std::string_view json) {
+  return json::decode<inference::Signature>(json);
+}
 
 }  // namespace corbel::models

@@ -1,4 +1,5 @@
-// A model file's signature as JSON: what the validating child prints, what a version keeps, what the API shows.
+// A model file's signature as JSON: what the validating child prints, what a version keeps, what
+// the API shows.
 #pragma once
 #include <string>
 #include <string_view>

@@ -72,7 +72,8 @@ TEST(Settings, FileMayBeNamedByTheEnvironment) {
 }
 
 TEST(Settings, LetTheVariablesOfClientsPass) {
-  const auto configuration = load({.environment = {{"CORBEL_URL", "http://127.0.0.1:3004"}, {"CORBEL_KEY", "crb_x"}}});
+  const auto configuration =
+      load({.environment = {{"CORBEL_URL", "http://127.0.0.1:3004"}, {"CORBEL_KEY", "crb_x"}}});
   EXPECT_TRUE(configuration) << configuration.error().message;
 }
 

@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::string_view kPrefix = "CORBEL_";
 constexpr std::string_view kFileVariable = "CORBEL_CONFIG";
-// What the guides name their clients' address and key: a server started in the same shell has no use for them.
+// What the guides name their clients' address and key: a server started in the same shell has no
+// use for them.
 constexpr std::array<std::string_view, 2> kClientVariables{"CORBEL_URL", "CORBEL_KEY"};
 constexpr std::string_view kFileSuffix = "_FILE";
 constexpr std::size_t kSecretBytes = 64 * limits::kKiB;

@@ -14,9 +14,11 @@ TEST(Sha256, AnswersThePublishedVectors) {
 }
 
 TEST(Sha256, OfPiecesIsThatOfTheWhole) {
-  const std::string text = "the quick brown fox jumps over the lazy dog, again and again and again and again";
+  const std::string text =
+      "the quick brown fox jumps over the lazy dog, again and again and again and again";
   Sha256 pieces;
-  for (std::size_t at = 0; at < text.size(); at += 7) pieces.update(std::string_view(text).substr(at, 7));
+  for (std::size_t at = 0; at < text.size(); at += 7)
+    pieces.update(std::string_view(text).substr(at, 7));
   EXPECT_EQ(pieces.finish(), sha256(text));
 }
 
@@ -54,8 +56,8 @@ TEST(Base64, RoundTripsEveryByte) {
 }
 
 TEST(Base64, RefusesEverySecondSpellingOfTheSameBytes) {
-  for (const std::string_view text :
-       {"Zh==", "Zm9=", "Zg=", "Zg", "Zg===", "Z===", "=", "====", "Zm9v\n", " Zm9v", "Zm_v", "Z=9v"}) {
+  for (const std::string_view text : {"Zh==", "Zm9=", "Zg=", "Zg", "Zg===", "Z===", "=",
+                                      "====", "Zm9v\n", " Zm9v", "Zm_v", "Z=9v"}) {
     EXPECT_EQ(fromBase64(text), std::nullopt) << text;
   }
   for (const std::string_view text : {"Zh", "Zm9", "Zg==", "Z", "Zm9v\n", "Zm+v", "Zm9vY"}) {

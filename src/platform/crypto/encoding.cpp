@@ -8,8 +8,10 @@
 namespace corbel::crypto {
 namespace {
 
-constexpr std::string_view kStandard = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-constexpr std::string_view kUrl = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+constexpr std::string_view kStandard =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kUrl =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 constexpr std::uint8_t kForeign = 64;
 
 constexpr std::array<std::uint8_t, 256> valuesOf(std::string_view alphabet) {
@@ -36,7 +38,8 @@ std::string encode(std::span<const std::byte> bytes, std::string_view alphabet) 
   return text;
 }
 
-std::optional<std::string> decode(std::string_view text, const std::array<std::uint8_t, 256>& values) {
+std::optional<std::string> decode(std::string_view text,
+                                  const std::array<std::uint8_t, 256>& values) {
   if (text.size() % 4 == 1) return std::nullopt;
   std::string bytes;
   bytes.reserve(text.size() / 4 * 3 + 2);

@@ -1,5 +1,5 @@
-// Bytes as text and back (RFC 4648), strictly: one text for every value, nothing skipped, so that two different texts never
-// mean the same key or token.
+// Bytes as text and back (RFC 4648), strictly: one text for every value, nothing skipped, so that
+// two different texts never mean the same key or token.
 #pragma once
 #include <cstddef>
 #include <optional>
@@ -24,7 +24,9 @@ std::string toBase64Url(std::span<const std::byte> bytes);
 // Nothing: foreign characters, padding, or unused bits that are not zero.
 std::optional<std::string> fromBase64Url(std::string_view text);
 
-inline std::span<const std::byte> bytesOf(std::string_view text) { return std::as_bytes(std::span(text)); }
+inline std::span<const std::byte> bytesOf(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
 
 // Takes the same time wherever the difference is; the lengths are not secret.
 bool equalInConstantTime(std::span<const std::byte> a, std::span<const std::byte> b);

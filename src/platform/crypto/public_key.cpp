@@ -21,18 +21,24 @@ constexpr int kMaxExponentBits = 32;
 constexpr std::size_t kMaxPemBytes = std::size_t{16} * 1024;
 
 std::unexpected<Error> refuse(std::string message) {
-  ERR_clear_error();  // OpenSSL keeps errors per thread: left there, they would be taken for those of a later TLS call
+  ERR_clear_error();  // OpenSSL keeps errors per thread: left there, they would be taken for those
+                      // of a later TLS call
   return fail(ErrorCode::invalidArgument, std::move(message));
 }
 
-const unsigned char* octets(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
+const unsigned char* octets(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
 
 Result<OpenSslKeyRef> readPem(std::string_view pem, int type, std::string_view what) {
   if (pem.size() > kMaxPemBytes) return refuse("key: is longer than 16 KiB");
-  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())),
-                                                      &BIO_free);
-  auto key = std::make_shared<OpenSslKey>(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr));
-  if (!key->pkey) return refuse(fmt::format("key: must be a PEM text \"-----BEGIN PUBLIC KEY-----\" with {}", what));
+  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free);
+  auto key =
+      std::make_shared<OpenSslKey>(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr));
+  if (!key->pkey)
+    return refuse(
+        fmt::format("key: must be a PEM text \"-----BEGIN PUBLIC KEY-----\" with {}", what));
   if (EVP_PKEY_get_base_id(key->pkey.get()) != type)
     return refuse(fmt::format("key: must be {}, it is of another type", what));
   return key;
@@ -92,7 +98,8 @@ Result<RsaPublicKey> RsaPublicKey::fromPem(std::string_view pem) {
   return RsaPublicKey(std::move(key));
 }
 
-Result<RsaPublicKey> RsaPublicKey::fromNumbers(std::string_view modulus, std::string_view exponent) {
+Result<RsaPublicKey> RsaPublicKey::fromNumbers(std::string_view modulus,
+                                               std::string_view exponent) {
   if (modulus.size() > kMaxBits / 8 + 1 || exponent.size() > kMaxBits / 8 + 1) {
     return refuse(fmt::format("key: the RSA numbers must have at most {} bits", kMaxBits));
   }
@@ -121,9 +128,10 @@ Result<EcPublicKey> EcPublicKey::fromPoint(Curve curve, std::string_view x, std:
   std::string point = "\x04";  // uncompressed (SEC 1, 2.3.3)
   point.append(x).append(y);
   const auto builder = newBuilder();
-  OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME, curve == Curve::p256 ? "P-256" : "P-384",
-                                  0);
-  OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size());
+  OSSL_PARAM_BLD_push_utf8_string(builder.get(), OSSL_PKEY_PARAM_GROUP_NAME,
+                                  curve == Curve::p256 ? "P-256" : "P-384", 0);
+  OSSL_PARAM_BLD_push_octet_string(builder.get(), OSSL_PKEY_PARAM_PUB_KEY, point.data(),
+                                   point.size());
   auto key = fromParameters("EC", builder.get());
   if (!key) return refuse("key: the point does not lie on the curve");
   return EcPublicKey(curve, std::move(key));
@@ -135,9 +143,9 @@ Result<Ed25519PublicKey> Ed25519PublicKey::fromPem(std::string_view pem) {
 }
 
 Result<Ed25519PublicKey> Ed25519PublicKey::fromBytes(std::string_view bytes) {
-  EVP_PKEY* key = bytes.size() != 32
-                      ? nullptr
-                      : EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, octets(bytes), bytes.size());
+  EVP_PKEY* key = bytes.size() != 32 ? nullptr
+                                     : EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr,
+                                                                   octets(bytes), bytes.size());
   if (key == nullptr) return refuse("key: an Ed25519 public key has 32 bytes");
   return Ed25519PublicKey(std::make_shared<OpenSslKey>(key));
 }

@@ -13,10 +13,11 @@ void require(bool done) {
   if (!done) std::abort();
 }
 
-// EVP_sha256() would make every EVP_DigestInit_ex look the algorithm up again under a lock; a fetched one does not.
+// EVP_sha256() would make every EVP_DigestInit_ex look the algorithm up again under a lock; a
+// fetched one does not.
 const EVP_MD* algorithm() {
-  static const std::unique_ptr<EVP_MD, decltype(&EVP_MD_free)> fetched(EVP_MD_fetch(nullptr, "SHA256", nullptr),
-                                                                       &EVP_MD_free);
+  static const std::unique_ptr<EVP_MD, decltype(&EVP_MD_free)> fetched(
+      EVP_MD_fetch(nullptr, "SHA256", nullptr), &EVP_MD_free);
   require(fetched != nullptr);
   return fetched.get();
 }
@@ -41,7 +42,8 @@ void Sha256::update(std::span<const std::byte> bytes) {
 
 Sha256Digest Sha256::finish() {
   Sha256Digest digest;
-  require(EVP_DigestFinal_ex(context_->evp.get(), reinterpret_cast<unsigned char*>(digest.data()), nullptr) == 1);
+  require(EVP_DigestFinal_ex(context_->evp.get(), reinterpret_cast<unsigned char*>(digest.data()),
+                             nullptr) == 1);
   context_->restart();
   return digest;
 }

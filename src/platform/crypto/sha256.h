@@ -11,8 +11,8 @@ namespace corbel::crypto {
 
 using Sha256Digest = std::array<std::byte, 32>;
 
-// Of data that arrives in pieces. One thread at a time; movable. All functions of this header end the process when OpenSSL
-// offers no SHA-256, because nothing that relies on it could go on safely.
+// Of data that arrives in pieces. One thread at a time; movable. All functions of this header end
+// the process when OpenSSL offers no SHA-256, because nothing that relies on it could go on safely.
 class Sha256 {
  public:
   Sha256();

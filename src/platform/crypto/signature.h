@@ -1,5 +1,6 @@
-// Checks signatures. A key is of one type and bound to one algorithm before it sees a message, so that no message can choose
-// how it is checked (RFC 8725, 3.1). The names of the algorithms are those of RFC 7518 and RFC 8037.
+// Checks signatures. A key is of one type and bound to one algorithm before it sees a message, so
+// that no message can choose how it is checked (RFC 8725, 3.1). The names of the algorithms are
+// those of RFC 7518 and RFC 8037.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -14,7 +15,16 @@
 
 namespace corbel::crypto {
 
-enum class SignatureAlgorithm : std::uint8_t { hs256, hs384, hs512, rs256, ps256, es256, es384, edDsa };
+enum class SignatureAlgorithm : std::uint8_t {
+  hs256,
+  hs384,
+  hs512,
+  rs256,
+  ps256,
+  es256,
+  es384,
+  edDsa
+};
 
 // "HS256", …, "EdDSA"
 std::string_view name(SignatureAlgorithm algorithm);
@@ -26,7 +36,8 @@ class HmacKey {
  public:
   // RFC 7518, 3.2: no shorter than the digest; SHA-256 has the shortest.
   static constexpr std::size_t kMinBytes = 32;
-  // invalid_argument: fewer than 32 bytes, or a PEM text: whoever configures a public key as a secret lets everybody sign.
+  // invalid_argument: fewer than 32 bytes, or a PEM text: whoever configures a public key as a
+  // secret lets everybody sign.
   static Result<HmacKey> fromSecret(std::string_view secret);
 
   std::size_t size() const { return secret_.size(); }
@@ -39,7 +50,8 @@ class HmacKey {
 };
 
 // The public keys are made once and shared; copies are cheap, use is thread-safe.
-// All of them: invalid_argument, when the text or the numbers are no key of this type; the message says what is allowed.
+// All of them: invalid_argument, when the text or the numbers are no key of this type; the message
+// says what is allowed.
 namespace detail {
 struct OpenSslKey;
 using OpenSslKeyRef = std::shared_ptr<const OpenSslKey>;
@@ -66,7 +78,8 @@ enum class Curve : std::uint8_t { p256, p384 };
 class EcPublicKey {
  public:
   static Result<EcPublicKey> fromPem(std::string_view pem);
-  // Big-endian coordinates of the field's full length, as in a JWK's `x` and `y`. The point must lie on the curve.
+  // Big-endian coordinates of the field's full length, as in a JWK's `x` and `y`. The point must
+  // lie on the curve.
   static Result<EcPublicKey> fromPoint(Curve curve, std::string_view x, std::string_view y);
 
   Curve curve() const { return curve_; }
@@ -91,7 +104,8 @@ class Ed25519PublicKey {
 
 using VerificationKey = std::variant<HmacKey, RsaPublicKey, EcPublicKey, Ed25519PublicKey>;
 
-// A public key of the type that `algorithm` needs. invalid_argument: another type, or an HMAC algorithm.
+// A public key of the type that `algorithm` needs. invalid_argument: another type, or an HMAC
+// algorithm.
 Result<VerificationKey> publicKeyFromPem(SignatureAlgorithm algorithm, std::string_view pem);
 
 // A key with the one algorithm it is used with. Thread-safe, cheap to copy.
@@ -101,15 +115,18 @@ class Verifier {
   static Result<Verifier> bind(SignatureAlgorithm algorithm, VerificationKey key);
 
   SignatureAlgorithm algorithm() const { return algorithm_; }
-  // Whether `signature` was made over `message`. ECDSA signatures are r || s at full length (RFC 7518, 3.4), never DER.
+  // Whether `signature` was made over `message`. ECDSA signatures are r || s at full length (RFC
+  // 7518, 3.4), never DER.
   bool verify(std::string_view message, std::string_view signature) const;
 
  private:
-  Verifier(SignatureAlgorithm algorithm, VerificationKey key) : algorithm_(algorithm), key_(std::move(key)) {}
+  Verifier(SignatureAlgorithm algorithm, VerificationKey key)
+      : algorithm_(algorithm), key_(std::move(key)) {}
   bool check(const HmacKey& key, std::string_view message, std::string_view signature) const;
   bool check(const RsaPublicKey& key, std::string_view message, std::string_view signature) const;
   bool check(const EcPublicKey& key, std::string_view message, std::string_view signature) const;
-  bool check(const Ed25519PublicKey& key, std::string_view message, std::string_view signature) const;
+  bool check(const Ed25519PublicKey& key, std::string_view message,
+             std::string_view signature) const;
 
   SignatureAlgorithm algorithm_;
   VerificationKey key_;

@@ -14,13 +14,16 @@ std::string url(std::string_view text) { return fromBase64Url(text).value(); }
 
 // RFC 7515, appendix A: the same message under HS256, RS256 and ES256.
 constexpr std::string_view kClaims =
-    "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+    "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlf"
+    "Q";
 constexpr std::string_view kRfcModulus =
-    "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-"
+    "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-"
+    "4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-"
     "pCgNMsD1W_"
     "YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-"
     "UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxv"
-    "b3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ";
+    "b3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_"
+    "h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ";
 constexpr std::string_view kRfcEs256Signature =
     "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
 
@@ -31,8 +34,8 @@ EcPublicKey rfcEcKey() {
 }
 
 TEST(Signature, AcceptsTheHs256ExampleOfRfc7515) {
-  const auto key = HmacKey::fromSecret(
-      url("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"));
+  const auto key = HmacKey::fromSecret(url(
+      "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"));
   const auto verifier = Verifier::bind(SignatureAlgorithm::hs256, key.value()).value();
   const std::string message = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9." + std::string(kClaims);
   EXPECT_TRUE(verifier.verify(message, url("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")));
@@ -47,9 +50,11 @@ TEST(Signature, AcceptsTheRs256ExampleOfRfc7515) {
   const std::string signature =
       url("cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_"
           "O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQ"
-          "jbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--"
+          "jbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_"
+          "eSN9383LcOLn6_dO--"
           "xi12jzDwusC-eOkHWEsqtFZES"
-          "c6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw");
+          "c6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_"
+          "IoypGlUPQGe77Rw");
   EXPECT_TRUE(verifier.verify(message, signature));
   EXPECT_FALSE(verifier.verify(message, signature.substr(1)));
   EXPECT_FALSE(Verifier::bind(SignatureAlgorithm::ps256, key.value())->verify(message, signature));
@@ -67,8 +72,10 @@ TEST(Signature, AcceptsTheEdDsaExampleOfRfc8037) {
   const auto verifier = Verifier::bind(SignatureAlgorithm::edDsa, key.value()).value();
   const std::string signature =
       url("hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg");
-  EXPECT_TRUE(verifier.verify("eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc", signature));
-  EXPECT_FALSE(verifier.verify("eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmd", signature));
+  EXPECT_TRUE(
+      verifier.verify("eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc", signature));
+  EXPECT_FALSE(
+      verifier.verify("eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmd", signature));
 }
 
 // A key pair made for one test.
@@ -84,7 +91,8 @@ struct KeyPair {
   }
 
   std::string sign(const EVP_MD* digest, std::string_view message, int pssSalt = 0) const {
-    const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+    const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
+                                                                          &EVP_MD_CTX_free);
     EVP_PKEY_CTX* keyContext = nullptr;
     EVP_DigestSignInit(context.get(), &keyContext, digest, nullptr, pkey.get());
     if (pssSalt > 0) {
@@ -101,12 +109,15 @@ struct KeyPair {
 };
 
 KeyPair anRsaKey(int bits) { return {{EVP_RSA_gen(static_cast<unsigned>(bits)), &EVP_PKEY_free}}; }
-KeyPair anEcKey(const char* curve) { return {{EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", curve), &EVP_PKEY_free}}; }
+KeyPair anEcKey(const char* curve) {
+  return {{EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", curve), &EVP_PKEY_free}};
+}
 
 TEST(Signature, AcceptsPs256OnlyWithASaltAsLongAsTheDigest) {
   const KeyPair pair = anRsaKey(2048);
   const auto verifier =
-      Verifier::bind(SignatureAlgorithm::ps256, publicKeyFromPem(SignatureAlgorithm::ps256, pair.publicPem()).value())
+      Verifier::bind(SignatureAlgorithm::ps256,
+                     publicKeyFromPem(SignatureAlgorithm::ps256, pair.publicPem()).value())
           .value();
   EXPECT_TRUE(verifier.verify("message", pair.sign(EVP_sha256(), "message", 32)));
   EXPECT_FALSE(verifier.verify("message", pair.sign(EVP_sha256(), "message", 20)));
@@ -127,7 +138,8 @@ TEST(Signature, RefusesEcdsaSignaturesThatAreNotRAndSAtFullLength) {
 TEST(Signature, RefusesEcdsaSignaturesInDer) {
   const KeyPair pair = anEcKey("P-256");
   const auto verifier =
-      Verifier::bind(SignatureAlgorithm::es256, EcPublicKey::fromPem(pair.publicPem()).value()).value();
+      Verifier::bind(SignatureAlgorithm::es256, EcPublicKey::fromPem(pair.publicPem()).value())
+          .value();
   EXPECT_FALSE(verifier.verify("message", pair.sign(EVP_sha256(), "message")));
 }
 
@@ -145,7 +157,9 @@ TEST(Signature, BindsAKeyOnlyToAlgorithmsOfItsType) {
 
 TEST(HmacKey, RefusesWeakSecrets) {
   EXPECT_FALSE(HmacKey::fromSecret(std::string(31, 'k')).has_value());
-  EXPECT_FALSE(HmacKey::fromSecret("-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE").has_value());
+  EXPECT_FALSE(
+      HmacKey::fromSecret("-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE")
+          .has_value());
   const VerificationKey short512 = HmacKey::fromSecret(std::string(63, 'k')).value();
   EXPECT_FALSE(Verifier::bind(SignatureAlgorithm::hs512, short512).has_value());
 }
@@ -156,28 +170,36 @@ TEST(RsaPublicKey, RefusesNumbersOutsideTheAllowedSizes) {
   EXPECT_FALSE(RsaPublicKey::fromNumbers(modulus.substr(1), url("AQAB")).has_value());
   EXPECT_FALSE(RsaPublicKey::fromNumbers(std::string(1025, '\xff'), url("AQAB")).has_value());
   EXPECT_FALSE(RsaPublicKey::fromNumbers(std::string(100'000, '\xff'), url("AQAB")).has_value());
-  for (const std::string_view exponent : {std::string_view(""), std::string_view("\x01"), std::string_view("\x02"),
-                                          std::string_view("\0\0", 2), std::string_view("\x01\0\0\0\x01", 5)}) {
-    EXPECT_FALSE(RsaPublicKey::fromNumbers(modulus, exponent).has_value()) << toHex(bytesOf(exponent));
+  for (const std::string_view exponent :
+       {std::string_view(""), std::string_view("\x01"), std::string_view("\x02"),
+        std::string_view("\0\0", 2), std::string_view("\x01\0\0\0\x01", 5)}) {
+    EXPECT_FALSE(RsaPublicKey::fromNumbers(modulus, exponent).has_value())
+        << toHex(bytesOf(exponent));
   }
 }
 
 TEST(EcPublicKey, RefusesPointsOffTheCurve) {
-  EXPECT_FALSE(EcPublicKey::fromPoint(Curve::p256, std::string(32, '\1'), std::string(32, '\2')).has_value());
-  EXPECT_FALSE(EcPublicKey::fromPoint(Curve::p256, std::string(32, '\0'), std::string(32, '\0')).has_value());
-  EXPECT_FALSE(EcPublicKey::fromPoint(Curve::p384, std::string(32, '\1'), std::string(32, '\2')).has_value());
+  EXPECT_FALSE(EcPublicKey::fromPoint(Curve::p256, std::string(32, '\1'), std::string(32, '\2'))
+                   .has_value());
+  EXPECT_FALSE(EcPublicKey::fromPoint(Curve::p256, std::string(32, '\0'), std::string(32, '\0'))
+                   .has_value());
+  EXPECT_FALSE(EcPublicKey::fromPoint(Curve::p384, std::string(32, '\1'), std::string(32, '\2'))
+                   .has_value());
   EXPECT_FALSE(EcPublicKey::fromPem(anEcKey("P-521").publicPem()).has_value());
   EXPECT_TRUE(EcPublicKey::fromPem(anEcKey("P-384").publicPem()).has_value());
 }
 
 TEST(PublicKeyFromPem, RefusesTextsThatAreNoKeyOfTheType) {
   EXPECT_FALSE(publicKeyFromPem(SignatureAlgorithm::rs256, "").has_value());
+  EXPECT_FALSE(publicKeyFromPem(SignatureAlgorithm::rs256,
+                                "-----BEGIN PUBLIC KEY-----\nnonsense\n-----END PUBLIC KEY-----")
+                   .has_value());
   EXPECT_FALSE(
-      publicKeyFromPem(SignatureAlgorithm::rs256, "-----BEGIN PUBLIC KEY-----\nnonsense\n-----END PUBLIC KEY-----")
-          .has_value());
-  EXPECT_FALSE(publicKeyFromPem(SignatureAlgorithm::rs256, anEcKey("P-256").publicPem()).has_value());
-  EXPECT_FALSE(publicKeyFromPem(SignatureAlgorithm::edDsa, anEcKey("P-256").publicPem()).has_value());
-  EXPECT_FALSE(publicKeyFromPem(SignatureAlgorithm::hs256, anEcKey("P-256").publicPem()).has_value());
+      publicKeyFromPem(SignatureAlgorithm::rs256, anEcKey("P-256").publicPem()).has_value());
+  EXPECT_FALSE(
+      publicKeyFromPem(SignatureAlgorithm::edDsa, anEcKey("P-256").publicPem()).has_value());
+  EXPECT_FALSE(
+      publicKeyFromPem(SignatureAlgorithm::hs256, anEcKey("P-256").publicPem()).has_value());
 }
 
 TEST(SignatureAlgorithm, IsNamedExactly) {

@@ -18,7 +18,8 @@ namespace corbel::http {
 namespace {
 
 constexpr std::size_t kSinkChunk = 256 * limits::kKiB;
-constexpr std::size_t kGrowthWithoutProof = 1 * limits::kMiB;  // allocated on the word of a Content-Length
+constexpr std::size_t kGrowthWithoutProof =
+    1 * limits::kMiB;  // allocated on the word of a Content-Length
 constexpr std::size_t kGrowthAtLeast = 16 * limits::kKiB;
 constexpr std::size_t kStorageKept = 64 * limits::kKiB;
 constexpr std::uint64_t kSkipAtMost = 64 * limits::kKiB;  // more is cheaper to cut than to read
@@ -72,8 +73,8 @@ Result<BodyReader::Progress> BodyReader::takeInPlace(InputBuffer& input) {
 }
 
 Result<void> BodyReader::takeLength(InputBuffer& input) {
-  const auto length =
-      std::min({left_, std::uint64_t{input.unread().size()}, std::uint64_t{storageMax() - storage_.size()}});
+  const auto length = std::min(
+      {left_, std::uint64_t{input.unread().size()}, std::uint64_t{storageMax() - storage_.size()}});
   CORBEL_CHECK(store(input.unread().substr(0, length)));
   left_ -= length;
   input.consume(length);
@@ -127,7 +128,9 @@ void BodyReader::wrote(std::size_t bytes) {
   left_ -= bytes;
 }
 
-bool BodyReader::ended() const { return framing_ == BodyFraming::chunked ? decoder_.finished() : left_ == 0; }
+bool BodyReader::ended() const {
+  return framing_ == BodyFraming::chunked ? decoder_.finished() : left_ == 0;
+}
 
 BodyReader::Rest BodyReader::skip(InputBuffer& input) {
   if (framing_ == BodyFraming::chunked) {

@@ -24,8 +24,8 @@ namespace {
 using BodyTest = ServerTest;
 
 std::string post(std::string_view body, std::string_view headers = "") {
-  return "POST / HTTP/1.1\r\nHost: x\r\n" + std::string(headers) + "Content-Length: " + std::to_string(body.size()) +
-         "\r\n\r\n" + std::string(body);
+  return "POST / HTTP/1.1\r\nHost: x\r\n" + std::string(headers) +
+         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
 }
 
 std::string chunked(std::string_view body, std::size_t chunkSize) {
@@ -82,7 +82,8 @@ TEST_F(BodyTest, RefusesABodyLongerThanPlanned) {
   Client exact = connect();
   EXPECT_EQ(exact.ask(post("0123456789")).status, 200);
   EXPECT_EQ(exact.ask(chunked("0123456789", 3)).status, 200);
-  for (const std::string& request : {post("01234567890"), chunked("01234567890", 3), post(bytes(3'000'000))}) {
+  for (const std::string& request :
+       {post("01234567890"), chunked("01234567890", 3), post(bytes(3'000'000))}) {
     Client client = connect();
     std::jthread sender([&] { client.send(request); });
     const Received received = client.read();
@@ -100,7 +101,8 @@ TEST_F(BodyTest, DoesNotTrustALengthWithMemory) {
     reading.set(true);
   };
   Client client = connect();
-  ASSERT_TRUE(client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9223372036854775807\r\n\r\nabc"));
+  ASSERT_TRUE(
+      client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9223372036854775807\r\n\r\nabc"));
   reading.wait();
   client.reset();
   EXPECT_TRUE(service.waitForSent(1)[0].aborted);
@@ -108,7 +110,8 @@ TEST_F(BodyTest, DoesNotTrustALengthWithMemory) {
 
 TEST_F(BodyTest, InvitesABodyOnlyWhenTheServiceWantsIt) {
   Client client = connect();
-  ASSERT_TRUE(client.send("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"));
+  ASSERT_TRUE(client.send(
+      "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"));
   EXPECT_EQ(client.read().status, 100);
   EXPECT_EQ(client.ask("abc").body, "POST / abc");
   EXPECT_EQ(client.ask(post("abc", "Expect: 100-continue\r\n")).body, "POST / abc");
@@ -159,7 +162,8 @@ TEST_F(BodyTest, AbortsWhenTheClientEndsInTheMiddleOfABody) {
 // Takes chunks when the test says so.
 class SlowSink final : public BodySink {
  public:
-  void append(std::span<const std::byte> chunk, std::move_only_function<void(Result<void>)> done) override {
+  void append(std::span<const std::byte> chunk,
+              std::move_only_function<void(Result<void>)> done) override {
     EXPECT_FALSE(busy_.exchange(true));
     longest_ = std::max(longest_, chunk.size());
     content_.append(reinterpret_cast<const char*>(chunk.data()), chunk.size());
@@ -190,14 +194,17 @@ TEST_F(BodyTest, GivesASinkTheNextChunkOnlyAfterItTookTheLast) {
   const std::string body = bytes(3'000'000);
   for (const bool asChunks : {false, true}) {
     auto sink = std::make_shared<SlowSink>();
-    service.head = [&](const auto& exchange) { exchange->readBody({.maxBytes = body.size(), .sink = sink}); };
+    service.head = [&](const auto& exchange) {
+      exchange->readBody({.maxBytes = body.size(), .sink = sink});
+    };
     std::atomic<bool> delivered = false;
     service.body = [&](const auto& exchange) {
       delivered = true;
       exchange->complete(text("stored"));
     };
     Client client = connect();
-    std::jthread sender([&] { client.send((asChunks ? chunked(body, 7'777) : post(body)) + kGet); });
+    std::jthread sender(
+        [&] { client.send((asChunks ? chunked(body, 7'777) : post(body)) + kGet); });
     std::jthread taker([&] {
       while (sink->takeOne() < body.size()) {
       }
@@ -211,7 +218,9 @@ TEST_F(BodyTest, GivesASinkTheNextChunkOnlyAfterItTookTheLast) {
 
 TEST_F(BodyTest, EndsAnUploadWithTheErrorOfItsSink) {
   auto sink = std::make_shared<SlowSink>();
-  service.head = [&](const auto& exchange) { exchange->readBody({.maxBytes = 1'000'000, .sink = sink}); };
+  service.head = [&](const auto& exchange) {
+    exchange->readBody({.maxBytes = 1'000'000, .sink = sink});
+  };
   Client client = connect();
   ASSERT_TRUE(client.send(post(bytes(100'000))));
   sink->takeOne(fail(ErrorCode::insufficientStorage, "the disk is full"));
@@ -223,7 +232,9 @@ TEST_F(BodyTest, EndsAnUploadWithTheErrorOfItsSink) {
 
 TEST_F(BodyTest, KeepsTheChunkOfASinkWhenTheClientGoesAway) {
   auto sink = std::make_shared<SlowSink>();
-  service.head = [&](const auto& exchange) { exchange->readBody({.maxBytes = 1'000'000, .sink = sink}); };
+  service.head = [&](const auto& exchange) {
+    exchange->readBody({.maxBytes = 1'000'000, .sink = sink});
+  };
   Client client = connect();
   ASSERT_TRUE(client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc"));
   auto watched = std::weak_ptr(sink);

@@ -21,8 +21,11 @@ struct Route;
 class PathParameters {
  public:
   static constexpr std::size_t kMax = 4;
-  void add(std::string_view name, std::string value) { values_[count_++] = {name, std::move(value)}; }
-  std::string_view operator[](std::string_view name) const;  // empty: the route has no such parameter
+  void add(std::string_view name, std::string value) {
+    values_[count_++] = {name, std::move(value)};
+  }
+  std::string_view operator[](
+      std::string_view name) const;  // empty: the route has no such parameter
   std::size_t size() const { return count_; }
 
  private:
@@ -30,13 +33,15 @@ class PathParameters {
   std::size_t count_ = 0;
 };
 
-// What router and gates found out about one exchange. Written by them alone, before the handler runs.
+// What router and gates found out about one exchange. Written by them alone, before the handler
+// runs.
 struct CallContext {
   const Route* route = nullptr;  // nullptr: none was found
   std::string path;              // of the request, for the answer
   PathParameters parameters;
   identity::PrincipalRef principal;
-  const identity::Membership* membership = nullptr;  // of the principal, in the tenant the call is for
+  const identity::Membership* membership =
+      nullptr;  // of the principal, in the tenant the call is for
   Deadline deadline = Deadline::never();
   std::string requestId;
   std::shared_ptr<BodySink> upload;

@@ -19,7 +19,9 @@ inline constexpr auto kCharClasses = [] {
   std::array<std::uint8_t, 256> classes{};
   for (int c = 0; c < 256; ++c) {
     std::uint8_t bits = 0;
-    const auto isOneOf = [c](std::string_view set) { return c < 128 && set.contains(static_cast<char>(c)); };
+    const auto isOneOf = [c](std::string_view set) {
+      return c < 128 && set.contains(static_cast<char>(c));
+    };
     if (isAlphanumeric(c) || isOneOf("!#$%&'*+-.^_`|~")) bits |= kToken;
     if (c == '\t' || (c >= ' ' && c != 0x7f)) bits |= kFieldText;
     if (c > ' ' && c < 0x7f && c != '#') bits |= kTargetText;
@@ -29,7 +31,9 @@ inline constexpr auto kCharClasses = [] {
   return classes;
 }();
 
-inline bool is(char c, CharClass wanted) { return (kCharClasses[static_cast<unsigned char>(c)] & wanted) != 0; }
+inline bool is(char c, CharClass wanted) {
+  return (kCharClasses[static_cast<unsigned char>(c)] & wanted) != 0;
+}
 
 inline bool isAll(std::string_view text, CharClass wanted) {
   std::uint8_t common = wanted;

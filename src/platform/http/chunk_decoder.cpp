@@ -23,7 +23,9 @@ int hexDigit(char c) {
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-std::unexpected<Error> malformed(const char* message) { return fail(ErrorCode::invalidArgument, message); }
+std::unexpected<Error> malformed(const char* message) {
+  return fail(ErrorCode::invalidArgument, message);
+}
 
 }  // namespace
 

@@ -182,8 +182,9 @@ void Connection::deliverBody() {
 
 void Connection::feedSink() {
   sinkBusy_ = true;
-  body_.sink()->append(std::as_bytes(std::span(body_.chunk())),
-                       [exchange = exchange_](Result<void> result) { exchange->chunkDone(std::move(result)); });
+  body_.sink()->append(
+      std::as_bytes(std::span(body_.chunk())),
+      [exchange = exchange_](Result<void> result) { exchange->chunkDone(std::move(result)); });
 }
 
 void Connection::chunkDone(HttpExchange& exchange, Result<void> result) {
@@ -229,8 +230,10 @@ void Connection::respond(HttpExchange& exchange, Response response) {
 
 // Also throws away what was not read of the body, where that is cheap.
 Connection::State Connection::stateAfterResponse() {
-  const bool waitsForContinue = parser_.expectsContinue() && body_.hasBody() && body_.untouched(input_);
-  const auto rest = unreadInput_ || sinkBusy_ || waitsForContinue ? BodyReader::Rest::much : body_.skip(input_);
+  const bool waitsForContinue =
+      parser_.expectsContinue() && body_.hasBody() && body_.untouched(input_);
+  const auto rest =
+      unreadInput_ || sinkBusy_ || waitsForContinue ? BodyReader::Rest::much : body_.skip(input_);
   if (rest == BodyReader::Rest::much) unreadInput_ = true;
   if (rest == BodyReader::Rest::much || parser_.closes() || thread_.state().draining) {
     return State::closing;

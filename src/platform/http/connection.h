@@ -20,7 +20,8 @@ class NetworkThread;
 
 // Lives on one network thread: every function is called there. Its memory may outlive its socket,
 // see HttpExchange.
-class Connection final : public EventLoop::Watcher, public std::enable_shared_from_this<Connection> {
+class Connection final : public EventLoop::Watcher,
+                         public std::enable_shared_from_this<Connection> {
  public:
   Connection(NetworkThread& thread, Descriptor socket, std::string remoteAddress);
 

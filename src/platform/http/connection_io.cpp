@@ -134,7 +134,8 @@ void Connection::settle() {
 void Connection::report(HttpExchange& exchange) {
   try {
     thread_.service().onSent(exchange, exchange.sent);
-  } catch (...) {  // NOLINT(bugprone-empty-catch): the response is out, there is nobody left to tell
+  } catch (
+      ...) {  // NOLINT(bugprone-empty-catch): the response is out, there is nobody left to tell
   }
   exchange.response = {};
 }
@@ -190,7 +191,8 @@ void Connection::sweepHead(SteadyTime now) {
   }
   if (input_.empty()) return close();
   refuse({ErrorCode::requestTimeout,
-          "the request's headers must arrive within " + std::to_string(options.headerDeadline.count()) + " ms",
+          "the request's headers must arrive within " +
+              std::to_string(options.headerDeadline.count()) + " ms",
           {},
           {}});
   advance();
@@ -198,17 +200,17 @@ void Connection::sweepHead(SteadyTime now) {
 
 void Connection::sweepBody(SteadyTime now) {
   if (sinkBusy_ || now - since_ < kBodyRateWindow) return;
-  const bool fastEnough =
-      received_ >= limits::kBodyBytesPerSecond * static_cast<std::uint64_t>(kBodyRateWindow.count());
+  const bool fastEnough = received_ >= limits::kBodyBytesPerSecond *
+                                           static_cast<std::uint64_t>(kBodyRateWindow.count());
   since_ = now;
   received_ = 0;
   if (fastEnough) return;
   if (state_ == State::rest) return close();
-  failExchange(
-      {ErrorCode::requestTimeout,
-       "the request body must arrive at " + std::to_string(limits::kBodyBytesPerSecond) + " bytes per second or faster",
-       {},
-       {}});
+  failExchange({ErrorCode::requestTimeout,
+                "the request body must arrive at " + std::to_string(limits::kBodyBytesPerSecond) +
+                    " bytes per second or faster",
+                {},
+                {}});
 }
 
 }  // namespace corbel::http

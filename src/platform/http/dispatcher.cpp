@@ -12,9 +12,11 @@ namespace corbel::http {
 namespace {
 
 bool isRequestId(std::string_view text) {
-  return !text.empty() && text.size() <= limits::kRequestIdLength && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-  });
+  return !text.empty() && text.size() <= limits::kRequestIdLength &&
+         std::ranges::all_of(text, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '-' || c == '_';
+         });
 }
 
 // "[::1]:3004" -> "[::1]", "localhost:3004" -> "localhost"
@@ -34,10 +36,12 @@ bool isAddress(std::string_view host) {
 Result<void> requirePlainBody(const RequestHead& head) {
   const auto encoding = trim(head.header("Content-Encoding"));
   if (encoding.empty() || equalsIgnoringCase(encoding, "identity")) return {};
-  return fail(ErrorCode::unsupportedMediaType, "Content-Encoding must be identity: send the body uncompressed");
+  return fail(ErrorCode::unsupportedMediaType,
+              "Content-Encoding must be identity: send the body uncompressed");
 }
 
-// The last line of defence: an exception of a library that slipped through its seam must not end the process.
+// The last line of defence: an exception of a library that slipped through its seam must not end
+// the process.
 void runGuarded(Call& call, auto&& work) {
   try {
     work(call);
@@ -64,7 +68,8 @@ void Dispatcher::onHead(const std::shared_ptr<Exchange>& exchange) {
   if (auto error = route(call)) return refuse(call, *error);
 
   const bool inference = context.route->options.limit == LimitClass::inference;
-  context.deadline = Deadline::at(exchange->startedAt() + (inference ? options_.inferenceDeadline : options_.deadline));
+  context.deadline = Deadline::at(exchange->startedAt() +
+                                  (inference ? options_.inferenceDeadline : options_.deadline));
   if (auto verdict = parts_.admission.tryNow(call)) {
     return *verdict ? admitted(std::move(call)) : refuse(call, verdict->error());
   }
@@ -86,7 +91,10 @@ std::optional<Error> Dispatcher::route(Call& call) {
     call.addHeader("Allow", std::move(other->allow));
     return Error{ErrorCode::methodNotAllowed, std::move(message), {}, {}};
   }
-  return Error{ErrorCode::notFound, "There is nothing at this path. GET /openapi.json lists all paths.", {}, {}};
+  return Error{ErrorCode::notFound,
+               "There is nothing at this path. GET /openapi.json lists all paths.",
+               {},
+               {}};
 }
 
 void Dispatcher::admitted(Call call) {
@@ -94,13 +102,15 @@ void Dispatcher::admitted(Call call) {
   if (auto plain = requirePlainBody(call.head()); !plain) return refuse(call, plain.error());
   if (route.input != Input::upload) {
     const bool takesBody = route.input == Input::json;
-    return call.exchange()->readBody({.maxBytes = takesBody ? route.options.bodyMax : 0, .sink = nullptr});
+    return call.exchange()->readBody(
+        {.maxBytes = takesBody ? route.options.bodyMax : 0, .sink = nullptr});
   }
   runOnPool(std::move(call), [this](Call& uploading) {
     auto sink = uploading.route().openUpload(uploading);
     if (!sink) return refuse(uploading, sink.error());
     uploading.context().upload = *sink;
-    uploading.exchange()->readBody({.maxBytes = uploading.route().options.bodyMax, .sink = std::move(*sink)});
+    uploading.exchange()->readBody(
+        {.maxBytes = uploading.route().options.bodyMax, .sink = std::move(*sink)});
   });
 }
 
@@ -113,12 +123,14 @@ void Dispatcher::onBody(const std::shared_ptr<Exchange>& exchange) {
 
 void Dispatcher::runOnPool(Call call, std::move_only_function<void(Call&)> work) {
   const Call kept = call;
-  const bool accepted = parts_.pool.tryRun([moved = std::move(call), work = std::move(work)]() mutable {
-    runGuarded(moved, work);
-  });
+  const bool accepted = parts_.pool.tryRun(
+      [moved = std::move(call), work = std::move(work)]() mutable { runGuarded(moved, work); });
   if (accepted) return;
   kept.context().responseHeaders.emplace_back("Retry-After", "1");
-  refuse(kept, {ErrorCode::unavailable, "The server is busy. Try again in a second.", "api pool is full", {}});
+  refuse(kept, {ErrorCode::unavailable,
+                "The server is busy. Try again in a second.",
+                "api pool is full",
+                {}});
 }
 
 void Dispatcher::refuse(const Call& call, const Error& error) {
@@ -127,10 +139,12 @@ void Dispatcher::refuse(const Call& call, const Error& error) {
 
 void Dispatcher::onSent(Exchange& exchange, const Sent& sent) {
   if (exchange.context() == nullptr) return;
-  parts_.observer.onAnswered(exchange.head(), *exchange.context(), sent, parts_.clock.steady() - exchange.startedAt());
+  parts_.observer.onAnswered(exchange.head(), *exchange.context(), sent,
+                             parts_.clock.steady() - exchange.startedAt());
 }
 
-Response Dispatcher::onUnreadable(const Error& error, std::string_view remoteAddress, Exchange* exchange) {
+Response Dispatcher::onUnreadable(const Error& error, std::string_view remoteAddress,
+                                  Exchange* exchange) {
   if (exchange != nullptr && exchange->context() != nullptr) {
     Response response = errorResponse(exchange->context(), error);
     response.headers = std::exchange(exchange->context()->responseHeaders, {});
@@ -142,11 +156,13 @@ Response Dispatcher::onUnreadable(const Error& error, std::string_view remoteAdd
   context.requestId = parts_.ids.next();
   Response response = errorResponse(&context, error);
   response.headers.emplace_back("X-Request-ID", context.requestId);
-  parts_.observer.onAnswered(head, context, {.status = response.status}, std::chrono::nanoseconds(0));
+  parts_.observer.onAnswered(head, context, {.status = response.status},
+                             std::chrono::nanoseconds(0));
   return response;
 }
 
-// A page of another site reaches this server under a name whose address it changed (DNS rebinding); an address is no name.
+// A page of another site reaches this server under a name whose address it changed (DNS rebinding);
+// an address is no name.
 Result<void> Dispatcher::checkHost(const RequestHead& head) const {
   const auto host = withoutPort(head.header("Host"));
   if (host.empty() || equalsIgnoringCase(host, "localhost") || isAddress(host)) return {};
@@ -154,7 +170,8 @@ Result<void> Dispatcher::checkHost(const RequestHead& head) const {
     return allowed == "*" || equalsIgnoringCase(withoutPort(allowed), host);
   };
   if (std::ranges::any_of(options_.allowedHosts, same)) return {};
-  return fail(ErrorCode::permissionDenied, "Host is not served here. The operator lists it in server.allowedHosts.");
+  return fail(ErrorCode::permissionDenied,
+              "Host is not served here. The operator lists it in server.allowedHosts.");
 }
 
 void Dispatcher::addCorsHeaders(Call& call) const {
@@ -171,10 +188,12 @@ void Dispatcher::addCorsHeaders(Call& call) const {
 
 bool Dispatcher::answeredAsPreflight(Call& call) {
   const RequestHead& head = call.head();
-  if (head.method != Method::options || head.header("Access-Control-Request-Method").empty()) return false;
+  if (head.method != Method::options || head.header("Access-Control-Request-Method").empty())
+    return false;
   call.addHeader("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE");
   call.addHeader("Access-Control-Allow-Headers",
-                 "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, X-Request-ID, X-Tenant-ID");
+                 "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, "
+                 "X-Request-ID, X-Tenant-ID");
   call.addHeader("Access-Control-Max-Age", "600");
   detail::complete(call, detail::respond(NoContent{}));
   return true;

@@ -39,7 +39,8 @@ struct CorsOptions {
 
 struct DispatcherOptions {
   CorsOptions cors;
-  std::vector<std::string> allowedHosts;  // names answered besides localhost and addresses; "*": all
+  std::vector<std::string>
+      allowedHosts;  // names answered besides localhost and addresses; "*": all
   std::chrono::milliseconds deadline{30'000};
   std::chrono::milliseconds inferenceDeadline = limits::kInferenceDeadline;
 };
@@ -55,12 +56,14 @@ class Dispatcher final : public Service {
     IdSource& ids;
   };
   // All parts must outlive the dispatcher.
-  Dispatcher(Parts parts, DispatcherOptions options) : parts_(parts), options_(std::move(options)) {}
+  Dispatcher(Parts parts, DispatcherOptions options)
+      : parts_(parts), options_(std::move(options)) {}
 
   void onHead(const std::shared_ptr<Exchange>& exchange) override;
   void onBody(const std::shared_ptr<Exchange>& exchange) override;
   void onSent(Exchange& exchange, const Sent& sent) override;
-  Response onUnreadable(const Error& error, std::string_view remoteAddress, Exchange* exchange) override;
+  Response onUnreadable(const Error& error, std::string_view remoteAddress,
+                        Exchange* exchange) override;
 
  private:
   std::optional<Error> route(Call& call);

@@ -31,8 +31,10 @@ Result<std::shared_ptr<EventLoop>> EventLoop::create(const Clock& clock) {
   Descriptor epoll(::epoll_create1(EPOLL_CLOEXEC));
   Descriptor wakeUp(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   epoll_event event{.events = EPOLLIN | EPOLLET, .data = {.ptr = nullptr}};
-  if (!epoll || !wakeUp || ::epoll_ctl(epoll.number(), EPOLL_CTL_ADD, wakeUp.number(), &event) != 0) {
-    return fail(ErrorCode::internal, "cannot start a network thread: raise the limit of open files (ulimit -n)",
+  if (!epoll || !wakeUp ||
+      ::epoll_ctl(epoll.number(), EPOLL_CTL_ADD, wakeUp.number(), &event) != 0) {
+    return fail(ErrorCode::internal,
+                "cannot start a network thread: raise the limit of open files (ulimit -n)",
                 std::generic_category().message(errno));
   }
   return std::shared_ptr<EventLoop>(new EventLoop(clock, std::move(epoll), std::move(wakeUp)));
@@ -64,7 +66,8 @@ void EventLoop::run(std::chrono::milliseconds interval, const std::function<void
   std::array<epoll_event, kEventsPerRound> events;
   auto nextTick = std::chrono::steady_clock::now() + interval;
   while (!stopping_) {
-    const int count = ::epoll_wait(epoll_.number(), events.data(), kEventsPerRound, static_cast<int>(interval.count()));
+    const int count = ::epoll_wait(epoll_.number(), events.data(), kEventsPerRound,
+                                   static_cast<int>(interval.count()));
     now_ = clock_.steady();
     for (int i = 0; i < count; ++i) {
       if (auto* watcher = static_cast<Watcher*>(events[i].data.ptr)) {

@@ -14,8 +14,8 @@ namespace corbel::http {
 
 struct CallContext;  // what the gates found out; owned by the service, see call.h
 
-// Lives until its response is written, however it is held. Everything `head()` and `body()` show stays valid until
-// complete() was called.
+// Lives until its response is written, however it is held. Everything `head()` and `body()` show
+// stays valid until complete() was called.
 class Exchange : public std::enable_shared_from_this<Exchange> {
  public:
   virtual ~Exchange() = default;
@@ -27,11 +27,13 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   CallContext* context() const { return context_.get(); }
   void setContext(std::shared_ptr<CallContext> context) { context_ = std::move(context); }
 
-  // Reads the body as planned, then calls Service::onBody on the network thread. Once, from any thread.
+  // Reads the body as planned, then calls Service::onBody on the network thread. Once, from any
+  // thread.
   virtual void readBody(BodyPlan plan) = 0;
 
-  // Sends the response. From any thread; the first call counts, later ones are ignored. When the body was not read to
-  // its end, it is discarded where that is cheap, else the connection closes after the response.
+  // Sends the response. From any thread; the first call counts, later ones are ignored. When the
+  // body was not read to its end, it is discarded where that is cheap, else the connection closes
+  // after the response.
   void complete(Response response) {
     if (!completed_.exchange(true)) send(std::move(response));
   }
@@ -63,9 +65,9 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 // What was sent, for the access log and metrics.
 struct Sent {
   int status = 0;
-  std::uint64_t bodyBytes = 0;      // response body bytes handed to the kernel
-  std::uint64_t requestBytes = 0;   // request body bytes read
-  bool aborted = false;             // the client went away before the response was written
+  std::uint64_t bodyBytes = 0;     // response body bytes handed to the kernel
+  std::uint64_t requestBytes = 0;  // request body bytes read
+  bool aborted = false;            // the client went away before the response was written
 };
 
 // Answers requests. All functions are called on network threads and must not block.
@@ -78,9 +80,10 @@ class Service {
   virtual void onBody(const std::shared_ptr<Exchange>& exchange) = 0;
   // The response is written, or the client is gone.
   virtual void onSent(Exchange& exchange, const Sent& sent) = 0;
-  // A request that could not be read (malformed, too large, too slow): the response to send before closing. `exchange` is
-  // null when its head could not be read; else onSent() follows.
-  virtual Response onUnreadable(const Error& error, std::string_view remoteAddress, Exchange* exchange) = 0;
+  // A request that could not be read (malformed, too large, too slow): the response to send before
+  // closing. `exchange` is null when its head could not be read; else onSent() follows.
+  virtual Response onUnreadable(const Error& error, std::string_view remoteAddress,
+                                Exchange* exchange) = 0;
 };
 
 }  // namespace corbel::http

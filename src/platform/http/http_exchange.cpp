@@ -18,14 +18,17 @@ void HttpExchange::begin(SteadyTime startedAt) {
 void HttpExchange::readBody(BodyPlan plan) {
   if (loop_->onThisThread()) return connection_->planBody(*this, std::move(plan));
   planOnItsWay_ = std::move(plan);
-  loop_->post([exchange = self()] { exchange->connection_->planBody(*exchange, std::move(exchange->planOnItsWay_)); });
+  loop_->post([exchange = self()] {
+    exchange->connection_->planBody(*exchange, std::move(exchange->planOnItsWay_));
+  });
 }
 
 void HttpExchange::send(Response toSend) {
   if (loop_->onThisThread()) return connection_->respond(*this, std::move(toSend));
   responseOnItsWay_ = std::move(toSend);
-  loop_->post(
-      [exchange = self()] { exchange->connection_->respond(*exchange, std::move(exchange->responseOnItsWay_)); });
+  loop_->post([exchange = self()] {
+    exchange->connection_->respond(*exchange, std::move(exchange->responseOnItsWay_));
+  });
 }
 
 void HttpExchange::chunkDone(Result<void> result) {

@@ -32,7 +32,9 @@ class HttpExchange final : public Exchange {
   void send(Response response) override;
 
  private:
-  std::shared_ptr<HttpExchange> self() { return std::static_pointer_cast<HttpExchange>(shared_from_this()); }
+  std::shared_ptr<HttpExchange> self() {
+    return std::static_pointer_cast<HttpExchange>(shared_from_this());
+  }
 
   const std::shared_ptr<Connection> connection_;
   const std::shared_ptr<EventLoop> loop_;

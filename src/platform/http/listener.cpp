@@ -53,7 +53,8 @@ std::unexpected<Error> cannotListen(const std::string& host, std::uint16_t port,
     default:
       reason = std::generic_category().message(error);
   }
-  return fail(ErrorCode::failedPrecondition, "cannot listen on " + shown(host, port) + ": " + reason);
+  return fail(ErrorCode::failedPrecondition,
+              "cannot listen on " + shown(host, port) + ": " + reason);
 }
 
 void setOption(const Descriptor& socket, int level, int option, int value) {
@@ -69,8 +70,9 @@ void setOptions(const Descriptor& socket) {
 }
 
 std::uint16_t portOf(const sockaddr_storage& address) {
-  return ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
-                                             : reinterpret_cast<const sockaddr_in&>(address).sin_port);
+  return ntohs(address.ss_family == AF_INET6
+                   ? reinterpret_cast<const sockaddr_in6&>(address).sin6_port
+                   : reinterpret_cast<const sockaddr_in&>(address).sin_port);
 }
 
 std::string addressText(const sockaddr_storage& address) {
@@ -103,10 +105,11 @@ Result<Bound> bindTo(const std::string& host, std::uint16_t port) {
   const int lookup = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
   const std::unique_ptr<addrinfo, FreeAddresses> addresses(found);
   if (host.empty() || lookup != 0) {
-    return fail(ErrorCode::failedPrecondition,
-                "cannot listen on " + shown(host, port) +
-                    ": the host must be an address of this machine, such as 127.0.0.1, 0.0.0.0 or ::",
-                lookup != 0 ? ::gai_strerror(lookup) : "");
+    return fail(
+        ErrorCode::failedPrecondition,
+        "cannot listen on " + shown(host, port) +
+            ": the host must be an address of this machine, such as 127.0.0.1, 0.0.0.0 or ::",
+        lookup != 0 ? ::gai_strerror(lookup) : "");
   }
   Descriptor socket(::socket(addresses->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) return cannotListen(host, port, errno);
@@ -122,7 +125,8 @@ Result<Bound> bindTo(const std::string& host, std::uint16_t port) {
   return Bound{std::move(socket), portOf(bound)};
 }
 
-Listener::Listener(ServerState& state, std::vector<std::unique_ptr<NetworkThread>>& threads, Bound bound)
+Listener::Listener(ServerState& state, std::vector<std::unique_ptr<NetworkThread>>& threads,
+                   Bound bound)
     : state_(state),
       threads_(threads),
       socket_(std::move(bound.socket)),
@@ -146,8 +150,8 @@ void Listener::close() {
 bool Listener::acceptOne() {
   sockaddr_storage address{};
   socklen_t length = sizeof address;
-  Descriptor socket(
-      ::accept4(socket_.number(), reinterpret_cast<sockaddr*>(&address), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  Descriptor socket(::accept4(socket_.number(), reinterpret_cast<sockaddr*>(&address), &length,
+                              SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (socket) {
     admit(std::move(socket), addressText(address));
     return true;
@@ -168,7 +172,8 @@ void Listener::admit(Descriptor socket, std::string remoteAddress) {
     entrance = Entrance::turnedAway;
   }
   ++(entrance == Entrance::admitted ? state_.connections : state_.turnedAway);
-  const auto& thread = *std::ranges::min_element(threads_, {}, [](const auto& candidate) { return candidate->load(); });
+  const auto& thread = *std::ranges::min_element(
+      threads_, {}, [](const auto& candidate) { return candidate->load(); });
   thread->adopt(std::move(socket), std::move(remoteAddress), entrance);
 }
 

@@ -28,7 +28,8 @@ class Listener final : public EventLoop::Watcher {
   Listener(ServerState& state, std::vector<std::unique_ptr<NetworkThread>>& threads, Bound bound);
 
   std::uint16_t port() const { return port_; }
-  // On the first thread. Takes what has reached the kernel's queue: closing resets what is still in there.
+  // On the first thread. Takes what has reached the kernel's queue: closing resets what is still in
+  // there.
   void close();
   void onEvents(std::uint32_t events) override;
 

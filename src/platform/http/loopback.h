@@ -59,7 +59,8 @@ class Client {
     ::setsockopt(socket_.number(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     const int on = 1;
     ::setsockopt(socket_.number(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    connected_ = ::connect(socket_.number(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+    connected_ =
+        ::connect(socket_.number(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
   }
 
   bool connected() const { return connected_; }
@@ -104,7 +105,8 @@ class Client {
   bool receive() {
     char bytes[65536];
     const auto length = ::recv(socket_.number(), bytes, sizeof bytes, 0);
-    if (length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) ADD_FAILURE() << "the server does not answer";
+    if (length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+      ADD_FAILURE() << "the server does not answer";
     if (length <= 0) return false;
     buffer_.append(bytes, static_cast<std::size_t>(length));
     return true;
@@ -123,10 +125,13 @@ inline Response text(std::string body, int status = 200) {
 class ScriptedService final : public Service {
  public:
   using Step = std::function<void(const std::shared_ptr<Exchange>&)>;
-  Step head = [](const auto& exchange) { exchange->readBody({.maxBytes = limits::kJsonBody, .sink = {}}); };
+  Step head = [](const auto& exchange) {
+    exchange->readBody({.maxBytes = limits::kJsonBody, .sink = {}});
+  };
   Step body = [](const auto& exchange) {
-    exchange->complete(text(std::string(name(exchange->head().method)) + " " + std::string(exchange->head().target) +
-                            " " + std::string(exchange->body())));
+    exchange->complete(text(std::string(name(exchange->head().method)) + " " +
+                            std::string(exchange->head().target) + " " +
+                            std::string(exchange->body())));
   };
 
   void onHead(const std::shared_ptr<Exchange>& exchange) override { head(exchange); }
@@ -138,8 +143,9 @@ class ScriptedService final : public Service {
   }
   Response onUnreadable(const Error& error, std::string_view, Exchange*) override {
     static constexpr std::pair<ErrorCode, int> kStatus[] = {
-        {ErrorCode::invalidArgument, 400},    {ErrorCode::methodNotAllowed, 405}, {ErrorCode::requestTimeout, 408},
-        {ErrorCode::payloadTooLarge, 413},    {ErrorCode::headerTooLarge, 431},   {ErrorCode::unavailable, 503},
+        {ErrorCode::invalidArgument, 400},    {ErrorCode::methodNotAllowed, 405},
+        {ErrorCode::requestTimeout, 408},     {ErrorCode::payloadTooLarge, 413},
+        {ErrorCode::headerTooLarge, 431},     {ErrorCode::unavailable, 503},
         {ErrorCode::insufficientStorage, 507}};
     for (const auto& [code, status] : kStatus) {
       if (code == error.code) return text(error.message, status);

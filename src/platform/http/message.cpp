@@ -41,8 +41,8 @@ std::string_view RequestHead::header(std::string_view name) const {
 }
 
 std::size_t RequestHead::count(std::string_view name) const {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(headers, [name](const Header& header) { return equalsIgnoringCase(header.name, name); }));
+  return static_cast<std::size_t>(std::ranges::count_if(
+      headers, [name](const Header& header) { return equalsIgnoringCase(header.name, name); }));
 }
 
 FileRange::~FileRange() {

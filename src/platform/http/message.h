@@ -39,12 +39,15 @@ struct RequestHead {
   std::size_t count(std::string_view name) const;
 };
 
-// Where a request body goes when it is too large for memory. Transport calls append() one at a time and waits for `done`.
+// Where a request body goes when it is too large for memory. Transport calls append() one at a time
+// and waits for `done`.
 class BodySink {
  public:
   virtual ~BodySink() = default;
-  // `chunk` stays valid until `done` was called, once, from any thread. An error ends the exchange with that error.
-  virtual void append(std::span<const std::byte> chunk, std::move_only_function<void(Result<void>)> done) = 0;
+  // `chunk` stays valid until `done` was called, once, from any thread. An error ends the exchange
+  // with that error.
+  virtual void append(std::span<const std::byte> chunk,
+                      std::move_only_function<void(Result<void>)> done) = 0;
 };
 
 // What to do with the body of a request. Without a sink it is kept in memory.
@@ -58,7 +61,9 @@ struct FileRange {
   explicit FileRange(int openDescriptor, std::uint64_t from, std::uint64_t bytes)
       : descriptor(openDescriptor), offset(from), length(bytes) {}
   FileRange(FileRange&& other) noexcept
-      : descriptor(std::exchange(other.descriptor, -1)), offset(other.offset), length(other.length) {}
+      : descriptor(std::exchange(other.descriptor, -1)),
+        offset(other.offset),
+        length(other.length) {}
   FileRange& operator=(FileRange&& other) noexcept {
     std::swap(descriptor, other.descriptor);
     offset = other.offset;
@@ -78,7 +83,7 @@ struct StaticBytes {
 
 struct Response {
   int status = 200;
-  std::string_view contentType = "application/json";  // a literal
+  std::string_view contentType = "application/json";              // a literal
   std::vector<std::pair<std::string_view, std::string>> headers;  // names are literals
   std::variant<std::string, StaticBytes, FileRange> body;
 };

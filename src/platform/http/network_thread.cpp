@@ -49,21 +49,23 @@ NetworkThread::~NetworkThread() {
 void NetworkThread::adopt(Descriptor socket, std::string remoteAddress, Entrance entrance) {
   ++load_;
   if (loop_->onThisThread()) return start(std::move(socket), std::move(remoteAddress), entrance);
-  loop_->post([this, socket = std::move(socket), address = std::move(remoteAddress), entrance]() mutable {
-    start(std::move(socket), std::move(address), entrance);
-  });
+  loop_->post([this, socket = std::move(socket), address = std::move(remoteAddress),
+               entrance]() mutable { start(std::move(socket), std::move(address), entrance); });
 }
 
 void NetworkThread::start(Descriptor socket, std::string remoteAddress, Entrance entrance) {
   const int number = socket.number();
-  auto connection = std::make_shared<Connection>(*this, std::move(socket), std::move(remoteAddress));
+  auto connection =
+      std::make_shared<Connection>(*this, std::move(socket), std::move(remoteAddress));
   constexpr std::uint32_t kEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
   if (!loop_->watch(number, kEvents, *connection)) return forget(entrance);
   connection->slot = connections_.size();
   connections_.push_back({connection, entrance});
   if (entrance == Entrance::turnedAway) {
-    connection->turnAway(
-        {ErrorCode::unavailable, "the server has as many connections as it allows; try again later", {}, {}});
+    connection->turnAway({ErrorCode::unavailable,
+                          "the server has as many connections as it allows; try again later",
+                          {},
+                          {}});
   }
   if (state_.draining) connection->drain();
 }

@@ -22,7 +22,8 @@ struct ProblemField {
   std::string message;
   static constexpr auto rules() {
     return std::array{
-        json::rule<&ProblemField::pointer>({.doc = "JSON pointer into the request.", .example = R"("/input/age")"}),
+        json::rule<&ProblemField::pointer>(
+            {.doc = "JSON pointer into the request.", .example = R"("/input/age")"}),
         json::rule<&ProblemField::message>({.doc = "What is wrong, and what is allowed."})};
   }
 };
@@ -43,14 +44,18 @@ struct Problem {
         json::rule<&Self::type>({.example = R"("urn:corbel:error:invalid_argument")"}),
         json::rule<&Self::title>({.example = R"("Bad Request")"}),
         json::rule<&Self::status>({.example = "400", .min = 400, .max = 599}),
-        json::rule<&Self::detail>({.doc = "For people: what is wrong, what is allowed, what to do."}),
+        json::rule<&Self::detail>(
+            {.doc = "For people: what is wrong, what is allowed, what to do."}),
         json::rule<&Self::instance>({.doc = "The request's path."}),
         json::rule<&Self::code>({.doc = "For programs.", .example = R"("invalid_argument")"}),
-        json::rule<&Self::correlationId>({.doc = "The request's X-Request-ID; the server's log has it too."}),
-        json::rule<&Self::errors>({.doc = "Everything that is wrong with the input, field by field."})};
+        json::rule<&Self::correlationId>(
+            {.doc = "The request's X-Request-ID; the server's log has it too."}),
+        json::rule<&Self::errors>(
+            {.doc = "Everything that is wrong with the input, field by field."})};
   }
 };
-BOOST_DESCRIBE_STRUCT(Problem, (), (type, title, status, detail, instance, code, correlationId, errors))
+BOOST_DESCRIBE_STRUCT(Problem, (),
+                      (type, title, status, detail, instance, code, correlationId, errors))
 
 // The refusals that operations name; each is a component of that name.
 struct Refusal {
@@ -68,7 +73,8 @@ constexpr std::array kRefusals = {
     Refusal{413, "TooLarge", "The body is longer than this operation allows."},
     Refusal{415, "UnsupportedMediaType", "The Content-Type is not accepted here."},
     Refusal{422, "Unprocessable", "Well-formed, but against the rules of the thing."},
-    Refusal{429, "TooManyRequests", "The budget of this minute is used up; Retry-After says when to come back."}};
+    Refusal{429, "TooManyRequests",
+            "The budget of this minute is used up; Retry-After says when to come back."}};
 
 bool appliesTo(const Refusal& refusal, const Route& route) {
   const bool hasBody = route.input == Input::json || route.input == Input::upload;
@@ -98,7 +104,9 @@ std::string descriptionOf(const Route& route) {
   std::string text(route.options.description);
   if (route.access.isOpen()) return text;
   if (!text.empty()) text += "\n\n";
-  return text.append("Needs the permission `").append(identity::name(route.access.permission())).append("`.");
+  return text.append("Needs the permission `")
+      .append(identity::name(route.access.permission()))
+      .append("`.");
 }
 
 std::string_view word(LimitClass limit) {
@@ -185,7 +193,8 @@ class DocumentWriter {
     object("paths", [&] {
       std::set<std::string_view> seen;
       for (const Route* route : routes_) {
-        if (seen.insert(route->path).second) object(route->path, [&] { operationsAt(route->path); });
+        if (seen.insert(route->path).second)
+          object(route->path, [&] { operationsAt(route->path); });
       }
     });
   }
@@ -231,7 +240,8 @@ class DocumentWriter {
       }
       if (!route.access.isOpen()) reference("parameters", "Tenant");
       if (route.request == nullptr || route.input == Input::json) return;
-      for (const json::QueryParameter& parameter : json::queryParameters(*route.request)) queryParameter(parameter);
+      for (const json::QueryParameter& parameter : json::queryParameters(*route.request))
+        queryParameter(parameter);
     });
   }
 
@@ -260,14 +270,17 @@ class DocumentWriter {
   }
 
   void reference(std::string_view kind, std::string_view name) {
-    object([&] { writer_.field("$ref", "#/components/" + std::string(kind) + "/" + std::string(name)); });
+    object([&] {
+      writer_.field("$ref", "#/components/" + std::string(kind) + "/" + std::string(name));
+    });
   }
 
   void requestBody(const Route& route) {
     if (route.input != Input::json && route.input != Input::upload) return;
     object("requestBody", [&] {
       writer_.field("required", true);
-      object("content", [&] { route.input == Input::json ? jsonBody(*route.request) : fileBody(); });
+      object("content",
+             [&] { route.input == Input::json ? jsonBody(*route.request) : fileBody(); });
     });
   }
 
@@ -279,7 +292,8 @@ class DocumentWriter {
   }
 
   void fileBody() {
-    object("application/octet-stream", [&] { raw("schema", R"({"type":"string","format":"binary"})"); });
+    object("application/octet-stream",
+           [&] { raw("schema", R"({"type":"string","format":"binary"})"); });
   }
 
   void responses(const Route& route) {
@@ -325,7 +339,8 @@ class DocumentWriter {
     object("components", [&] {
       raw("schemas", registry_.components());
       object("responses", [&] {
-        for (const Refusal& refusal : kRefusals) problemResponse(refusal.component, refusal.doc, problem);
+        for (const Refusal& refusal : kRefusals)
+          problemResponse(refusal.component, refusal.doc, problem);
         problemResponse("Failed", "Anything else that went wrong.", problem);
       });
       object("parameters", [&] { object("Tenant", [&] { tenantHeader(); }); });
@@ -336,14 +351,17 @@ class DocumentWriter {
   void problemResponse(std::string_view name, std::string_view doc, std::string_view schema) {
     object(name, [&] {
       writer_.field("description", doc);
-      object("content", [&] { object("application/problem+json", [&] { raw("schema", schema); }); });
+      object("content",
+             [&] { object("application/problem+json", [&] { raw("schema", schema); }); });
     });
   }
 
   void tenantHeader() {
     writer_.field("name", "X-Tenant-ID");
     writer_.field("in", "header");
-    writer_.field("description", "Which of the caller's tenants is meant. An API key belongs to one and needs none.");
+    writer_.field(
+        "description",
+        "Which of the caller's tenants is meant. An API key belongs to one and needs none.");
     writer_.field("required", false);
     raw("schema", R"({"type":"string"})");
   }

@@ -1,4 +1,5 @@
-// The OpenAPI 3.1 document of a route table: what /openapi.json serves, and docs, client libraries and generated tests read.
+// The OpenAPI 3.1 document of a route table: what /openapi.json serves, and docs, client libraries
+// and generated tests read.
 #pragma once
 #include <span>
 #include <string>
@@ -23,9 +24,9 @@ struct OpenApiInfo {
   std::span<const PathParameterDoc> parameters;
 };
 
-// JSON on one line; the same text for the same routes. Routes without a tag are pages and are left out.
-// Operations carry two extensions: `x-permission`, the word of the permission they ask for (absent where they are open
-// to all), and `x-limit`, the budget they take from (absent: none).
+// JSON on one line; the same text for the same routes. Routes without a tag are pages and are left
+// out. Operations carry two extensions: `x-permission`, the word of the permission they ask for
+// (absent where they are open to all), and `x-limit`, the budget they take from (absent: none).
 std::string openApiDocument(std::span<const Route> routes, const OpenApiInfo& info);
 
 }  // namespace corbel::http

@@ -10,14 +10,17 @@ namespace {
 
 struct Thing {
   std::string name;
-  static constexpr auto rules() { return std::array{json::rule<&Thing::name>({.example = R"("lamp")"})}; }
+  static constexpr auto rules() {
+    return std::array{json::rule<&Thing::name>({.example = R"("lamp")"})};
+  }
 };
 BOOST_DESCRIBE_STRUCT(Thing, (), (name))
 
 struct ListThings {
   int limit = 50;
   static constexpr auto rules() {
-    return std::array{json::rule<&ListThings::limit>({.doc = "How many.", .min = 1, .max = 200, .optional = true})};
+    return std::array{json::rule<&ListThings::limit>(
+        {.doc = "How many.", .min = 1, .max = 200, .optional = true})};
   }
 };
 BOOST_DESCRIBE_STRUCT(ListThings, (), (limit))
@@ -29,10 +32,12 @@ class ThingsApi {
         get<&ThingsApi::list>("/api/v1/ai/things", Permission::modelsRead, "List things"),
         post<&ThingsApi::create>("/api/v1/ai/things", Permission::modelsWrite, "Make a thing",
                                  {.limit = LimitClass::inference}),
-        upload<&ThingsApi::open, &ThingsApi::finish>("/api/v1/ai/things/{thing}/parts", Permission::modelsWrite,
-                                                     "Send"),
-        del<&ThingsApi::remove>("/api/v1/ai/things/{thing}/parts/{part}", Permission::modelsWrite, "Remove"),
-        get<&ThingsApi::text>("/health", openToAll, "Fine?", {.limit = LimitClass::none, .contentType = "text/plain"})};
+        upload<&ThingsApi::open, &ThingsApi::finish>("/api/v1/ai/things/{thing}/parts",
+                                                     Permission::modelsWrite, "Send"),
+        del<&ThingsApi::remove>("/api/v1/ai/things/{thing}/parts/{part}", Permission::modelsWrite,
+                                "Remove"),
+        get<&ThingsApi::text>("/health", openToAll, "Fine?",
+                              {.limit = LimitClass::none, .contentType = "text/plain"})};
   }
 
  private:
@@ -55,9 +60,15 @@ class OpenApiTest : public ::testing::Test {
     text_ = openApiDocument(routes, {"Things", "1.2.3", "About things.", kParameters});
     document_ = parser_.parse(text_);
   }
-  simdjson::dom::element at(std::string_view pointer) const { return document_.at_pointer(pointer); }
-  std::string textAt(std::string_view pointer) const { return std::string(std::string_view(at(pointer))); }
-  bool has(std::string_view pointer) const { return document_.at_pointer(pointer).error() == simdjson::SUCCESS; }
+  simdjson::dom::element at(std::string_view pointer) const {
+    return document_.at_pointer(pointer);
+  }
+  std::string textAt(std::string_view pointer) const {
+    return std::string(std::string_view(at(pointer)));
+  }
+  bool has(std::string_view pointer) const {
+    return document_.at_pointer(pointer).error() == simdjson::SUCCESS;
+  }
 
   static constexpr std::array kParameters = {
       PathParameterDoc{"thing", "Name of a thing.", R"({"type":"string"})", R"("lamp")"}};
@@ -96,7 +107,8 @@ TEST_F(OpenApiTest, DescribesTheQuery) {
 }
 
 TEST_F(OpenApiTest, DescribesParametersOfThePath) {
-  const std::string parameters = std::string(kThings) + "~1{thing}~1parts~1{part}/delete/parameters";
+  const std::string parameters =
+      std::string(kThings) + "~1{thing}~1parts~1{part}/delete/parameters";
   EXPECT_EQ(textAt(parameters + "/0/description"), "Name of a thing.");
   EXPECT_EQ(textAt(parameters + "/0/example"), "lamp");
   EXPECT_EQ(textAt(parameters + "/1/name"), "part");
@@ -111,7 +123,8 @@ TEST_F(OpenApiTest, ShowsABodyWithItsExample) {
 
 TEST_F(OpenApiTest, TakesAnUploadAsBytesAndItsArgumentsFromTheQuery) {
   const std::string post = std::string(kThings) + "~1{thing}~1parts/post";
-  EXPECT_EQ(textAt(post + "/requestBody/content/application~1octet-stream/schema/format"), "binary");
+  EXPECT_EQ(textAt(post + "/requestBody/content/application~1octet-stream/schema/format"),
+            "binary");
   EXPECT_EQ(textAt(post + "/parameters/2/in"), "query");
 }
 
@@ -146,7 +159,8 @@ TEST(OperationIds, ReadLikeFunctionsOfAClient) {
                    {Method::get, "/api/v1/ai/models/{model}"},
                    {Method::post, "/api/v1/ai/models/{model}/batch-predict"},
                    {Method::del, "/api/v1/ai/models/{model}/aliases/{alias}"}}),
-            (std::vector<std::string>{"getModels", "getModel", "postModelBatchPredict", "deleteModelAlias"}));
+            (std::vector<std::string>{"getModels", "getModel", "postModelBatchPredict",
+                                      "deleteModelAlias"}));
 }
 
 TEST(OperationIds, AreWholePathsWhereShortOnesWouldBeShared) {

@@ -10,7 +10,9 @@ namespace {
 
 constexpr std::string_view kNativePrefix = "/api/v1/ai/";
 
-bool isLetterOrDigit(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
+bool isLetterOrDigit(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
 
 // "batch-predict" becomes "BatchPredict", "{model}" becomes "Model".
 void appendWords(std::string& id, std::string_view segment) {

@@ -44,8 +44,8 @@ Outgoing::Flush Outgoing::writeText(int socket) {
     message.msg_iov = parts;
     message.msg_iovlen = 2;
     const int flags = MSG_NOSIGNAL | (file_ != nullptr ? MSG_MORE : 0);
-    const auto sent =
-        body_.empty() ? ::send(socket, parts[0].iov_base, parts[0].iov_len, flags) : ::sendmsg(socket, &message, flags);
+    const auto sent = body_.empty() ? ::send(socket, parts[0].iov_base, parts[0].iov_len, flags)
+                                    : ::sendmsg(socket, &message, flags);
     if (sent < 0) {
       if (errno == EINTR) continue;
       return wouldBlock() ? Flush::blocked : Flush::failed;

@@ -1,15 +1,16 @@
 #include <string>
 
+#include "base/text.h"
 #include "http/reply.h"
 #include "http/status.h"
-#include "base/text.h"
 #include "json/encode.h"
 
 namespace corbel::http {
 namespace {
 
 // RFC 9457, with the members of the native API's conventions.
-std::string problemJson(const Error& error, int status, std::string_view instance, std::string_view correlationId) {
+std::string problemJson(const Error& error, int status, std::string_view instance,
+                        std::string_view correlationId) {
   std::string out;
   json::Writer writer(out);
   writer.beginObject();
@@ -39,9 +40,11 @@ std::string problemJson(const Error& error, int status, std::string_view instanc
 
 Response problem(const Error& error, std::string_view instance, std::string_view correlationId) {
   const int status = statusOf(error.code);
-  Response response{.status = status, .contentType = "application/problem+json", .headers = {}, .body = {}};
+  Response response{
+      .status = status, .contentType = "application/problem+json", .headers = {}, .body = {}};
   response.body = problemJson(error, status, instance, correlationId);
-  if (error.code == ErrorCode::unauthenticated) response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  if (error.code == ErrorCode::unauthenticated)
+    response.headers.emplace_back("WWW-Authenticate", "Bearer");
   return response;
 }
 

@@ -17,12 +17,16 @@ struct Case {
   int status = 400;
 };
 
-std::string get(std::string_view headers) { return "GET / HTTP/1.1\r\n" + std::string(headers) + "\r\n"; }
+std::string get(std::string_view headers) {
+  return "GET / HTTP/1.1\r\n" + std::string(headers) + "\r\n";
+}
 std::string post(std::string_view headers, std::string_view body = "") {
   return "POST / HTTP/1.1\r\nHost: x\r\n" + std::string(headers) + "\r\n" + std::string(body);
 }
 std::string chunked(std::string_view body) { return post("Transfer-Encoding: chunked\r\n", body); }
-std::string target(std::string_view target) { return "GET " + std::string(target) + " HTTP/1.1\r\nHost: x\r\n\r\n"; }
+std::string target(std::string_view target) {
+  return "GET " + std::string(target) + " HTTP/1.1\r\nHost: x\r\n\r\n";
+}
 
 const std::string kSmuggled = "0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -52,10 +56,12 @@ const std::vector<Case> kRefused = {
     {"TE xchunked", post("Transfer-Encoding: xchunked\r\n", kSmuggled)},
     {"TE quoted", post("Transfer-Encoding: \"chunked\"\r\n", kSmuggled)},
     {"TE twice", post("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", kSmuggled)},
-    {"TE twice, second unknown", post("Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n", kSmuggled)},
+    {"TE twice, second unknown",
+     post("Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n", kSmuggled)},
     {"TE empty", post("Transfer-Encoding:\r\n", kSmuggled)},
     {"TE with vertical tab", post("Transfer-Encoding: \vchunked\r\n", kSmuggled)},
-    {"TE in HTTP/1.0", "POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + kSmuggled},
+    {"TE in HTTP/1.0",
+     "POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + kSmuggled},
     {"obs-fold with space", get("Host: x\r\nA: b\r\n c\r\n")},
     {"obs-fold with tab", get("Host: x\r\nTransfer-Encoding:\r\n\tchunked\r\n")},
     {"a first header that begins with space", get(" Host: x\r\n")},
@@ -137,8 +143,8 @@ const std::vector<Case> kRefused = {
     {"chunk size with a bare LF", chunked("1\na\r\n0\r\n\r\n")},
     {"chunk size that overflows", chunked("10000000000000001\r\na\r\n0\r\n\r\n")},
     {"chunk size of many zeros", chunked(std::string(20, '0') + "1\r\na\r\n0\r\n\r\n")},
-    {"chunk size beyond the body limit", chunked("fffffffffffffff\r\na\r\n0\r\n\r\n" + std::string(2'000'000, 'a')),
-     413},
+    {"chunk size beyond the body limit",
+     chunked("fffffffffffffff\r\na\r\n0\r\n\r\n" + std::string(2'000'000, 'a')), 413},
     {"chunk longer than its size", chunked("1\r\nab\r\n0\r\n\r\n")},
     {"chunk that ends with a bare LF", chunked("1\r\na\n0\r\n\r\n")},
     {"chunk extension with a bare LF", chunked("1;a\nb\r\na\r\n0\r\n\r\n")},
@@ -172,7 +178,8 @@ TEST_F(RefusalTest, AnswersMalformedRequestsWithAnErrorAndCloses) {
 
 TEST_F(RefusalTest, AnswersTheRequestsBeforeTheMalformedOne) {
   Client client = connect();
-  ASSERT_TRUE(client.send(get("Host: x\r\n") + get("Host: x\r\n") + "nonsense\r\n\r\n" + get("Host: x\r\n")));
+  ASSERT_TRUE(client.send(get("Host: x\r\n") + get("Host: x\r\n") + "nonsense\r\n\r\n" +
+                          get("Host: x\r\n")));
   EXPECT_EQ(client.read().status, 200);
   EXPECT_EQ(client.read().status, 200);
   EXPECT_EQ(client.read().status, 400);
@@ -194,7 +201,8 @@ const std::vector<std::pair<std::string, std::string>> kAccepted = {
     {target("/a%20b?c=/d?e&f={}|~"), "GET /a%20b?c=/d?e&f={}|~ "},
     {target("http://y:80/a?b"), "GET /a?b "},
     {post("Content-Length: 003\r\n", "abc"), "POST / abc"},
-    {post("TRANSFER-ENCODING:  Chunked \r\n", "0003\r\nabc\r\nA;x=\"y\"\r\n0123456789\r\n0\r\nT: v\r\n\r\n"),
+    {post("TRANSFER-ENCODING:  Chunked \r\n",
+          "0003\r\nabc\r\nA;x=\"y\"\r\n0123456789\r\n0\r\nT: v\r\n\r\n"),
      "POST / abc0123456789"},
     {"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab", "GET / ab"},
     {get("Host: x\r\nA: " + std::string(16'000, 'b') + "\r\n"), "GET / "},
@@ -202,11 +210,14 @@ const std::vector<std::pair<std::string, std::string>> kAccepted = {
 
 TEST_F(RefusalTest, AcceptsUnusualButUnambiguousRequests) {
   Client client = connect();
-  for (const auto& [request, answer] : kAccepted) EXPECT_EQ(client.ask(request).body, answer) << request;
+  for (const auto& [request, answer] : kAccepted)
+    EXPECT_EQ(client.ask(request).body, answer) << request;
 }
 
 TEST_F(RefusalTest, TakesTheHostOfAnAbsoluteTarget) {
-  service.head = [](const auto& exchange) { exchange->complete(text(std::string(exchange->head().header("Host")))); };
+  service.head = [](const auto& exchange) {
+    exchange->complete(text(std::string(exchange->head().header("Host"))));
+  };
   EXPECT_EQ(connect().ask(target("http://y:80/a")).body, "y:80");
 }
 

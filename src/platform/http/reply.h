@@ -23,7 +23,8 @@ struct Created {
 // 204.
 struct NoContent {};
 
-// Turns an error into the response of the call's wire (problem+json for the native API) and notes it for the access log.
+// Turns an error into the response of the call's wire (problem+json for the native API) and notes
+// it for the access log.
 Response errorResponse(CallContext* context, const Error& error);
 
 namespace detail {
@@ -48,7 +49,8 @@ Response respond(T&& value) {
   } else {
     std::string body;
     json::encode(value, body);
-    return Response{.status = 200, .contentType = "application/json", .headers = {}, .body = std::move(body)};
+    return Response{
+        .status = 200, .contentType = "application/json", .headers = {}, .body = std::move(body)};
   }
 }
 
@@ -57,8 +59,8 @@ void complete(const Call& call, Response response);
 
 }  // namespace detail
 
-// The promise to answer a call: move-only, kept exactly once, from any thread. One that is dropped answers 500; that is
-// a bug of the handler, and logged as such.
+// The promise to answer a call: move-only, kept exactly once, from any thread. One that is dropped
+// answers 500; that is a bug of the handler, and logged as such.
 template <class T>
 class Reply {
  public:
@@ -76,7 +78,9 @@ class Reply {
   }
 
  private:
-  static Error dropped() { return {ErrorCode::internal, "The request was not answered.", "reply dropped", {}}; }
+  static Error dropped() {
+    return {ErrorCode::internal, "The request was not answered.", "reply dropped", {}};
+  }
   Call call_;
 };
 

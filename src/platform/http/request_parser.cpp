@@ -20,17 +20,20 @@ namespace {
 
 constexpr std::size_t kFieldsMax = 128;
 
-std::unexpected<Error> malformed(std::string message) { return fail(ErrorCode::invalidArgument, std::move(message)); }
+std::unexpected<Error> malformed(std::string message) {
+  return fail(ErrorCode::invalidArgument, std::move(message));
+}
 
 std::unexpected<Error> tooLarge() {
   return fail(ErrorCode::headerTooLarge, "the request line and headers must not be longer than " +
-                                             std::to_string(limits::kHeaderBytes) + " bytes or have more than " +
+                                             std::to_string(limits::kHeaderBytes) +
+                                             " bytes or have more than " +
                                              std::to_string(kFieldsMax) + " fields");
 }
 
 std::optional<Method> methodNamed(std::string_view text) {
-  for (const Method method :
-       {Method::post, Method::get, Method::put, Method::patch, Method::del, Method::head, Method::options}) {
+  for (const Method method : {Method::post, Method::get, Method::put, Method::patch, Method::del,
+                              Method::head, Method::options}) {
     if (name(method) == text) return method;
   }
   return std::nullopt;
@@ -53,7 +56,8 @@ Result<bool> RequestParser::parse(std::string_view text) {
       if (text.size() > limits::kHeaderBytes) return tooLarge();
       // What cannot become a request (a TLS hello, another protocol) need not wait for its first
       // line to end.
-      if (!sawRequestLine_ && text.size() > lineStart_ && text[lineStart_] != '\r' && !is(text[lineStart_], kToken)) {
+      if (!sawRequestLine_ && text.size() > lineStart_ && text[lineStart_] != '\r' &&
+          !is(text[lineStart_], kToken)) {
         return malformed("request line: must start with a method, as in \"GET /health HTTP/1.1\"");
       }
       return false;
@@ -88,7 +92,8 @@ Result<void> RequestParser::parseRequestLine(std::string_view text, std::string_
   }
   const auto known = methodNamed(method);
   if (!known) {
-    return fail(ErrorCode::methodNotAllowed, "the method must be GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS");
+    return fail(ErrorCode::methodNotAllowed,
+                "the method must be GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS");
   }
   method_ = *known;
   http10_ = closes_ = rest == "HTTP/1.0";
@@ -112,7 +117,8 @@ Result<void> RequestParser::parseTarget(std::string_view text, std::string_view 
 Result<void> RequestParser::parseAbsoluteTarget(std::string_view text, std::string_view target) {
   const auto scheme = target.find("://");
   const std::string_view name = target.substr(0, scheme);
-  if (scheme == std::string_view::npos || !(equalsIgnoringCase(name, "http") || equalsIgnoringCase(name, "https"))) {
+  if (scheme == std::string_view::npos ||
+      !(equalsIgnoringCase(name, "http") || equalsIgnoringCase(name, "https"))) {
     return malformed("request target: must start with '/' or be an http URL");
   }
   const std::string_view behind = target.substr(scheme + 3);

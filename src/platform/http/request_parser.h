@@ -45,7 +45,8 @@ class RequestParser {
     Part value;
   };
   static Part part(std::string_view text, std::string_view inside) {
-    return {static_cast<std::uint32_t>(inside.data() - text.data()), static_cast<std::uint32_t>(inside.size())};
+    return {static_cast<std::uint32_t>(inside.data() - text.data()),
+            static_cast<std::uint32_t>(inside.size())};
   }
 
   Result<void> parseRequestLine(std::string_view text, std::string_view line);

@@ -17,7 +17,8 @@
 namespace corbel::http {
 namespace {
 
-// What browsers need to be told about every answer: never guess a type, never leak addresses, never be framed.
+// What browsers need to be told about every answer: never guess a type, never leak addresses, never
+// be framed.
 constexpr std::string_view kSecurityHeaders =
     "X-Content-Type-Options: nosniff\r\n"
     "Referrer-Policy: no-referrer\r\n"
@@ -103,7 +104,8 @@ std::uint64_t bodyLength(const Response& response) {
 
 bool mayHaveBody(int status) { return status >= 200 && status != 204 && status != 304; }
 
-void appendHead(std::string& out, const Response& response, AfterResponse after, std::string_view date) {
+void appendHead(std::string& out, const Response& response, AfterResponse after,
+                std::string_view date) {
   appendStatusLine(out, response.status);
   out += "Date: ";
   out += date;
@@ -132,12 +134,14 @@ std::string_view DateText::at(Timestamp time) {
     static constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
     // Not strftime: its names follow the locale.
     const auto two = [](int number) {
-      return std::string{static_cast<char>('0' + number / 10), static_cast<char>('0' + number % 10)};
+      return std::string{static_cast<char>('0' + number / 10),
+                         static_cast<char>('0' + number % 10)};
     };
-    text_ = std::string(kDays.substr(static_cast<std::size_t>(parts.tm_wday) * 3, 3)) + ", " + two(parts.tm_mday) +
-            " " + std::string(kMonths.substr(static_cast<std::size_t>(parts.tm_mon) * 3, 3)) + " " +
-            std::to_string(parts.tm_year + 1900) + " " + two(parts.tm_hour) + ":" + two(parts.tm_min) + ":" +
-            two(parts.tm_sec) + " GMT";
+    text_ = std::string(kDays.substr(static_cast<std::size_t>(parts.tm_wday) * 3, 3)) + ", " +
+            two(parts.tm_mday) + " " +
+            std::string(kMonths.substr(static_cast<std::size_t>(parts.tm_mon) * 3, 3)) + " " +
+            std::to_string(parts.tm_year + 1900) + " " + two(parts.tm_hour) + ":" +
+            two(parts.tm_min) + ":" + two(parts.tm_sec) + " GMT";
   }
   return text_;
 }

@@ -19,7 +19,8 @@ enum class AfterResponse : std::uint8_t { keepOpen, close };
 
 // Appends status line and headers, up to and with the empty line. `date` is what DateText gives.
 // Control characters in header values become spaces: no value can start a header of its own.
-void appendHead(std::string& out, const Response& response, AfterResponse after, std::string_view date);
+void appendHead(std::string& out, const Response& response, AfterResponse after,
+                std::string_view date);
 
 // The Date header's value (RFC 9110, 5.6.7), rendered once a second.
 class DateText {

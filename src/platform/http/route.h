@@ -3,15 +3,17 @@
 //   static constexpr auto routes() {
 //     return std::tuple{
 //         get<&ModelsApi::list>("/api/v1/ai/models", Permission::modelsRead, "List models"),
-//         post<&ModelsApi::predict>("/api/v1/ai/models/{model}/predict", Permission::modelsPredict, "Predict",
-//                                   {.limit = LimitClass::inference, .bodyMax = limits::kInferenceBody})};
+//         post<&ModelsApi::predict>("/api/v1/ai/models/{model}/predict", Permission::modelsPredict,
+//         "Predict",
+//                                   {.limit = LimitClass::inference, .bodyMax =
+//                                   limits::kInferenceBody})};
 //   }
 //
 // Request and response types, and where the handler runs, come from its signature:
 //   Result<Out> handler(Call&)              plain: runs on the api pool, may wait for the store
-//   Result<Out> handler(Call&, const In&)   the same, with the decoded query (GET, DELETE) or JSON body
-//   void handler(Call, In, Reply<Out>)      runs on the network thread, must not block, replies once, now or later
-//   void handler(Call, Reply<Out>)          the same without input
+//   Result<Out> handler(Call&, const In&)   the same, with the decoded query (GET, DELETE) or JSON
+//   body void handler(Call, In, Reply<Out>)      runs on the network thread, must not block,
+//   replies once, now or later void handler(Call, Reply<Out>)          the same without input
 // Out is a described type, Created<T>, NoContent or a Response.
 #pragma once
 #include <concepts>
@@ -42,14 +44,16 @@ using identity::Permission;
 // Which budget of the rate limiter a call takes from.
 enum class LimitClass : std::uint8_t { none, api, inference };
 
-// Needs no credential: health, docs. Written out at the route so that it is a decision, not an omission.
+// Needs no credential: health, docs. Written out at the route so that it is a decision, not an
+// omission.
 struct OpenToAll {};
 inline constexpr OpenToAll openToAll{};
 
 class Access {
  public:
-  constexpr Access(Permission permission) : permission_(permission) {}  // NOLINT: reads as the permission
-  constexpr Access(OpenToAll) : open_(true) {}                          // NOLINT
+  constexpr Access(Permission permission)
+      : permission_(permission) {}              // NOLINT: reads as the permission
+  constexpr Access(OpenToAll) : open_(true) {}  // NOLINT
   constexpr bool isOpen() const { return open_; }
   constexpr Permission permission() const { return permission_; }
 
@@ -63,7 +67,7 @@ struct RouteOptions {
   std::size_t bodyMax = limits::kJsonBody;
   std::string_view description = {};
   std::string_view contentType = "application/json";  // of a successful response
-  const json::Type* answer = nullptr;                  // of handlers that write their Response by hand
+  const json::Type* answer = nullptr;  // of handlers that write their Response by hand
 };
 
 // What the request carries beside its path.
@@ -79,7 +83,7 @@ struct Route {
   Input input = Input::none;
   bool quick = false;  // runs on the network thread
   int successStatus = 200;
-  std::string_view tag;  // of the API class, groups the docs
+  std::string_view tag;                  // of the API class, groups the docs
   const json::Type* request = nullptr;   // of the body, or of the query; nullptr: takes none
   const json::Type* response = nullptr;  // nullptr: no JSON
   std::move_only_function<void(Call) const> handler;
@@ -203,7 +207,9 @@ struct RouteSpec {
 
   // Everything but the handler.
   Route describe() const { return describeReading(hasBody() ? Input::json : Input::query); }
-  bool hasBody() const { return method == Method::post || method == Method::put || method == Method::patch; }
+  bool hasBody() const {
+    return method == Method::post || method == Method::put || method == Method::patch;
+  }
   Route describeReading(Input input) const {
     using Traits = detail::HandlerTraits<Handler>;
     using Answer = detail::AnswerTraits<typename Traits::Answer>;
@@ -229,8 +235,8 @@ struct RouteSpec {
   }
 };
 
-// A body that streams into a sink: `Open` runs on the api pool before the body is read, `Finish` after it was; what
-// `Finish` takes is read from the query.
+// A body that streams into a sink: `Open` runs on the api pool before the body is read, `Finish`
+// after it was; what `Finish` takes is read from the query.
 template <auto Open, auto Finish>
 struct UploadSpec {
   Method method;
@@ -241,7 +247,8 @@ struct UploadSpec {
 
   template <class Api>
   Route mount(Api& api) const {
-    Route route = RouteSpec<Finish>{method, path, access, summary, options}.mountReading(api, Input::upload);
+    Route route =
+        RouteSpec<Finish>{method, path, access, summary, options}.mountReading(api, Input::upload);
     route.openUpload = [&api](Call& call) { return (api.*Open)(call); };
     return route;
   }
@@ -251,27 +258,33 @@ struct UploadSpec {
 };
 
 template <auto Handler>
-constexpr auto get(std::string_view path, Access access, std::string_view summary, RouteOptions options = {}) {
+constexpr auto get(std::string_view path, Access access, std::string_view summary,
+                   RouteOptions options = {}) {
   return RouteSpec<Handler>{Method::get, path, access, summary, options};
 }
 template <auto Handler>
-constexpr auto post(std::string_view path, Access access, std::string_view summary, RouteOptions options = {}) {
+constexpr auto post(std::string_view path, Access access, std::string_view summary,
+                    RouteOptions options = {}) {
   return RouteSpec<Handler>{Method::post, path, access, summary, options};
 }
 template <auto Handler>
-constexpr auto put(std::string_view path, Access access, std::string_view summary, RouteOptions options = {}) {
+constexpr auto put(std::string_view path, Access access, std::string_view summary,
+                   RouteOptions options = {}) {
   return RouteSpec<Handler>{Method::put, path, access, summary, options};
 }
 template <auto Handler>
-constexpr auto patch(std::string_view path, Access access, std::string_view summary, RouteOptions options = {}) {
+constexpr auto patch(std::string_view path, Access access, std::string_view summary,
+                     RouteOptions options = {}) {
   return RouteSpec<Handler>{Method::patch, path, access, summary, options};
 }
 template <auto Handler>
-constexpr auto del(std::string_view path, Access access, std::string_view summary, RouteOptions options = {}) {
+constexpr auto del(std::string_view path, Access access, std::string_view summary,
+                   RouteOptions options = {}) {
   return RouteSpec<Handler>{Method::del, path, access, summary, options};
 }
 template <auto Open, auto Finish>
-constexpr auto upload(std::string_view path, Access access, std::string_view summary, RouteOptions options = {}) {
+constexpr auto upload(std::string_view path, Access access, std::string_view summary,
+                      RouteOptions options = {}) {
   return UploadSpec<Open, Finish>{Method::post, path, access, summary, options};
 }
 
@@ -279,7 +292,8 @@ constexpr auto upload(std::string_view path, Access access, std::string_view sum
 template <class Api>
 std::vector<Route> mount(Api& api, std::string_view tag) {
   std::vector<Route> routes;
-  std::apply([&](const auto&... specs) { (routes.push_back(specs.mount(api)), ...); }, Api::routes());
+  std::apply([&](const auto&... specs) { (routes.push_back(specs.mount(api)), ...); },
+             Api::routes());
   for (Route& route : routes) route.tag = tag;
   return routes;
 }
@@ -288,7 +302,8 @@ std::vector<Route> mount(Api& api, std::string_view tag) {
 template <class Api>
 std::vector<Route> describe(std::string_view tag) {
   std::vector<Route> routes;
-  std::apply([&](const auto&... specs) { (routes.push_back(specs.describe()), ...); }, Api::routes());
+  std::apply([&](const auto&... specs) { (routes.push_back(specs.describe()), ...); },
+             Api::routes());
   for (Route& route : routes) route.tag = tag;
   return routes;
 }

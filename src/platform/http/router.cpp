@@ -20,7 +20,9 @@ namespace {
 
 bool isParameter(std::string_view segment) { return segment.starts_with('{'); }
 
-std::size_t index(Method method) { return static_cast<std::size_t>(method == Method::head ? Method::get : method); }
+std::size_t index(Method method) {
+  return static_cast<std::size_t>(method == Method::head ? Method::get : method);
+}
 
 // The raw values of the parameters on the way to the found segment.
 struct Values {
@@ -55,7 +57,8 @@ std::optional<PathParameters> decode(const Route& route, const Values& values) {
 
 }  // namespace
 
-Router::Router(std::vector<Route> routes) : routes_(std::move(routes)), root_(std::make_unique<Segment>()) {
+Router::Router(std::vector<Route> routes)
+    : routes_(std::move(routes)), root_(std::make_unique<Segment>()) {
   for (const Route& route : routes_) insert(route);
 }
 
@@ -72,14 +75,15 @@ void Router::insert(const Route& route) {
   }
   const Route*& slot = at->byMethod[index(route.method)];
   if (slot != nullptr) {
-    std::fprintf(stderr, "route %s %s is declared twice\n", name(route.method).data(), route.path.data());
+    std::fprintf(stderr, "route %s %s is declared twice\n", name(route.method).data(),
+                 route.path.data());
     std::abort();
   }
   slot = &route;
 }
 
-std::variant<Router::Match, Router::OtherMethod, Router::Unknown> Router::match(Method method,
-                                                                                std::string_view path) const {
+std::variant<Router::Match, Router::OtherMethod, Router::Unknown> Router::match(
+    Method method, std::string_view path) const {
   if (!path.starts_with('/')) return Unknown{};
   if (path.size() > 1 && path.ends_with('/')) return Unknown{};
   const Segment* at = root_.get();

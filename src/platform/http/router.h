@@ -11,8 +11,9 @@
 
 namespace corbel::http {
 
-// Immutable once built; any thread may match. A literal segment wins over a parameter at the same place. Segments are
-// compared as sent: an encoded variant of a literal ("mod%65ls") is another path, so no spelling slips past a rule.
+// Immutable once built; any thread may match. A literal segment wins over a parameter at the same
+// place. Segments are compared as sent: an encoded variant of a literal ("mod%65ls") is another
+// path, so no spelling slips past a rule.
 class Router {
  public:
   struct Match {
@@ -29,8 +30,8 @@ class Router {
   explicit Router(std::vector<Route> routes);
   ~Router();
 
-  // HEAD finds the GET route. Parameters are percent-decoded once; an invalid encoding or a control character in one
-  // makes the path unknown.
+  // HEAD finds the GET route. Parameters are percent-decoded once; an invalid encoding or a control
+  // character in one makes the path unknown.
   std::variant<Match, OtherMethod, Unknown> match(Method method, std::string_view path) const;
 
   const std::vector<Route>& routes() const { return routes_; }

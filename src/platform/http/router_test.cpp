@@ -51,8 +51,9 @@ TEST_F(RouterTest, DecodesParametersOnce) {
 }
 
 TEST_F(RouterTest, KnowsNoOtherSpellingOfAPath) {
-  for (const char* path : {"/models/", "//models", "/mod%65ls", "/models;x", "/Models", "/models/%zz", "/models/%0a",
-                           "/models/%ff", "/models//versions/1", "models", ""}) {
+  for (const char* path :
+       {"/models/", "//models", "/mod%65ls", "/models;x", "/Models", "/models/%zz", "/models/%0a",
+        "/models/%ff", "/models//versions/1", "models", ""}) {
     EXPECT_TRUE(std::holds_alternative<Router::Unknown>(router_.match(Method::get, path))) << path;
   }
 }
@@ -62,7 +63,9 @@ TEST_F(RouterTest, NamesTheMethodsOfAKnownPath) {
   EXPECT_EQ(std::get<Router::OtherMethod>(found).allow, "GET, HEAD, POST");
 }
 
-TEST_F(RouterTest, AnswersHeadByTheGetRoute) { EXPECT_EQ(matched(Method::head, "/models"), "/models"); }
+TEST_F(RouterTest, AnswersHeadByTheGetRoute) {
+  EXPECT_EQ(matched(Method::head, "/models"), "/models");
+}
 
 }  // namespace
 }  // namespace corbel::http

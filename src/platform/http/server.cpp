@@ -35,7 +35,9 @@ class HttpServer final : public Server {
   ~HttpServer() override { drain(Deadline::at(SteadyTime::min())); }
 
   std::uint16_t port() const override { return listener_->port(); }
-  ServerStats stats() const override { return {state_.connections, state_.accepted, state_.refused}; }
+  ServerStats stats() const override {
+    return {state_.connections, state_.accepted, state_.refused};
+  }
   void drain(Deadline deadline) override;
 
  private:
@@ -67,7 +69,8 @@ void HttpServer::drain(Deadline deadline) {
 
 }  // namespace
 
-Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Service& service, const Clock& clock) {
+Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Service& service,
+                                              const Clock& clock) {
   CORBEL_TRY(Bound bound, bindTo(options.host, options.port));
   std::vector<std::shared_ptr<EventLoop>> loops;
   for (unsigned i = 0; i < std::max(1U, options.threads); ++i) {
@@ -75,7 +78,8 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Serv
     loops.push_back(std::move(loop));
   }
   try {
-    return std::make_unique<HttpServer>(options, service, clock, std::move(loops), std::move(bound));
+    return std::make_unique<HttpServer>(options, service, clock, std::move(loops),
+                                        std::move(bound));
   } catch (const std::exception& exception) {
     return fail(ErrorCode::internal, "cannot start the network threads", exception.what());
   }

@@ -28,19 +28,20 @@ struct ServerStats {
   std::uint64_t refused = 0;  // over maxConnections
 };
 
-// Each of `threads` threads runs its own io_context; a connection stays on one. Requests of a connection are answered one
-// after the other (pipelined requests wait in the buffer).
+// Each of `threads` threads runs its own io_context; a connection stays on one. Requests of a
+// connection are answered one after the other (pipelined requests wait in the buffer).
 class Server {
  public:
   // Binds and starts. `service` and `clock` must outlive the server.
   // failed_precondition: the address cannot be bound; the message names it and says what to do.
-  static Result<std::unique_ptr<Server>> start(const ServerOptions& options, Service& service, const Clock& clock);
+  static Result<std::unique_ptr<Server>> start(const ServerOptions& options, Service& service,
+                                               const Clock& clock);
   virtual ~Server() = default;
 
   virtual std::uint16_t port() const = 0;
   virtual ServerStats stats() const = 0;
-  // Stops accepting, lets running exchanges finish (keep-alive connections get "Connection: close"), then closes what is
-  // left at the deadline. Blocks. Idempotent.
+  // Stops accepting, lets running exchanges finish (keep-alive connections get "Connection:
+  // close"), then closes what is left at the deadline. Blocks. Idempotent.
   virtual void drain(Deadline deadline) = 0;
 };
 

@@ -34,8 +34,8 @@ namespace {
 const std::string kGet = "GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n";
 
 std::string post(std::string_view body) {
-  return "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
-         std::string(body);
+  return "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) +
+         "\r\n\r\n" + std::string(body);
 }
 
 TEST_F(ServerTest, AnswersRequestsOfOneConnectionOneAfterTheOther) {
@@ -57,12 +57,16 @@ TEST_F(ServerTest, ShowsTheHeadAndTheAddressOfThePeer) {
   service.head = [](const auto& exchange) {
     const RequestHead& head = exchange->head();
     exchange->complete(text(std::string(head.path) + "|" + std::string(head.query) + "|" +
-                            std::string(head.header("x-a")) + "|" + std::to_string(head.count("X-B")) + "|" +
+                            std::string(head.header("x-a")) + "|" +
+                            std::to_string(head.count("X-B")) + "|" +
                             std::string(head.remoteAddress)));
   };
   Client client = connect();
-  EXPECT_EQ(client.ask("GET /x/y?q=1&r=? HTTP/1.1\r\nHost: h\r\nX-A: \t one two \r\nx-b: 1\r\nX-B:\r\n\r\n").body,
-            "/x/y|q=1&r=?|one two|2|127.0.0.1");
+  EXPECT_EQ(
+      client
+          .ask("GET /x/y?q=1&r=? HTTP/1.1\r\nHost: h\r\nX-A: \t one two \r\nx-b: 1\r\nX-B:\r\n\r\n")
+          .body,
+      "/x/y|q=1&r=?|one two|2|127.0.0.1");
 }
 
 TEST_F(ServerTest, AnswersAHundredRequestsThatCameInOnePacketInOrder) {
@@ -93,7 +97,8 @@ TEST_F(ServerTest, AnswersInOrderWhenAnEarlierRequestIsCompletedLater) {
     exchange->complete(text("fast"));
   };
   Client client = connect();
-  ASSERT_TRUE(client.send("GET /fast HTTP/1.1\r\nHost: x\r\n\r\nGET /slow HTTP/1.1\r\nHost: x\r\n\r\n" + kGet));
+  ASSERT_TRUE(client.send(
+      "GET /fast HTTP/1.1\r\nHost: x\r\n\r\nGET /slow HTTP/1.1\r\nHost: x\r\n\r\n" + kGet));
   EXPECT_EQ(client.read().body, "fast");
   slow.wait()->complete(text("slow"));
   EXPECT_EQ(client.read().body, "slow");
@@ -117,8 +122,9 @@ TEST_F(ServerTest, RunsPostedWorkOnTheThreadOfTheConnection) {
   std::jthread worker;
   service.head = [&](const std::shared_ptr<Exchange>& exchange) {
     worker = std::jthread([exchange, network = std::this_thread::get_id()] {
-      exchange->post(
-          [exchange, network] { exchange->complete(text(std::this_thread::get_id() == network ? "same" : "other")); });
+      exchange->post([exchange, network] {
+        exchange->complete(text(std::this_thread::get_id() == network ? "same" : "other"));
+      });
     });
   };
   EXPECT_EQ(connect().ask(kGet).body, "same");
@@ -225,7 +231,8 @@ TEST_F(ServerTest, LetsNoHeaderValueStartAnotherHeader) {
 }
 
 TEST_F(ServerTest, ClosesWhenAskedToAndAfterHttp10) {
-  for (const char* request : {"GET / HTTP/1.1\r\nHost: x\r\nConnection: x, Close\r\n\r\n", "GET / HTTP/1.0\r\n\r\n"}) {
+  for (const char* request :
+       {"GET / HTTP/1.1\r\nHost: x\r\nConnection: x, Close\r\n\r\n", "GET / HTTP/1.0\r\n\r\n"}) {
     Client client = connect();
     EXPECT_EQ(client.ask(request).header("Connection"), "close");
     EXPECT_TRUE(client.closedByServer());
@@ -303,13 +310,15 @@ TEST(Server, SaysWhyItCannotListen) {
   const SystemClock clock;
   const auto messageFor = [&](std::string host, std::uint16_t port) {
     const auto server = Server::start({.host = std::move(host), .port = port}, service, clock);
-    return server ? "started" : std::string(name(server.error().code)) + ": " + server.error().message;
+    return server ? "started"
+                  : std::string(name(server.error().code)) + ": " + server.error().message;
   };
   const auto first = Server::start({.port = 0}, service, clock);
   ASSERT_TRUE(first);
   const auto port = (*first)->port();
-  EXPECT_EQ(messageFor("127.0.0.1", port), "failed_precondition: cannot listen on 127.0.0.1:" + std::to_string(port) +
-                                               ": another program listens there; stop it or choose another port");
+  EXPECT_EQ(messageFor("127.0.0.1", port),
+            "failed_precondition: cannot listen on 127.0.0.1:" + std::to_string(port) +
+                ": another program listens there; stop it or choose another port");
   EXPECT_EQ(messageFor("192.0.2.1", 3004),
             "failed_precondition: cannot listen on 192.0.2.1:3004: this machine does not have that "
             "address; use "

@@ -11,7 +11,8 @@ namespace corbel::http {
 int statusOf(ErrorCode code);
 std::string_view statusText(int status);
 
-// application/problem+json (RFC 9457). `instance` is the request's path; both may be empty when they are not known.
+// application/problem+json (RFC 9457). `instance` is the request's path; both may be empty when
+// they are not known.
 Response problem(const Error& error, std::string_view instance, std::string_view correlationId);
 
 }  // namespace corbel::http

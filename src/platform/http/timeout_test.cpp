@@ -53,7 +53,8 @@ TEST_F(TimeoutTest, ClosesAConnectionThatIsIdleTooLong) {
 TEST_F(TimeoutTest, CutsABodyThatComesTooSlowly) {
   for (const bool wanted : {true, false}) {
     service.head = [&](const auto& exchange) {
-      wanted ? exchange->readBody({.maxBytes = 100'000, .sink = {}}) : exchange->complete(text("no", 401));
+      wanted ? exchange->readBody({.maxBytes = 100'000, .sink = {}})
+             : exchange->complete(text("no", 401));
     };
     Client client = connect();
     ASSERT_TRUE(client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\nabc"));
@@ -68,7 +69,9 @@ TEST_F(TimeoutTest, CutsABodyThatComesTooSlowly) {
 }
 
 TEST_F(TimeoutTest, LetsABodyAtTheMinimumRatePass) {
-  service.head = [](const auto& exchange) { exchange->readBody({.maxBytes = 100'000, .sink = {}}); };
+  service.head = [](const auto& exchange) {
+    exchange->readBody({.maxBytes = 100'000, .sink = {}});
+  };
   Client client = connect();
   ASSERT_TRUE(client.send("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 61440\r\n\r\n"));
   for (int i = 0; i < 6; ++i) {

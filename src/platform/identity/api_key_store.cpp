@@ -38,7 +38,8 @@ ApiKey keyOf(const store::Row& row) {
           .revokedAt = row.optionalTime(12)};
 }
 
-// A hash that cannot be read proves nothing: no text has the SHA-256 of all zeros that anybody knows.
+// A hash that cannot be read proves nothing: no text has the SHA-256 of all zeros that anybody
+// knows.
 StoredKey storedKeyOf(const store::Row& row) {
   StoredKey stored{keyOf(row), {.secret = digestOf(row.text(13)).value_or(crypto::Sha256Digest{})}};
   if (const auto previous = row.optionalString(14)) stored.hashes.previous = digestOf(*previous);
@@ -51,33 +52,42 @@ StoredKey storedKeyOf(const store::Row& row) {
 Result<std::vector<StoredKey>> usable(store::Reader& reader) {
   return reader
       .query(
-          "SELECT id, tenant_id, name, prefix, role, permissions, requests_per_minute, rows_per_minute, created_by, "
-          "created_at, expires_at, last_used_at, revoked_at, secret_hash, previous_hash, previous_until "
+          "SELECT id, tenant_id, name, prefix, role, permissions, requests_per_minute, "
+          "rows_per_minute, created_by, "
+          "created_at, expires_at, last_used_at, revoked_at, secret_hash, previous_hash, "
+          "previous_until "
           "FROM api_keys WHERE revoked_at IS NULL")
       .all(storedKeyOf);
 }
 
 Result<bool> any(store::Reader& reader) {
   CORBEL_TRY(const auto first,
-             reader.query("SELECT 1 FROM api_keys LIMIT 1").one([](const store::Row& row) { return row.integer(0); }));
+             reader.query("SELECT 1 FROM api_keys LIMIT 1").one([](const store::Row& row) {
+               return row.integer(0);
+             }));
   return first.has_value();
 }
 
-Result<std::vector<ApiKey>> list(store::Reader& reader, std::string_view tenant, std::string_view after, int limit) {
+Result<std::vector<ApiKey>> list(store::Reader& reader, std::string_view tenant,
+                                 std::string_view after, int limit) {
   return reader
       .query(
-          "SELECT id, tenant_id, name, prefix, role, permissions, requests_per_minute, rows_per_minute, created_by, "
+          "SELECT id, tenant_id, name, prefix, role, permissions, requests_per_minute, "
+          "rows_per_minute, created_by, "
           "created_at, expires_at, last_used_at, revoked_at "
           "FROM api_keys WHERE tenant_id = ? AND id > ? ORDER BY id LIMIT ?",
           tenant, after, limit)
       .all(keyOf);
 }
 
-Result<std::optional<StoredKey>> find(store::Reader& reader, std::string_view tenant, std::string_view id) {
+Result<std::optional<StoredKey>> find(store::Reader& reader, std::string_view tenant,
+                                      std::string_view id) {
   return reader
       .query(
-          "SELECT id, tenant_id, name, prefix, role, permissions, requests_per_minute, rows_per_minute, created_by, "
-          "created_at, expires_at, last_used_at, revoked_at, secret_hash, previous_hash, previous_until "
+          "SELECT id, tenant_id, name, prefix, role, permissions, requests_per_minute, "
+          "rows_per_minute, created_by, "
+          "created_at, expires_at, last_used_at, revoked_at, secret_hash, previous_hash, "
+          "previous_until "
           "FROM api_keys WHERE tenant_id = ? AND id = ?",
           tenant, id)
       .one(storedKeyOf);
@@ -86,24 +96,29 @@ Result<std::optional<StoredKey>> find(store::Reader& reader, std::string_view te
 Result<void> insert(store::Transaction& tx, const StoredKey& stored) {
   const ApiKey& key = stored.key;
   return tx.execute(
-      "INSERT INTO api_keys (id, tenant_id, name, prefix, secret_hash, role, permissions, requests_per_minute, "
-      "rows_per_minute, created_by, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-      key.id, key.tenant, key.name, key.prefix, crypto::hex(stored.hashes.secret), key.role, toText(key.permissions),
-      key.limits.requestsPerMinute, key.limits.rowsPerMinute, key.createdBy, key.createdAt, key.expiresAt);
+      "INSERT INTO api_keys (id, tenant_id, name, prefix, secret_hash, role, permissions, "
+      "requests_per_minute, "
+      "rows_per_minute, created_by, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+      "?, ?)",
+      key.id, key.tenant, key.name, key.prefix, crypto::hex(stored.hashes.secret), key.role,
+      toText(key.permissions), key.limits.requestsPerMinute, key.limits.rowsPerMinute,
+      key.createdBy, key.createdAt, key.expiresAt);
 }
 
 Result<void> setHashes(store::Transaction& tx, std::string_view id, const KeyHashes& hashes) {
   std::optional<std::string> previous;
   if (hashes.previous) previous = crypto::hex(*hashes.previous);
-  CORBEL_TRY(const auto changed, tx.change("UPDATE api_keys SET secret_hash = ?, previous_hash = ?, previous_until = ? "
-                                           "WHERE id = ? AND revoked_at IS NULL",
-                                           crypto::hex(hashes.secret), previous, hashes.previousUntil, id));
+  CORBEL_TRY(const auto changed,
+             tx.change("UPDATE api_keys SET secret_hash = ?, previous_hash = ?, previous_until = ? "
+                       "WHERE id = ? AND revoked_at IS NULL",
+                       crypto::hex(hashes.secret), previous, hashes.previousUntil, id));
   if (changed == 0) return fail(ErrorCode::failedPrecondition, "The key was revoked.");
   return {};
 }
 
 Result<void> revoke(store::Transaction& tx, std::string_view id, Timestamp at) {
-  return tx.execute("UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", at, id);
+  return tx.execute("UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", at,
+                    id);
 }
 
 Result<void> setLastUse(store::Transaction& tx, std::string_view id, Timestamp at) {

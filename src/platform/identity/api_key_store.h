@@ -30,8 +30,10 @@ namespace api_key_store {
 // Those that were not revoked, of all tenants: what the checks in memory need.
 Result<std::vector<StoredKey>> usable(store::Reader& reader);
 Result<bool> any(store::Reader& reader);
-Result<std::vector<ApiKey>> list(store::Reader& reader, std::string_view tenant, std::string_view after, int limit);
-Result<std::optional<StoredKey>> find(store::Reader& reader, std::string_view tenant, std::string_view id);
+Result<std::vector<ApiKey>> list(store::Reader& reader, std::string_view tenant,
+                                 std::string_view after, int limit);
+Result<std::optional<StoredKey>> find(store::Reader& reader, std::string_view tenant,
+                                      std::string_view id);
 
 Result<void> insert(store::Transaction& tx, const StoredKey& key);
 // failed_precondition: it was revoked meanwhile.

@@ -30,12 +30,13 @@ KeyEntryRef entryOf(const StoredKey& stored) {
   if (!key.role.empty()) membership.roles.push_back(key.role);
   auto entry = std::make_shared<KeyEntry>();
   entry->id = key.id;
-  entry->principal = std::make_shared<const Principal>(Principal{.kind = PrincipalKind::apiKey,
-                                                                 .id = "key:" + key.id,
-                                                                 .name = key.name,
-                                                                 .memberships = {std::move(membership)},
-                                                                 .limits = key.limits,
-                                                                 .expiresAt = key.expiresAt});
+  entry->principal =
+      std::make_shared<const Principal>(Principal{.kind = PrincipalKind::apiKey,
+                                                  .id = "key:" + key.id,
+                                                  .name = key.name,
+                                                  .memberships = {std::move(membership)},
+                                                  .limits = key.limits,
+                                                  .expiresAt = key.expiresAt});
   entry->secret = stored.hashes.secret;
   entry->previous = stored.hashes.previous;
   entry->previousUntil = stored.hashes.previousUntil;
@@ -47,8 +48,8 @@ KeyEntryRef entryOf(const StoredKey& stored) {
 
 Result<void> checkGrace(std::chrono::seconds grace) {
   if (grace >= std::chrono::seconds(0) && grace <= ApiKeys::kMaxGrace) return {};
-  return failField("/graceSeconds",
-                   fmt::format("must be from 0 to {}", std::chrono::seconds(ApiKeys::kMaxGrace).count()));
+  return failField("/graceSeconds", fmt::format("must be from 0 to {}",
+                                                std::chrono::seconds(ApiKeys::kMaxGrace).count()));
 }
 
 }  // namespace
@@ -74,7 +75,8 @@ Result<PrincipalRef> ApiKeys::verify(std::string_view credential) const {
   const KeyEntryRef entry = table_->find(presented->prefix);
   if (entry == nullptr) return refused("API key: unknown or revoked prefix");
   const Timestamp now = parts_.clock.now();
-  if (!entry->proves(crypto::sha256(presented->secret), now)) return refused("API key: wrong secret");
+  if (!entry->proves(crypto::sha256(presented->secret), now))
+    return refused("API key: wrong secret");
   if (entry->expiresAt && *entry->expiresAt <= now) return refused("API key: expired");
   entry->touch(now);
   return entry->principal;
@@ -101,8 +103,8 @@ ApiKeys::Fresh ApiKeys::fresh(const NewApiKey& key, const KeyGrant& grant, const
 Result<MintedKey> ApiKeys::create(const NewApiKey& key, const Actor& by, Deadline deadline) {
   CORBEL_TRY(const KeyGrant grant, grantFor(key, by, parts_.directory, parts_.clock.now()));
   Fresh made = fresh(key, grant, by);
-  CORBEL_CHECK(
-      parts_.database.write([&](store::Transaction& tx) { return api_key_store::insert(tx, made.stored); }, deadline));
+  CORBEL_CHECK(parts_.database.write(
+      [&](store::Transaction& tx) { return api_key_store::insert(tx, made.stored); }, deadline));
   table_->put(made.stored.key.prefix, entryOf(made.stored));
   return std::move(made.minted);
 }
@@ -115,20 +117,24 @@ ApiKey ApiKeys::withLastUse(ApiKey key) const {
   return key;
 }
 
-Result<std::vector<ApiKey>> ApiKeys::list(const Actor& by, std::string_view after, int limit, Deadline deadline) const {
-  CORBEL_TRY(auto keys,
-             parts_.database.read(
-                 [&](store::Reader& reader) { return api_key_store::list(reader, by.membership.tenant, after, limit); },
-                 deadline));
+Result<std::vector<ApiKey>> ApiKeys::list(const Actor& by, std::string_view after, int limit,
+                                          Deadline deadline) const {
+  CORBEL_TRY(auto keys, parts_.database.read(
+                            [&](store::Reader& reader) {
+                              return api_key_store::list(reader, by.membership.tenant, after,
+                                                         limit);
+                            },
+                            deadline));
   for (ApiKey& key : keys) key = withLastUse(std::move(key));
   return keys;
 }
 
 Result<StoredKey> ApiKeys::find(std::string_view id, const Actor& by, Deadline deadline) const {
-  CORBEL_TRY(
-      auto found,
-      parts_.database.read([&](store::Reader& reader) { return api_key_store::find(reader, by.membership.tenant, id); },
-                           deadline));
+  CORBEL_TRY(auto found, parts_.database.read(
+                             [&](store::Reader& reader) {
+                               return api_key_store::find(reader, by.membership.tenant, id);
+                             },
+                             deadline));
   if (!found) return noSuchKey(id);
   return *std::move(found);
 }
@@ -138,7 +144,8 @@ Result<ApiKey> ApiKeys::get(std::string_view id, const Actor& by, Deadline deadl
   return withLastUse(std::move(found.key));
 }
 
-Result<MintedKey> ApiKeys::rotate(std::string_view id, std::chrono::seconds grace, const Actor& by, Deadline deadline) {
+Result<MintedKey> ApiKeys::rotate(std::string_view id, std::chrono::seconds grace, const Actor& by,
+                                  Deadline deadline) {
   CORBEL_CHECK(checkGrace(grace));
   const MutexLock lock(changes_);
   CORBEL_TRY(StoredKey stored, find(id, by, deadline));
@@ -150,7 +157,8 @@ Result<MintedKey> ApiKeys::rotate(std::string_view id, std::chrono::seconds grac
                    .previous = stored.hashes.secret,
                    .previousUntil = parts_.clock.now() + grace};
   CORBEL_CHECK(parts_.database.write(
-      [&](store::Transaction& tx) { return api_key_store::setHashes(tx, id, stored.hashes); }, deadline));
+      [&](store::Transaction& tx) { return api_key_store::setHashes(tx, id, stored.hashes); },
+      deadline));
   stored.key = withLastUse(std::move(stored.key));
   table_->put(stored.key.prefix, entryOf(stored));
   return MintedKey{stored.key, keyText(stored.key.prefix, secret)};
@@ -161,7 +169,8 @@ Result<void> ApiKeys::revoke(std::string_view id, const Actor& by, Deadline dead
   CORBEL_TRY(const StoredKey stored, find(id, by, deadline));
   CORBEL_CHECK(checkDelegation(stored.key.permissions, by));
   CORBEL_CHECK(parts_.database.write(
-      [&](store::Transaction& tx) { return api_key_store::revoke(tx, id, parts_.clock.now()); }, deadline));
+      [&](store::Transaction& tx) { return api_key_store::revoke(tx, id, parts_.clock.now()); },
+      deadline));
   table_->remove(stored.key.prefix);
   return {};
 }
@@ -174,13 +183,15 @@ Result<void> ApiKeys::saveLastUse(Deadline deadline) {
   std::vector<Use> uses;
   for (KeyEntryRef& entry : table_->all()) {
     const std::int64_t atMs = entry->lastUsedMs.load(std::memory_order_relaxed);
-    if (atMs > entry->savedMs.load(std::memory_order_relaxed)) uses.push_back({std::move(entry), atMs});
+    if (atMs > entry->savedMs.load(std::memory_order_relaxed))
+      uses.push_back({std::move(entry), atMs});
   }
   if (uses.empty()) return {};
   CORBEL_CHECK(parts_.database.write(
       [&](store::Transaction& tx) -> Result<void> {
         for (const Use& use : uses) {
-          CORBEL_CHECK(api_key_store::setLastUse(tx, use.entry->id, Timestamp(std::chrono::milliseconds(use.atMs))));
+          CORBEL_CHECK(api_key_store::setLastUse(tx, use.entry->id,
+                                                 Timestamp(std::chrono::milliseconds(use.atMs))));
         }
         return {};
       },
@@ -189,7 +200,8 @@ Result<void> ApiKeys::saveLastUse(Deadline deadline) {
   return {};
 }
 
-Result<std::optional<MintedKey>> ApiKeys::ensureFirstKey(const std::string& file, Deadline deadline) {
+Result<std::optional<MintedKey>> ApiKeys::ensureFirstKey(const std::string& file,
+                                                         Deadline deadline) {
   const MutexLock lock(changes_);
   CORBEL_TRY(const bool any, parts_.database.read(api_key_store::any, deadline));
   if (any) return std::nullopt;
@@ -198,11 +210,11 @@ Result<std::optional<MintedKey>> ApiKeys::ensureFirstKey(const std::string& file
   const NewApiKey key{.name = "first key", .role = "owner"};
   CORBEL_TRY(const KeyGrant grant, grantFor(key, by, parts_.directory, parts_.clock.now()));
   Fresh made = fresh(key, grant, by);
-  // The file first: a stop in between leaves a text that opens nothing, and the next start makes another key. The other
-  // way round it would leave a key that nobody knows.
+  // The file first: a stop in between leaves a text that opens nothing, and the next start makes
+  // another key. The other way round it would leave a key that nobody knows.
   CORBEL_CHECK(writeKeyFile(file, made.minted.text));
-  const auto stored =
-      parts_.database.write([&](store::Transaction& tx) { return api_key_store::insert(tx, made.stored); }, deadline);
+  const auto stored = parts_.database.write(
+      [&](store::Transaction& tx) { return api_key_store::insert(tx, made.stored); }, deadline);
   if (!stored) {
     removeKeyFile(file);
     return std::unexpected(stored.error());

@@ -25,7 +25,8 @@ struct ApiKey {
   std::string tenant;
   std::string name;
   std::string prefix;  // public: "crb_<prefix>_…"
-  std::string role;    // built-in; its permissions follow the program. Empty: the permissions were listed
+  std::string
+      role;  // built-in; its permissions follow the program. Empty: the permissions were listed
   PermissionSet permissions;
   KeyLimits limits;
   std::string createdBy;  // Principal::id
@@ -54,10 +55,12 @@ class KeyTable;
 struct KeyGrant;
 struct StoredKey;
 
-// Thread-safe. Changes return after their commit, take effect at once, and also fail as Database::write does.
+// Thread-safe. Changes return after their commit, take effect at once, and also fail as
+// Database::write does.
 //
-// Delegation: nobody makes, rotates or revokes a key that may do more than himself, and a key that is limited or expires
-// makes only keys with the same bounds or narrower ones. These are permission_denied and name the field.
+// Delegation: nobody makes, rotates or revokes a key that may do more than himself, and a key that
+// is limited or expires makes only keys with the same bounds or narrower ones. These are
+// permission_denied and name the field.
 class ApiKeys {
  public:
   // Everything must outlive it.
@@ -76,31 +79,35 @@ class ApiKeys {
   // Whether a credential claims to be an API key; everything else is a token.
   static bool isApiKey(std::string_view credential) { return credential.starts_with("crb_"); }
 
-  // Whose key it is. Never waits for the store. Comparison takes the same time for every wrong secret.
-  // unauthenticated: no such key, revoked, or expired; the detail says which.
+  // Whose key it is. Never waits for the store. Comparison takes the same time for every wrong
+  // secret. unauthenticated: no such key, revoked, or expired; the detail says which.
   Result<PrincipalRef> verify(std::string_view credential) const;
 
-  // In the actor's tenant. invalid_argument: name, role and permissions together or neither, limits of 0, an expiry that
-  // has passed. not_found: the tenant has no such role.
+  // In the actor's tenant. invalid_argument: name, role and permissions together or neither, limits
+  // of 0, an expiry that has passed. not_found: the tenant has no such role.
   Result<MintedKey> create(const NewApiKey& key, const Actor& by, Deadline deadline);
 
   // Of the actor's tenant, revoked ones too, by id above `after`, at most `limit`.
-  Result<std::vector<ApiKey>> list(const Actor& by, std::string_view after, int limit, Deadline deadline) const;
+  Result<std::vector<ApiKey>> list(const Actor& by, std::string_view after, int limit,
+                                   Deadline deadline) const;
   // not_found: there is none in the actor's tenant.
   Result<ApiKey> get(std::string_view id, const Actor& by, Deadline deadline) const;
 
-  // A new secret under the same prefix. The one before stays valid for `grace`, from 0 to kMaxGrace; an older one does not.
-  // not_found; failed_precondition: revoked.
-  Result<MintedKey> rotate(std::string_view id, std::chrono::seconds grace, const Actor& by, Deadline deadline);
+  // A new secret under the same prefix. The one before stays valid for `grace`, from 0 to
+  // kMaxGrace; an older one does not. not_found; failed_precondition: revoked.
+  Result<MintedKey> rotate(std::string_view id, std::chrono::seconds grace, const Actor& by,
+                           Deadline deadline);
   // For ever. Again: no change. not_found.
   Result<void> revoke(std::string_view id, const Actor& by, Deadline deadline);
 
-  // Writes when keys were last used since the last call; the owner calls it about once a minute and before the end.
+  // Writes when keys were last used since the last call; the owner calls it about once a minute and
+  // before the end.
   Result<void> saveLastUse(Deadline deadline);
 
-  // Makes the first key, an owner of the default tenant, where no key was ever made: writes its text to `file` (mode 600,
-  // whole or not at all) and returns it. Nothing: there are keys.
-  // permission_denied, insufficient_storage, internal: the file cannot be written; no key was made then.
+  // Makes the first key, an owner of the default tenant, where no key was ever made: writes its
+  // text to `file` (mode 600, whole or not at all) and returns it. Nothing: there are keys.
+  // permission_denied, insufficient_storage, internal: the file cannot be written; no key was made
+  // then.
   Result<std::optional<MintedKey>> ensureFirstKey(const std::string& file, Deadline deadline);
 
  private:
@@ -111,7 +118,8 @@ class ApiKeys {
   ApiKey withLastUse(ApiKey key) const;
 
   const Parts parts_;
-  Mutex changes_;  // one change at a time, so that what is remembered last is what was committed last
+  Mutex
+      changes_;  // one change at a time, so that what is remembered last is what was committed last
   const std::unique_ptr<KeyTable> table_;
 };
 

@@ -20,8 +20,12 @@ const Deadline kSoon = Deadline::never();
 
 class ApiKeysTest : public IdentityTest {
  protected:
-  std::unique_ptr<ApiKeys> load() { return mustBe(ApiKeys::load({*database, *directory, clock, random, ids}, kSoon)); }
-  MintedKey mint(const NewApiKey& key, const Actor& by) { return mustBe(keys->create(key, by, kSoon)); }
+  std::unique_ptr<ApiKeys> load() {
+    return mustBe(ApiKeys::load({*database, *directory, clock, random, ids}, kSoon));
+  }
+  MintedKey mint(const NewApiKey& key, const Actor& by) {
+    return mustBe(keys->create(key, by, kSoon));
+  }
   bool opens(const Secret& text) { return keys->verify(text.reveal()).has_value(); }
   std::string keyFile() const { return (folder.path() / "admin-key").string(); }
 
@@ -42,9 +46,10 @@ TEST(KeyText, IsReadBackExactly) {
 
 TEST(KeyText, RefusesEverythingElse) {
   const std::string good = "crb_abcdefABCDEF_" + std::string(32, 's');
-  for (const std::string& wrong : {std::string(), std::string("crb_"), good + "s", good.substr(0, good.size() - 1),
-                                   " " + good, "CRB" + good.substr(3), "crb_abcdefABCDE__" + std::string(32, 's'),
-                                   "crb_abcdef'BCDEF_" + std::string(32, 's'), std::string(1'000'000, 'a')}) {
+  for (const std::string& wrong :
+       {std::string(), std::string("crb_"), good + "s", good.substr(0, good.size() - 1), " " + good,
+        "CRB" + good.substr(3), "crb_abcdefABCDE__" + std::string(32, 's'),
+        "crb_abcdef'BCDEF_" + std::string(32, 's'), std::string(1'000'000, 'a')}) {
     EXPECT_FALSE(parseKeyText(wrong)) << wrong.substr(0, 60);
   }
 }
@@ -59,7 +64,8 @@ TEST(KeyText, IsMadeOfUnbiasedLettersAndDigits) {
 }
 
 TEST_F(Keys, OpenTheirTenantWithTheirRole) {
-  const MintedKey minted = mint({.name = "ci", .role = "developer", .limits = {.requestsPerMinute = 100}}, owner);
+  const MintedKey minted =
+      mint({.name = "ci", .role = "developer", .limits = {.requestsPerMinute = 100}}, owner);
   const PrincipalRef principal = mustBe(keys->verify(minted.text.reveal()));
   EXPECT_EQ(principal->kind, PrincipalKind::apiKey);
   EXPECT_EQ(principal->id, "key:" + minted.key.id);
@@ -69,8 +75,9 @@ TEST_F(Keys, OpenTheirTenantWithTheirRole) {
 }
 
 TEST_F(Keys, AreStillGoodAfterARestart) {
-  const MintedKey minted =
-      mint({.name = "ci", .permissions = {Permission::modelsRead}, .expiresAt = clock.now() + hours(1)}, owner);
+  const MintedKey minted = mint(
+      {.name = "ci", .permissions = {Permission::modelsRead}, .expiresAt = clock.now() + hours(1)},
+      owner);
   keys = load();
   EXPECT_EQ(mustBe(keys->verify(minted.text.reveal()))->memberships.front().permissions,
             PermissionSet{Permission::modelsRead});
@@ -106,13 +113,16 @@ TEST_F(Keys, AreRefusedWhenTheSecretIsWrongInAnyPlace) {
 TEST_F(Keys, ThatShareNothingButTheirPrefixAreDifferent) {
   const MintedKey first = mint({.name = "a", .role = "viewer"}, owner);
   const MintedKey second = mint({.name = "b", .role = "viewer"}, owner);
-  const auto mixed = keyText(first.key.prefix, Secret(std::string(parseKeyText(second.text.reveal())->secret)));
+  const auto mixed =
+      keyText(first.key.prefix, Secret(std::string(parseKeyText(second.text.reveal())->secret)));
   EXPECT_FALSE(opens(mixed));
-  EXPECT_NE(mustBe(keys->verify(first.text.reveal()))->id, mustBe(keys->verify(second.text.reveal()))->id);
+  EXPECT_NE(mustBe(keys->verify(first.text.reveal()))->id,
+            mustBe(keys->verify(second.text.reveal()))->id);
 }
 
 TEST_F(Keys, AreRefusedFromTheMomentTheyExpire) {
-  const MintedKey minted = mint({.name = "ci", .role = "viewer", .expiresAt = clock.now() + seconds(10)}, owner);
+  const MintedKey minted =
+      mint({.name = "ci", .role = "viewer", .expiresAt = clock.now() + seconds(10)}, owner);
   clock.advance(std::chrono::milliseconds(9'999));
   EXPECT_TRUE(opens(minted.text));
   clock.advance(std::chrono::milliseconds(1));
@@ -124,7 +134,8 @@ TEST_F(Keys, AreRefusedAsSoonAsTheyAreRevoked) {
   ASSERT_TRUE(keys->revoke(minted.key.id, owner, kSoon));
   EXPECT_FALSE(opens(minted.text));
   EXPECT_TRUE(keys->revoke(minted.key.id, owner, kSoon));
-  EXPECT_EQ(keys->rotate(minted.key.id, hours(1), owner, kSoon).error().code, ErrorCode::failedPrecondition);
+  EXPECT_EQ(keys->rotate(minted.key.id, hours(1), owner, kSoon).error().code,
+            ErrorCode::failedPrecondition);
   EXPECT_EQ(mustBe(keys->get(minted.key.id, owner, kSoon)).revokedAt, clock.now());
   keys = load();
   EXPECT_FALSE(opens(minted.text));
@@ -148,8 +159,10 @@ TEST_F(Keys, RotatedWithoutGraceLoseTheOldSecretAtOnce) {
   const MintedKey old = mint({.name = "ci", .role = "viewer"}, owner);
   mustBe(keys->rotate(old.key.id, seconds(0), owner, kSoon));
   EXPECT_FALSE(opens(old.text));
-  EXPECT_EQ(keys->rotate(old.key.id, hours(24 * 8), owner, kSoon).error().code, ErrorCode::invalidArgument);
-  EXPECT_EQ(keys->rotate(old.key.id, seconds(-1), owner, kSoon).error().code, ErrorCode::invalidArgument);
+  EXPECT_EQ(keys->rotate(old.key.id, hours(24 * 8), owner, kSoon).error().code,
+            ErrorCode::invalidArgument);
+  EXPECT_EQ(keys->rotate(old.key.id, seconds(-1), owner, kSoon).error().code,
+            ErrorCode::invalidArgument);
 }
 
 TEST_F(Keys, RememberTheirLastUseInBatches) {
@@ -168,7 +181,8 @@ TEST_F(Keys, RememberTheirLastUseInBatches) {
 
 TEST_F(Keys, AreListedInTheirOrderPageByPage) {
   std::vector<std::string> made;
-  for (const char* name : {"a", "b", "c"}) made.push_back(mint({.name = name, .role = "viewer"}, owner).key.id);
+  for (const char* name : {"a", "b", "c"})
+    made.push_back(mint({.name = name, .role = "viewer"}, owner).key.id);
   const auto first = mustBe(keys->list(owner, "", 2, kSoon));
   ASSERT_EQ(first.size(), 2u);
   const auto rest = mustBe(keys->list(owner, first.back().id, 2, kSoon));
@@ -182,7 +196,8 @@ TEST_F(Keys, OfAnotherTenantDoNotExist) {
   const MintedKey minted = mint({.name = "ci", .role = "viewer"}, owner);
   const Caller stranger = caller("acme", "owner");
   EXPECT_EQ(keys->get(minted.key.id, stranger, kSoon).error().code, ErrorCode::notFound);
-  EXPECT_EQ(keys->rotate(minted.key.id, hours(1), stranger, kSoon).error().code, ErrorCode::notFound);
+  EXPECT_EQ(keys->rotate(minted.key.id, hours(1), stranger, kSoon).error().code,
+            ErrorCode::notFound);
   EXPECT_EQ(keys->revoke(minted.key.id, stranger, kSoon).error().code, ErrorCode::notFound);
   EXPECT_TRUE(mustBe(keys->list(stranger, "", 50, kSoon)).empty());
   EXPECT_TRUE(opens(minted.text));
@@ -195,9 +210,11 @@ TEST_F(Keys, NeedANameAndEitherARoleOrPermissions) {
   EXPECT_EQ(pointerOf({.name = "", .role = "viewer"}), "/name");
   EXPECT_EQ(pointerOf({.name = "a\nb", .role = "viewer"}), "/name");
   EXPECT_EQ(pointerOf({.name = "a"}), "/role");
-  EXPECT_EQ(pointerOf({.name = "a", .role = "viewer", .permissions = {Permission::modelsRead}}), "/role");
+  EXPECT_EQ(pointerOf({.name = "a", .role = "viewer", .permissions = {Permission::modelsRead}}),
+            "/role");
   EXPECT_EQ(pointerOf({.name = "a", .role = "root"}), "/role");
-  EXPECT_EQ(pointerOf({.name = "a", .role = "viewer", .limits = {.rowsPerMinute = 0}}), "/limits/rowsPerMinute");
+  EXPECT_EQ(pointerOf({.name = "a", .role = "viewer", .limits = {.rowsPerMinute = 0}}),
+            "/limits/rowsPerMinute");
   EXPECT_EQ(pointerOf({.name = "a", .role = "viewer", .expiresAt = clock.now()}), "/expiresAt");
 }
 
@@ -233,21 +250,29 @@ TEST_F(Delegation, NeverGivesPermissionsThatTheMakerLacks) {
 }
 
 TEST_F(Delegation, NamesWhatIsTooMuch) {
-  const auto refused =
-      keys->create({.name = "x", .permissions = {Permission::keysWrite}}, caller("default", "viewer"), kSoon);
+  const auto refused = keys->create({.name = "x", .permissions = {Permission::keysWrite}},
+                                    caller("default", "viewer"), kSoon);
   EXPECT_EQ(refused.error().message, "/permissions: has keys:write, which you do not have");
 }
 
 TEST_F(Delegation, DoesNotLetAKeyWidenItsLimitsOrItsLife) {
-  const MintedKey parent = mint(
-      {.name = "parent", .role = "admin", .limits = {.requestsPerMinute = 100}, .expiresAt = clock.now() + hours(1)},
-      owner);
+  const MintedKey parent = mint({.name = "parent",
+                                 .role = "admin",
+                                 .limits = {.requestsPerMinute = 100},
+                                 .expiresAt = clock.now() + hours(1)},
+                                owner);
   const PrincipalRef principal = mustBe(keys->verify(parent.text.reveal()));
   const Actor by{*principal, principal->memberships.front()};
-  EXPECT_EQ(keys->create({.name = "x", .role = "viewer", .limits = {.requestsPerMinute = 101}}, by, kSoon).error().code,
-            ErrorCode::permissionDenied);
-  EXPECT_EQ(keys->create({.name = "x", .role = "viewer", .expiresAt = clock.now() + hours(2)}, by, kSoon).error().code,
-            ErrorCode::permissionDenied);
+  EXPECT_EQ(
+      keys->create({.name = "x", .role = "viewer", .limits = {.requestsPerMinute = 101}}, by, kSoon)
+          .error()
+          .code,
+      ErrorCode::permissionDenied);
+  EXPECT_EQ(
+      keys->create({.name = "x", .role = "viewer", .expiresAt = clock.now() + hours(2)}, by, kSoon)
+          .error()
+          .code,
+      ErrorCode::permissionDenied);
   const MintedKey child = mint({.name = "x", .role = "viewer"}, by);
   EXPECT_EQ(child.key.limits.requestsPerMinute, 100u);
   EXPECT_EQ(child.key.expiresAt, parent.key.expiresAt);
@@ -256,15 +281,18 @@ TEST_F(Delegation, DoesNotLetAKeyWidenItsLimitsOrItsLife) {
 TEST_F(Delegation, DoesNotLetTheWeakTakeOverTheKeysOfTheStrong) {
   const MintedKey strong = mint({.name = "strong", .role = "owner"}, owner);
   const Caller admin = caller("default", "admin");
-  EXPECT_EQ(keys->rotate(strong.key.id, hours(1), admin, kSoon).error().code, ErrorCode::permissionDenied);
+  EXPECT_EQ(keys->rotate(strong.key.id, hours(1), admin, kSoon).error().code,
+            ErrorCode::permissionDenied);
   EXPECT_EQ(keys->revoke(strong.key.id, admin, kSoon).error().code, ErrorCode::permissionDenied);
   EXPECT_TRUE(opens(strong.text));
 }
 
 TEST_F(Delegation, CopiesACustomRoleSoThatItCannotGrowLater) {
-  ASSERT_TRUE(directory->saveRole({.name = "analyst", .permissions = {Permission::modelsRead}}, owner, kSoon));
+  ASSERT_TRUE(directory->saveRole({.name = "analyst", .permissions = {Permission::modelsRead}},
+                                  owner, kSoon));
   const MintedKey minted = mint({.name = "x", .role = "analyst"}, owner);
-  ASSERT_TRUE(directory->saveRole({.name = "analyst", .permissions = PermissionSet::all()}, owner, kSoon));
+  ASSERT_TRUE(
+      directory->saveRole({.name = "analyst", .permissions = PermissionSet::all()}, owner, kSoon));
   keys = load();
   EXPECT_EQ(mustBe(keys->verify(minted.text.reveal()))->memberships.front().permissions,
             PermissionSet{Permission::modelsRead});
@@ -273,7 +301,8 @@ TEST_F(Delegation, CopiesACustomRoleSoThatItCannotGrowLater) {
 TEST_F(FirstKey, IsAnOwnersKeyThatIsAlsoInAPrivateFile) {
   const auto first = mustBe(keys->ensureFirstKey(keyFile(), kSoon));
   ASSERT_TRUE(first.has_value());
-  EXPECT_EQ(mustBe(keys->verify(first->text.reveal()))->memberships.front().permissions, PermissionSet::all());
+  EXPECT_EQ(mustBe(keys->verify(first->text.reveal()))->memberships.front().permissions,
+            PermissionSet::all());
   std::ifstream stream(keyFile());
   std::string line;
   std::getline(stream, line);
@@ -297,7 +326,8 @@ TEST_F(FirstKey, IsNotMadeAgainAfterItWasRevoked) {
 }
 
 TEST_F(FirstKey, IsNotMadeWhenItsFileCannotBeWritten) {
-  const auto refused = keys->ensureFirstKey((folder.path() / "missing" / "admin-key").string(), kSoon);
+  const auto refused =
+      keys->ensureFirstKey((folder.path() / "missing" / "admin-key").string(), kSoon);
   ASSERT_FALSE(refused.has_value());
   EXPECT_NE(refused.error().message.find("admin-key"), std::string::npos);
   EXPECT_TRUE(mustBe(keys->ensureFirstKey(keyFile(), kSoon)).has_value());

@@ -21,7 +21,8 @@ Result<std::optional<Timestamp>> readTime(const StrictJson& json, std::string_vi
   const auto found = json.find(name);
   if (!found) return std::nullopt;
   std::int64_t value = 0;
-  if (!found->is_int64() || found->get_int64().get(value) != simdjson::SUCCESS || value < 0 || value > kMaxTime) {
+  if (!found->is_int64() || found->get_int64().get(value) != simdjson::SUCCESS || value < 0 ||
+      value > kMaxTime) {
     return tokenRefused(std::string(name) + " is no whole number of seconds");
   }
   return Timestamp(seconds(value));
@@ -47,14 +48,16 @@ std::optional<std::vector<std::string>> readTexts(element value) {
   if (value.get_string().get(text) == simdjson::SUCCESS) return std::vector{std::string(text)};
   if (!value.is_array()) return std::nullopt;
   for (const element item : value.get_array().value_unsafe()) {
-    if (item.get_string().get(text) != simdjson::SUCCESS || texts.size() == kMaxListed) return std::nullopt;
+    if (item.get_string().get(text) != simdjson::SUCCESS || texts.size() == kMaxListed)
+      return std::nullopt;
     texts.emplace_back(text);
   }
   return texts;
 }
 
 // The same, but one text may hold several words.
-Result<std::optional<std::vector<std::string>>> readWords(const StrictJson& json, const std::string& claim) {
+Result<std::optional<std::vector<std::string>>> readWords(const StrictJson& json,
+                                                          const std::string& claim) {
   const auto found = json.find(claim);
   if (!found || found->is_null()) return std::nullopt;
   auto texts = readTexts(*found);
@@ -62,14 +65,16 @@ Result<std::optional<std::vector<std::string>>> readWords(const StrictJson& json
   if (!found->is_string()) return texts;
   std::vector<std::string> words;
   for (std::string_view rest = texts->front(); !rest.empty();) {
-    if (const auto word = takeUntil(rest, ' '); !word.empty() && words.size() < kMaxListed) words.emplace_back(word);
+    if (const auto word = takeUntil(rest, ' '); !word.empty() && words.size() < kMaxListed)
+      words.emplace_back(word);
   }
   return words;
 }
 
 bool isFitForLogs(std::string_view text) {
-  return !text.empty() && text.size() <= kMaxUser &&
-         std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  return !text.empty() && text.size() <= kMaxUser && std::ranges::none_of(text, [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+  });
 }
 
 Result<std::string> readUser(const StrictJson& json, const std::string& claim) {
@@ -78,8 +83,10 @@ Result<std::string> readUser(const StrictJson& json, const std::string& claim) {
   if (!found) return tokenRefused("the user claim is missing");
   std::string_view text;
   std::int64_t number = 0;
-  if (found->get_string().get(text) == simdjson::SUCCESS && isFitForLogs(text)) return std::string(text);
-  if (found->is_int64() && found->get_int64().get(number) == simdjson::SUCCESS) return std::to_string(number);
+  if (found->get_string().get(text) == simdjson::SUCCESS && isFitForLogs(text))
+    return std::string(text);
+  if (found->is_int64() && found->get_int64().get(number) == simdjson::SUCCESS)
+    return std::to_string(number);
   return tokenRefused("the user claim is no text of 1 to 255 bytes without control characters");
 }
 
@@ -94,7 +101,8 @@ Result<void> checkAudience(const StrictJson& json, const std::vector<std::string
 }  // namespace
 
 Result<Claims> readClaims(const StrictJson& json, const IssuerConfig& issuer, Timestamp now) {
-  if (!issuer.iss.empty() && json.text("iss") != issuer.iss) return tokenRefused("iss is missing or foreign");
+  if (!issuer.iss.empty() && json.text("iss") != issuer.iss)
+    return tokenRefused("iss is missing or foreign");
   CORBEL_CHECK(checkAudience(json, issuer.audiences));
   for (const std::string& name : issuer.requiredClaims) {
     if (!json.has(name)) return tokenRefused("a required claim is missing: " + name);

@@ -19,8 +19,8 @@ struct Claims {
   Timestamp expiresAt = {};
 };
 
-// unauthenticated: times that are missing, no whole numbers, or say that the token is not valid now; a foreign issuer or
-// audience; a missing required claim; claims of the wrong type.
+// unauthenticated: times that are missing, no whole numbers, or say that the token is not valid
+// now; a foreign issuer or audience; a missing required claim; claims of the wrong type.
 Result<Claims> readClaims(const StrictJson& json, const IssuerConfig& issuer, Timestamp now);
 
 }  // namespace corbel::identity

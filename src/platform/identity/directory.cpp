@@ -17,11 +17,13 @@ constexpr std::int64_t kMaxStorageBytes = std::int64_t{1} << 53;
 constexpr std::int64_t kMaxRequestsPerMinute = 4'000'000'000;
 
 bool runsTheInstallation(const Actor& actor) {
-  return actor.membership.tenant == kDefaultTenant && actor.membership.permissions.contains(Permission::tenantsWrite);
+  return actor.membership.tenant == kDefaultTenant &&
+         actor.membership.permissions.contains(Permission::tenantsWrite);
 }
 
 bool seesAllTenants(const Actor& actor) {
-  return actor.membership.tenant == kDefaultTenant && actor.membership.permissions.contains(Permission::tenantsRead);
+  return actor.membership.tenant == kDefaultTenant &&
+         actor.membership.permissions.contains(Permission::tenantsRead);
 }
 
 Result<void> checkQuotas(const TenantQuotas& quotas) {
@@ -55,7 +57,8 @@ struct Directory::Contents {
 
 Directory::~Directory() = default;
 
-Result<std::unique_ptr<Directory>> Directory::load(store::Database& database, const Clock& clock, Deadline deadline) {
+Result<std::unique_ptr<Directory>> Directory::load(store::Database& database, const Clock& clock,
+                                                   Deadline deadline) {
   auto contents = std::make_shared<Contents>();
   CORBEL_CHECK(database.read(
       [&](store::Reader& reader) -> Result<void> {
@@ -71,7 +74,8 @@ Result<std::unique_ptr<Directory>> Directory::load(store::Database& database, co
   const MutexLock lock(directory->changes_);
   directory->remember(std::move(contents));
   if (!isNew) return directory;
-  const Tenant tenant{.id = std::string(kDefaultTenant), .name = "Default", .quotas = {}, .createdAt = clock.now()};
+  const Tenant tenant{
+      .id = std::string(kDefaultTenant), .name = "Default", .quotas = {}, .createdAt = clock.now()};
   CORBEL_CHECK(directory->keep(tenant, Existence::isNew, deadline));
   return directory;
 }
@@ -129,7 +133,8 @@ Result<Tenant> Directory::createTenant(const NewTenant& fresh, const Actor& by, 
   CORBEL_CHECK(checkWord("/id", fresh.id));
   CORBEL_CHECK(checkName("/name", fresh.name));
   CORBEL_CHECK(checkQuotas(fresh.quotas));
-  Tenant tenant{.id = fresh.id, .name = fresh.name, .quotas = fresh.quotas, .createdAt = clock_.now()};
+  Tenant tenant{
+      .id = fresh.id, .name = fresh.name, .quotas = fresh.quotas, .createdAt = clock_.now()};
   const MutexLock lock(changes_);
   if (contents()->tenants.contains(tenant.id)) {
     return failField("/id", "is taken by another tenant", ErrorCode::alreadyExists);
@@ -138,14 +143,16 @@ Result<Tenant> Directory::createTenant(const NewTenant& fresh, const Actor& by, 
   return tenant;
 }
 
-Result<Tenant> Directory::changeTenant(std::string_view id, const TenantChange& change, const Actor& by,
-                                       Deadline deadline) {
+Result<Tenant> Directory::changeTenant(std::string_view id, const TenantChange& change,
+                                       const Actor& by, Deadline deadline) {
   const MutexLock lock(changes_);
   CORBEL_TRY(Tenant changed, tenant(id, by));
-  const bool own = id == by.membership.tenant && by.membership.permissions.contains(Permission::tenantsWrite);
+  const bool own =
+      id == by.membership.tenant && by.membership.permissions.contains(Permission::tenantsWrite);
   if (!runsTheInstallation(by) && (!own || change.quotas)) {
-    return fail(ErrorCode::permissionDenied, change.quotas ? "Only owners of the default tenant change quotas."
-                                                           : "This needs the permission tenants:write in that tenant.");
+    return fail(ErrorCode::permissionDenied,
+                change.quotas ? "Only owners of the default tenant change quotas."
+                              : "This needs the permission tenants:write in that tenant.");
   }
   if (change.name) CORBEL_CHECK(checkName("/name", *change.name));
   if (change.quotas) CORBEL_CHECK(checkQuotas(*change.quotas));
@@ -157,7 +164,8 @@ Result<Tenant> Directory::changeTenant(std::string_view id, const TenantChange& 
 
 std::vector<Role> Directory::roles(std::string_view tenant) const {
   std::vector<Role> all;
-  for (const BuiltInRole& role : kBuiltInRoles) all.push_back({std::string(role.name), role.permissions, true});
+  for (const BuiltInRole& role : kBuiltInRoles)
+    all.push_back({std::string(role.name), role.permissions, true});
   const auto held = contents();
   if (const auto own = held->roles.find(tenant); own != held->roles.end()) {
     all.insert(all.end(), own->second.begin(), own->second.end());
@@ -167,18 +175,21 @@ std::vector<Role> Directory::roles(std::string_view tenant) const {
 
 Result<void> Directory::saveRole(const Role& role, const Actor& by, Deadline deadline) {
   CORBEL_CHECK(checkWord("/name", role.name));
-  if (builtInRole(role.name)) return failField("/name", "is the name of a built-in role, which cannot be changed");
+  if (builtInRole(role.name))
+    return failField("/name", "is the name of a built-in role, which cannot be changed");
   CORBEL_CHECK(checkDelegation(role.permissions, by));
   const std::string& tenant = by.membership.tenant;
   const MutexLock lock(changes_);
   auto next = std::make_shared<Contents>(*contents());
   // Replacing is also taking away: nobody does that to those who may do more.
-  if (const Role* old = next->customRole(tenant, role.name)) CORBEL_CHECK(checkDelegation(old->permissions, by));
-  CORBEL_CHECK(
-      database_.write([&](store::Transaction& tx) { return directory_store::put(tx, tenant, role); }, deadline));
+  if (const Role* old = next->customRole(tenant, role.name))
+    CORBEL_CHECK(checkDelegation(old->permissions, by));
+  CORBEL_CHECK(database_.write(
+      [&](store::Transaction& tx) { return directory_store::put(tx, tenant, role); }, deadline));
   std::vector<Role>& own = next->roles[tenant];
   std::erase_if(own, [&](const Role& old) { return old.name == role.name; });
-  own.insert(std::ranges::lower_bound(own, role.name, {}, &Role::name), {role.name, role.permissions, false});
+  own.insert(std::ranges::lower_bound(own, role.name, {}, &Role::name),
+             {role.name, role.permissions, false});
   remember(std::move(next));
   return {};
 }
@@ -189,16 +200,18 @@ Result<void> Directory::removeRole(std::string_view name, const Actor& by, Deadl
   auto next = std::make_shared<Contents>(*contents());
   const Role* const role = next->customRole(tenant, name);
   if (role == nullptr)
-    return fail(ErrorCode::notFound, fmt::format("There is no role '{}' that could be removed.", name));
+    return fail(ErrorCode::notFound,
+                fmt::format("There is no role '{}' that could be removed.", name));
   CORBEL_CHECK(checkDelegation(role->permissions, by));
-  CORBEL_CHECK(
-      database_.write([&](store::Transaction& tx) { return directory_store::remove(tx, tenant, name); }, deadline));
+  CORBEL_CHECK(database_.write(
+      [&](store::Transaction& tx) { return directory_store::remove(tx, tenant, name); }, deadline));
   std::erase_if(next->roles[tenant], [&](const Role& old) { return old.name == name; });
   remember(std::move(next));
   return {};
 }
 
-std::optional<Membership> Directory::membership(std::string_view tenant, std::span<const std::string> roles) const {
+std::optional<Membership> Directory::membership(std::string_view tenant,
+                                                std::span<const std::string> roles) const {
   const auto held = contents();
   if (!held->tenants.contains(tenant)) return std::nullopt;
   Membership membership{.tenant = std::string(tenant), .roles = {}, .permissions = {}};

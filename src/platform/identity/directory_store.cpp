@@ -16,7 +16,9 @@ namespace directory_store {
 
 Result<std::vector<Tenant>> tenants(store::Reader& reader) {
   return reader
-      .query("SELECT id, name, models_max, storage_bytes_max, requests_per_minute, created_at FROM tenants ORDER BY id")
+      .query(
+          "SELECT id, name, models_max, storage_bytes_max, requests_per_minute, created_at FROM "
+          "tenants ORDER BY id")
       .all([](const store::Row& row) {
         return Tenant{.id = row.string(0),
                       .name = row.string(1),
@@ -30,22 +32,26 @@ Result<std::vector<Tenant>> tenants(store::Reader& reader) {
 Result<std::vector<TenantRole>> roles(store::Reader& reader) {
   return reader.query("SELECT tenant_id, name, permissions FROM roles ORDER BY tenant_id, name")
       .all([](const store::Row& row) {
-        return TenantRole{row.string(0), {.name = row.string(1), .permissions = permissionsFromText(row.text(2))}};
+        return TenantRole{row.string(0),
+                          {.name = row.string(1), .permissions = permissionsFromText(row.text(2))}};
       });
 }
 
 Result<void> insert(store::Transaction& tx, const Tenant& tenant) {
   return tx.execute(
-      "INSERT INTO tenants (id, name, models_max, storage_bytes_max, requests_per_minute, created_at) "
+      "INSERT INTO tenants (id, name, models_max, storage_bytes_max, requests_per_minute, "
+      "created_at) "
       "VALUES (?, ?, ?, ?, ?, ?)",
-      tenant.id, tenant.name, tenant.quotas.models, tenant.quotas.storageBytes, tenant.quotas.requestsPerMinute,
-      tenant.createdAt);
+      tenant.id, tenant.name, tenant.quotas.models, tenant.quotas.storageBytes,
+      tenant.quotas.requestsPerMinute, tenant.createdAt);
 }
 
 Result<void> update(store::Transaction& tx, const Tenant& tenant) {
   return tx.execute(
-      "UPDATE tenants SET name = ?, models_max = ?, storage_bytes_max = ?, requests_per_minute = ? WHERE id = ?",
-      tenant.name, tenant.quotas.models, tenant.quotas.storageBytes, tenant.quotas.requestsPerMinute, tenant.id);
+      "UPDATE tenants SET name = ?, models_max = ?, storage_bytes_max = ?, requests_per_minute = ? "
+      "WHERE id = ?",
+      tenant.name, tenant.quotas.models, tenant.quotas.storageBytes,
+      tenant.quotas.requestsPerMinute, tenant.id);
 }
 
 Result<void> put(store::Transaction& tx, std::string_view tenant, const Role& role) {

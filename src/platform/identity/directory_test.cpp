@@ -17,7 +17,8 @@ std::vector<std::string> idsOf(const std::vector<Tenant>& tenants) {
 }
 
 TEST_F(Tenants, BeginWithTheDefaultTenant) {
-  EXPECT_EQ(idsOf(directory->tenants(caller("default", "owner"))), std::vector<std::string>{"default"});
+  EXPECT_EQ(idsOf(directory->tenants(caller("default", "owner"))),
+            std::vector<std::string>{"default"});
 }
 
 TEST_F(Tenants, AreStillThereAfterARestart) {
@@ -35,13 +36,15 @@ TEST_F(Tenants, AreMadeByOwnersOfTheDefaultTenantOnly) {
   const NewTenant fresh{.id = "globex", .name = "Globex", .quotas = {}};
   EXPECT_EQ(directory->createTenant(fresh, caller("default", "admin"), kSoon).error().code,
             ErrorCode::permissionDenied);
-  EXPECT_EQ(directory->createTenant(fresh, caller("acme", "owner"), kSoon).error().code, ErrorCode::permissionDenied);
+  EXPECT_EQ(directory->createTenant(fresh, caller("acme", "owner"), kSoon).error().code,
+            ErrorCode::permissionDenied);
 }
 
 TEST_F(Tenants, HaveUniqueIdsOfPlainLetters) {
   addTenant("acme");
   const auto create = [&](std::string id) {
-    return directory->createTenant({.id = std::move(id), .name = "x", .quotas = {}}, caller("default", "owner"), kSoon);
+    return directory->createTenant({.id = std::move(id), .name = "x", .quotas = {}},
+                                   caller("default", "owner"), kSoon);
   };
   EXPECT_EQ(create("acme").error().code, ErrorCode::alreadyExists);
   for (const char* wrong : {"", "Acme", "a b", "-a", "a-", "a/b", "ä", "a\n"}) {
@@ -55,14 +58,17 @@ TEST_F(Tenants, SeeNothingOfEachOther) {
   addTenant("globex");
   EXPECT_EQ(idsOf(directory->tenants(caller("acme", "owner"))), std::vector<std::string>{"acme"});
   EXPECT_EQ(directory->tenant("globex", caller("acme", "owner")).error().code, ErrorCode::notFound);
-  EXPECT_EQ(directory->changeTenant("globex", {.name = "mine"}, caller("acme", "owner"), kSoon).error().code,
+  EXPECT_EQ(directory->changeTenant("globex", {.name = "mine"}, caller("acme", "owner"), kSoon)
+                .error()
+                .code,
             ErrorCode::notFound);
   EXPECT_EQ(directory->tenants(caller("default", "owner")).size(), 3u);
 }
 
 TEST_F(Tenants, AreRenamedByTheirOwnersButGetQuotasFromTheInstallation) {
   addTenant("acme");
-  EXPECT_EQ(directory->changeTenant("acme", {.name = "New"}, caller("acme", "owner"), kSoon)->name, "New");
+  EXPECT_EQ(directory->changeTenant("acme", {.name = "New"}, caller("acme", "owner"), kSoon)->name,
+            "New");
   const TenantChange more{.quotas = TenantQuotas{.models = 1'000'000}};
   EXPECT_EQ(directory->changeTenant("acme", more, caller("acme", "owner"), kSoon).error().code,
             ErrorCode::permissionDenied);
@@ -73,7 +79,8 @@ TEST_F(Tenants, AreRenamedByTheirOwnersButGetQuotasFromTheInstallation) {
 
 TEST_F(Tenants, RefuseQuotasThatNoCounterHolds) {
   const auto pointerOf = [&](const TenantQuotas& quotas) {
-    const auto changed = directory->changeTenant("default", {.quotas = quotas}, caller("default", "owner"), kSoon);
+    const auto changed =
+        directory->changeTenant("default", {.quotas = quotas}, caller("default", "owner"), kSoon);
     return changed.error().fields.at(0).pointer;
   };
   EXPECT_EQ(pointerOf({.models = -1}), "/quotas/models");
@@ -84,7 +91,8 @@ TEST_F(Tenants, RefuseQuotasThatNoCounterHolds) {
 TEST_F(Roles, OfATenantCountOnlyThere) {
   addTenant("acme");
   addTenant("globex");
-  const Role analyst{.name = "analyst", .permissions = {Permission::modelsRead, Permission::settingsRead}};
+  const Role analyst{.name = "analyst",
+                     .permissions = {Permission::modelsRead, Permission::settingsRead}};
   ASSERT_TRUE(directory->saveRole(analyst, caller("acme", "admin"), kSoon));
   const std::vector<std::string> roles{"analyst", "no-such-role"};
   EXPECT_EQ(directory->membership("acme", roles)->permissions, analyst.permissions);
@@ -103,26 +111,32 @@ TEST_F(Roles, AreStillThereAfterARestart) {
 
 TEST_F(Roles, NeverHaveMoreThanTheirMaker) {
   const Role strong{.name = "strong", .permissions = {Permission::tenantsWrite}};
-  EXPECT_EQ(directory->saveRole(strong, caller("default", "admin"), kSoon).error().code, ErrorCode::permissionDenied);
+  EXPECT_EQ(directory->saveRole(strong, caller("default", "admin"), kSoon).error().code,
+            ErrorCode::permissionDenied);
   ASSERT_TRUE(directory->saveRole(strong, caller("default", "owner"), kSoon));
   const Role weakened{.name = "strong", .permissions = {}};
-  EXPECT_EQ(directory->saveRole(weakened, caller("default", "admin"), kSoon).error().code, ErrorCode::permissionDenied);
+  EXPECT_EQ(directory->saveRole(weakened, caller("default", "admin"), kSoon).error().code,
+            ErrorCode::permissionDenied);
   EXPECT_EQ(directory->removeRole("strong", caller("default", "admin"), kSoon).error().code,
             ErrorCode::permissionDenied);
 }
 
 TEST_F(Roles, ThatAreBuiltInStayAsTheyAre) {
   const Role viewer{.name = "viewer", .permissions = PermissionSet::all()};
-  EXPECT_EQ(directory->saveRole(viewer, caller("default", "owner"), kSoon).error().code, ErrorCode::invalidArgument);
-  EXPECT_EQ(directory->removeRole("viewer", caller("default", "owner"), kSoon).error().code, ErrorCode::notFound);
+  EXPECT_EQ(directory->saveRole(viewer, caller("default", "owner"), kSoon).error().code,
+            ErrorCode::invalidArgument);
+  EXPECT_EQ(directory->removeRole("viewer", caller("default", "owner"), kSoon).error().code,
+            ErrorCode::notFound);
 }
 
 TEST_F(Roles, AreGoneAfterRemoval) {
   ASSERT_TRUE(directory->saveRole({.name = "analyst", .permissions = {Permission::modelsRead}},
                                   caller("default", "owner"), kSoon));
   ASSERT_TRUE(directory->removeRole("analyst", caller("default", "owner"), kSoon));
-  EXPECT_EQ(directory->removeRole("analyst", caller("default", "owner"), kSoon).error().code, ErrorCode::notFound);
-  EXPECT_TRUE(directory->membership("default", std::vector<std::string>{"analyst"})->permissions.empty());
+  EXPECT_EQ(directory->removeRole("analyst", caller("default", "owner"), kSoon).error().code,
+            ErrorCode::notFound);
+  EXPECT_TRUE(
+      directory->membership("default", std::vector<std::string>{"analyst"})->permissions.empty());
 }
 
 }  // namespace

@@ -4,18 +4,24 @@
 
 namespace corbel::identity {
 
-bool FetchedKeys::isFresh() const { return keys_ != nullptr && clock_.steady() - fetchedAt_ < kFresh; }
+bool FetchedKeys::isFresh() const {
+  return keys_ != nullptr && clock_.steady() - fetchedAt_ < kFresh;
+}
 
-bool FetchedKeys::mayFetch() const { return !attemptedAt_ || clock_.steady() - *attemptedAt_ >= kBetweenAttempts; }
+bool FetchedKeys::mayFetch() const {
+  return !attemptedAt_ || clock_.steady() - *attemptedAt_ >= kBetweenAttempts;
+}
 
 KeyAnswer FetchedKeys::known(const std::optional<std::string>& kid) const {
-  if (keys_ == nullptr || clock_.steady() - fetchedAt_ >= kUsable) return {.state = KeyState::unavailable};
+  if (keys_ == nullptr || clock_.steady() - fetchedAt_ >= kUsable)
+    return {.state = KeyState::unavailable};
   const crypto::Verifier* const key = keys_->find(kid);
   if (key == nullptr) return {.state = KeyState::unknown};
   return {.state = KeyState::found, .key = *key};
 }
 
-KeyAnswer FetchedKeys::find(const std::optional<std::string>& kid, std::optional<Deadline> deadline) {
+KeyAnswer FetchedKeys::find(const std::optional<std::string>& kid,
+                            std::optional<Deadline> deadline) {
   {
     const MutexLock lock(mutex_);
     KeyAnswer answer = known(kid);
@@ -49,7 +55,8 @@ Result<void> FetchedKeys::fetch(Deadline deadline) {
     fetching_ = true;
   }
   auto text = source_->fetch(deadline.earlier(Deadline::after(clock_, kFetchTime)));
-  Result<KeySet> keys = text ? KeySet::parse(*std::move(text), algorithm_) : std::unexpected(std::move(text).error());
+  Result<KeySet> keys =
+      text ? KeySet::parse(*std::move(text), algorithm_) : std::unexpected(std::move(text).error());
   const MutexLock lock(mutex_);
   fetching_ = false;
   failure_.reset();

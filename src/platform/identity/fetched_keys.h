@@ -38,7 +38,8 @@ class FetchedKeys {
   // Tokens of unknown keys must not be able to hold more threads than these.
   static constexpr int kMaxWaiters = 4;
 
-  FetchedKeys(std::shared_ptr<JwksSource> source, crypto::SignatureAlgorithm algorithm, const Clock& clock)
+  FetchedKeys(std::shared_ptr<JwksSource> source, crypto::SignatureAlgorithm algorithm,
+              const Clock& clock)
       : source_(std::move(source)), algorithm_(algorithm), clock_(clock) {}
 
   // Never needsFetch with a deadline, never waits without.

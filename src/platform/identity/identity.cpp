@@ -22,15 +22,18 @@ std::vector<std::string_view> PermissionSet::names() const {
   return names;
 }
 
-std::string toText(PermissionSet permissions) { return fmt::format("{}", fmt::join(permissions.names(), " ")); }
+std::string toText(PermissionSet permissions) {
+  return fmt::format("{}", fmt::join(permissions.names(), " "));
+}
 
 Result<PermissionSet> permissions(const std::vector<std::string>& names) {
   PermissionSet set;
   for (std::size_t i = 0; i < names.size(); ++i) {
     const auto known = permission(names[i]);
     if (!known) {
-      return failField(fmt::format("/permissions/{}", i),
-                       fmt::format("is no permission; allowed are {}", fmt::join(kPermissionNames, ", ")));
+      return failField(
+          fmt::format("/permissions/{}", i),
+          fmt::format("is no permission; allowed are {}", fmt::join(kPermissionNames, ", ")));
     }
     set.add(*known);
   }
@@ -67,7 +70,8 @@ Result<const Membership*> chooseTenant(const Principal& principal, std::string_v
   const auto& own = principal.memberships;
   if (requested.empty()) {
     if (own.size() == 1) return own.data();
-    if (own.empty()) return fail(ErrorCode::permissionDenied, "This credential belongs to no tenant.");
+    if (own.empty())
+      return fail(ErrorCode::permissionDenied, "This credential belongs to no tenant.");
     return fail(ErrorCode::invalidArgument,
                 "X-Tenant-ID: is required, because this credential belongs to several tenants");
   }
@@ -79,7 +83,8 @@ Result<const Membership*> chooseTenant(const Principal& principal, std::string_v
 
 Result<void> require(const Membership& membership, Permission permission) {
   if (membership.permissions.contains(permission)) return {};
-  return fail(ErrorCode::permissionDenied, fmt::format("This needs the permission {}.", name(permission)));
+  return fail(ErrorCode::permissionDenied,
+              fmt::format("This needs the permission {}.", name(permission)));
 }
 
 }  // namespace corbel::identity

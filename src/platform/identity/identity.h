@@ -1,5 +1,5 @@
-// Who calls, in which tenant, and what the caller may do there. Plain values; where they come from is in api_keys.h, jwt.h
-// and directory.h.
+// Who calls, in which tenant, and what the caller may do there. Plain values; where they come from
+// is in api_keys.h, jwt.h and directory.h.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -31,8 +31,9 @@ enum class Permission : std::uint8_t {
   systemRead,  // detailed health and metrics
 };
 inline constexpr std::array<std::string_view, 11> kPermissionNames = {
-    "models:read",   "models:write", "models:predict", "keys:read",     "keys:write", "tenants:read",
-    "tenants:write", "roles:read",   "roles:write",    "settings:read", "system:read"};
+    "models:read", "models:write",  "models:predict", "keys:read",
+    "keys:write",  "tenants:read",  "tenants:write",  "roles:read",
+    "roles:write", "settings:read", "system:read"};
 
 constexpr std::string_view name(Permission permission) {
   return kPermissionNames[static_cast<std::size_t>(permission)];
@@ -55,9 +56,15 @@ class PermissionSet {
   constexpr bool contains(Permission permission) const { return (bits_ & bit(permission)) != 0; }
   constexpr bool isSubsetOf(PermissionSet other) const { return (bits_ & ~other.bits_) == 0; }
   constexpr bool empty() const { return bits_ == 0; }
-  constexpr PermissionSet operator|(PermissionSet other) const { return PermissionSet(bits_ | other.bits_); }
-  constexpr PermissionSet operator&(PermissionSet other) const { return PermissionSet(bits_ & other.bits_); }
-  constexpr PermissionSet without(PermissionSet other) const { return PermissionSet(bits_ & ~other.bits_); }
+  constexpr PermissionSet operator|(PermissionSet other) const {
+    return PermissionSet(bits_ | other.bits_);
+  }
+  constexpr PermissionSet operator&(PermissionSet other) const {
+    return PermissionSet(bits_ & other.bits_);
+  }
+  constexpr PermissionSet without(PermissionSet other) const {
+    return PermissionSet(bits_ & ~other.bits_);
+  }
   bool operator==(const PermissionSet&) const = default;
 
   // In the order of Permission.
@@ -65,7 +72,9 @@ class PermissionSet {
 
  private:
   static_assert(kPermissionNames.size() < 32);
-  static constexpr std::uint32_t bit(Permission permission) { return 1u << static_cast<unsigned>(permission); }
+  static constexpr std::uint32_t bit(Permission permission) {
+    return 1u << static_cast<unsigned>(permission);
+  }
   explicit constexpr PermissionSet(std::uint32_t bits) : bits_(bits) {}
   std::uint32_t bits_ = 0;
 };
@@ -90,7 +99,8 @@ inline constexpr PermissionSet kAdmin =
 inline constexpr std::array kBuiltInRoles = {
     BuiltInRole{"owner", PermissionSet::all()}, BuiltInRole{"admin", detail::kAdmin},
     BuiltInRole{"developer", detail::kDeveloper}, BuiltInRole{"viewer", detail::kViewer},
-    BuiltInRole{"service", PermissionSet{Permission::modelsRead, Permission::modelsPredict, Permission::systemRead}}};
+    BuiltInRole{"service", PermissionSet{Permission::modelsRead, Permission::modelsPredict,
+                                         Permission::systemRead}}};
 
 std::optional<PermissionSet> builtInRole(std::string_view name);
 
@@ -133,7 +143,8 @@ std::string_view name(PrincipalKind kind);  // "user", "api_key", "service", "an
 // Immutable once made, shared by all calls of the caller.
 struct Principal {
   PrincipalKind kind = PrincipalKind::anonymous;
-  std::string id = {};    // unique among all principals: rate limits, audit and idempotency count by it
+  std::string id =
+      {};  // unique among all principals: rate limits, audit and idempotency count by it
   std::string name = {};  // for people; not unique
   std::vector<Membership> memberships = {};
   KeyLimits limits = {};
@@ -141,7 +152,8 @@ struct Principal {
 };
 using PrincipalRef = std::shared_ptr<const Principal>;
 
-// A caller without credential, on an installation that asks for none: may do everything in the default tenant.
+// A caller without credential, on an installation that asks for none: may do everything in the
+// default tenant.
 PrincipalRef trustedAnonymous();
 
 // A principal at work in one of its tenants. A view: both must outlive it.
@@ -150,10 +162,10 @@ struct Actor {
   const Membership& membership;
 };
 
-// The membership that a call acts under. `requested` is the value of X-Tenant-ID, empty when there is none.
-// not_found: the tenant does not exist or is somebody else's. invalid_argument: none was named and there are several.
-// permission_denied: the principal belongs to no tenant.
-// Valid as long as the principal.
+// The membership that a call acts under. `requested` is the value of X-Tenant-ID, empty when there
+// is none. not_found: the tenant does not exist or is somebody else's. invalid_argument: none was
+// named and there are several. permission_denied: the principal belongs to no tenant. Valid as long
+// as the principal.
 Result<const Membership*> chooseTenant(const Principal& principal, std::string_view requested);
 
 // permission_denied: the membership lacks it; the message names it.

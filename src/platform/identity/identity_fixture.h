@@ -53,8 +53,8 @@ class IdentityTest : public testing::Test {
   }
 
   void addTenant(const std::string& id) {
-    mustBe(
-        directory->createTenant({.id = id, .name = id, .quotas = {}}, caller("default", "owner"), Deadline::never()));
+    mustBe(directory->createTenant({.id = id, .name = id, .quotas = {}}, caller("default", "owner"),
+                                   Deadline::never()));
   }
 
   std::unique_ptr<store::Database> openDatabase() {
@@ -68,7 +68,8 @@ class IdentityTest : public testing::Test {
   SystemRandom random;
   IdSource ids{clock, random};
   std::unique_ptr<store::Database> database = openDatabase();
-  std::unique_ptr<Directory> directory = mustBe(Directory::load(*database, clock, Deadline::never()));
+  std::unique_ptr<Directory> directory =
+      mustBe(Directory::load(*database, clock, Deadline::never()));
 };
 
 }  // namespace corbel::identity

@@ -5,11 +5,14 @@
 namespace corbel::identity {
 namespace {
 
-Membership memberOf(std::string tenant) { return {std::move(tenant), {"viewer"}, *builtInRole("viewer")}; }
+Membership memberOf(std::string tenant) {
+  return {std::move(tenant), {"viewer"}, *builtInRole("viewer")};
+}
 
 TEST(Permissions, HaveOneWordEach) {
   EXPECT_EQ(name(Permission::systemRead), "system:read");
-  for (const std::string_view word : kPermissionNames) EXPECT_EQ(name(permission(word).value()), word);
+  for (const std::string_view word : kPermissionNames)
+    EXPECT_EQ(name(permission(word).value()), word);
   EXPECT_EQ(permission("models"), std::nullopt);
   EXPECT_EQ(permission(""), std::nullopt);
 }

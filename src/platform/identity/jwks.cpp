@@ -32,7 +32,9 @@ class JwksFile final : public JwksSource {
 class JwksUrl final : public JwksSource {
  public:
   JwksUrl(std::string url, HttpGet get) : url_(std::move(url)), get_(std::move(get)) {}
-  Result<std::string> fetch(Deadline deadline) override { return get_(url_, KeySet::kMaxBytes, deadline); }
+  Result<std::string> fetch(Deadline deadline) override {
+    return get_(url_, KeySet::kMaxBytes, deadline);
+  }
 
  private:
   const std::string url_;
@@ -41,7 +43,9 @@ class JwksUrl final : public JwksSource {
 
 }  // namespace
 
-std::shared_ptr<JwksSource> jwksFile(std::string file) { return std::make_shared<JwksFile>(std::move(file)); }
+std::shared_ptr<JwksSource> jwksFile(std::string file) {
+  return std::make_shared<JwksFile>(std::move(file));
+}
 
 std::shared_ptr<JwksSource> jwksUrl(std::string url, HttpGet get) {
   return std::make_shared<JwksUrl>(std::move(url), std::move(get));

@@ -13,7 +13,8 @@ namespace corbel::identity {
 class JwksSource {
  public:
   virtual ~JwksSource() = default;
-  // The text of the key set as it is now; waits. Any error: not available now, the message is for the log.
+  // The text of the key set as it is now; waits. Any error: not available now, the message is for
+  // the log.
   virtual Result<std::string> fetch(Deadline deadline) = 0;
 };
 
@@ -21,7 +22,8 @@ class JwksSource {
 std::shared_ptr<JwksSource> jwksFile(std::string file);
 
 // GETs the URL: https, no redirects, and a body of at most `maxBytes`, all of which is up to `get`.
-using HttpGet = std::function<Result<std::string>(const std::string& url, std::size_t maxBytes, Deadline deadline)>;
+using HttpGet = std::function<Result<std::string>(const std::string& url, std::size_t maxBytes,
+                                                  Deadline deadline)>;
 std::shared_ptr<JwksSource> jwksUrl(std::string url, HttpGet get);
 
 }  // namespace corbel::identity

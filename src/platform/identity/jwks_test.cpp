@@ -59,7 +59,8 @@ class JwksTest : public IdentityTest {
   std::string token(const SigningKey& key, std::string_view kid) const {
     const auto now = std::chrono::duration_cast<seconds>(clock.now().time_since_epoch()).count();
     const std::string header = fmt::format(R"({{"alg":"ES256","kid":"{}"}})", kid);
-    return keyToken(header, fmt::format(R"({{"sub":"ann","iss":"https://login","exp":{}}})", now + 5), key,
+    return keyToken(header,
+                    fmt::format(R"({{"sub":"ann","iss":"https://login","exp":{}}})", now + 5), key,
                     SignatureAlgorithm::es256);
   }
   ErrorCode codeOf(const std::string& text) { return verifier->verify(text, kSoon).error().code; }
@@ -67,9 +68,11 @@ class JwksTest : public IdentityTest {
 
   SigningKey first = SigningKey::ec();
   SigningKey second = SigningKey::ec();
-  std::shared_ptr<TestSource> source = std::make_shared<TestSource>(setOf({first.jwk(R"(,"kid":"one")")}));
+  std::shared_ptr<TestSource> source =
+      std::make_shared<TestSource>(setOf({first.jwk(R"(,"kid":"one")")}));
   std::unique_ptr<JwtVerifier> verifier = mustBe(JwtVerifier::make(
-      {{.iss = "https://login", .algorithm = SignatureAlgorithm::es256, .keys = source}}, *directory, clock));
+      {{.iss = "https://login", .algorithm = SignatureAlgorithm::es256, .keys = source}},
+      *directory, clock));
 };
 
 using FetchedKeySet = JwksTest;
@@ -105,7 +108,8 @@ TEST_F(FetchedKeySet, IsFetchedAtMostOnceIn30SecondsDuringAStormOfUnknownKeys) {
   ASSERT_TRUE(accepts(token(first, "one")));
   for (int i = 0; i < 90; ++i) {
     clock.advance(seconds(1));
-    for (int j = 0; j < 5; ++j) EXPECT_FALSE(accepts(token(second, fmt::format("random-{}-{}", i, j))));
+    for (int j = 0; j < 5; ++j)
+      EXPECT_FALSE(accepts(token(second, fmt::format("random-{}-{}", i, j))));
   }
   EXPECT_EQ(source->fetches, 1 + 3);
 }
@@ -167,14 +171,16 @@ TEST_F(FetchedKeySet, IsFetchedOnceForManyCallersAndHoldsFewOfThem) {
 TEST(KeySets, FindKeysByTheirIds) {
   const SigningKey a = SigningKey::ec();
   const SigningKey b = SigningKey::ec();
-  const auto set = KeySet::parse(setOf({a.jwk(R"(,"kid":"a")"), b.jwk(R"(,"kid":"b","use":"sig","alg":"ES256")")}),
-                                 SignatureAlgorithm::es256);
+  const auto set = KeySet::parse(
+      setOf({a.jwk(R"(,"kid":"a")"), b.jwk(R"(,"kid":"b","use":"sig","alg":"ES256")")}),
+      SignatureAlgorithm::es256);
   ASSERT_TRUE(set.has_value()) << set.error().message;
   EXPECT_NE(set->find("a"), nullptr);
   EXPECT_NE(set->find("b"), set->find("a"));
   EXPECT_EQ(set->find("c"), nullptr);
   EXPECT_EQ(set->find(std::nullopt), nullptr);
-  EXPECT_NE(KeySet::parse(setOf({a.jwk("")}), SignatureAlgorithm::es256)->find(std::nullopt), nullptr);
+  EXPECT_NE(KeySet::parse(setOf({a.jwk("")}), SignatureAlgorithm::es256)->find(std::nullopt),
+            nullptr);
 }
 
 TEST(KeySets, ReadEveryTypeOfKey) {
@@ -187,20 +193,25 @@ TEST(KeySets, LeaveOutKeysForOtherPurposes) {
   const SigningKey ec = SigningKey::ec();
   for (const std::string& other :
        {ec.jwk(R"(,"use":"enc")"), ec.jwk(R"(,"alg":"ES384")"), ec.jwk(R"(,"key_ops":["sign"])"),
-        ec.jwk(R"(,"use":1,"alg":"ECDH-ES")"), SigningKey::rsa().jwk(""), SigningKey::ed25519().jwk(""),
-        std::string(R"({"kty":"oct","k":"AAAA"})"), std::string("{}")}) {
+        ec.jwk(R"(,"use":1,"alg":"ECDH-ES")"), SigningKey::rsa().jwk(""),
+        SigningKey::ed25519().jwk(""), std::string(R"({"kty":"oct","k":"AAAA"})"),
+        std::string("{}")}) {
     EXPECT_FALSE(KeySet::parse(setOf({other}), SignatureAlgorithm::es256)) << other;
-    EXPECT_TRUE(KeySet::parse(setOf({other, ec.jwk(R"(,"kid":"good")")}), SignatureAlgorithm::es256)) << other;
+    EXPECT_TRUE(
+        KeySet::parse(setOf({other, ec.jwk(R"(,"kid":"good")")}), SignatureAlgorithm::es256))
+        << other;
   }
-  EXPECT_FALSE(KeySet::parse(setOf({R"({"kty":"oct","k":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"})"}),
-                             SignatureAlgorithm::hs256));
+  EXPECT_FALSE(
+      KeySet::parse(setOf({R"({"kty":"oct","k":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"})"}),
+                    SignatureAlgorithm::hs256));
 }
 
 TEST(KeySets, RefuseWhatIsDamagedOrAmbiguous) {
   const std::string key = SigningKey::ec().jwk(R"(,"kid":"a")");
   for (const std::string& text :
-       {std::string(), std::string("[]"), std::string("{}"), std::string(R"({"keys":{}})"), setOf({}), setOf({"1"}),
-        setOf({key, key}), setOf({R"({"kty":"EC","crv":"P-256","x":"AQ","y":"AQ"})"}),
+       {std::string(), std::string("[]"), std::string("{}"), std::string(R"({"keys":{}})"),
+        setOf({}), setOf({"1"}), setOf({key, key}),
+        setOf({R"({"kty":"EC","crv":"P-256","x":"AQ","y":"AQ"})"}),
         setOf({R"({"kty":"EC","crv":"P-256"})"}), std::string(100'000, ' ') + setOf({key}),
         "{\"keys\":[],\"keys\":[" + key + "]}"}) {
     EXPECT_FALSE(KeySet::parse(text, SignatureAlgorithm::es256)) << text.substr(0, 100);
@@ -222,11 +233,12 @@ TEST_F(FetchedKeySet, ComesFromAFileThatIsReadAnew) {
 
 TEST_F(FetchedKeySet, ComesFromAUrlWithinTheBoundOfSize) {
   std::string asked;
-  const auto fromUrl = jwksUrl("https://login/jwks",
-                               [&](const std::string& address, std::size_t maxBytes, Deadline) -> Result<std::string> {
-                                 asked = fmt::format("{} {}", address, maxBytes);
-                                 return std::string("keys");
-                               });
+  const auto fromUrl = jwksUrl(
+      "https://login/jwks",
+      [&](const std::string& address, std::size_t maxBytes, Deadline) -> Result<std::string> {
+        asked = fmt::format("{} {}", address, maxBytes);
+        return std::string("keys");
+      });
   EXPECT_EQ(mustBe(fromUrl->fetch(kSoon)), "keys");
   EXPECT_EQ(asked, "https://login/jwks 65536");
 }

@@ -26,30 +26,36 @@ Result<void> checkConfig(const IssuerConfig& config, std::string_view pointer) {
     return refuse("claims", "the names of the roles and tenants claims must not be empty");
   }
   using enum crypto::SignatureAlgorithm;
-  const bool isSecret = config.algorithm == hs256 || config.algorithm == hs384 || config.algorithm == hs512;
+  const bool isSecret =
+      config.algorithm == hs256 || config.algorithm == hs384 || config.algorithm == hs512;
   if (isSecret && std::holds_alternative<std::shared_ptr<JwksSource>>(config.keys)) {
-    return refuse("algorithm", fmt::format("{} takes a secret, not a key set", name(config.algorithm)));
+    return refuse("algorithm",
+                  fmt::format("{} takes a secret, not a key set", name(config.algorithm)));
   }
   return {};
 }
 
-// Identity is issuer and subject: the same subject of another issuer is somebody else. The subject's '@' is escaped, so no
-// two pairs make one id.
+// Identity is issuer and subject: the same subject of another issuer is somebody else. The
+// subject's '@' is escaped, so no two pairs make one id.
 std::string idOf(const std::string& user, const std::string& iss) {
   return iss.empty() ? fmt::format("user:{}", percentEncode(user))
                      : fmt::format("user:{}@{}", percentEncode(user), iss);
 }
 
-PrincipalRef principalOf(const Claims& claims, const IssuerConfig& config, const Directory& directory) {
-  Principal principal{.kind = PrincipalKind::user, .id = idOf(claims.user, config.iss), .name = claims.name};
-  const std::vector<std::string> standardRoles(config.defaultRole.empty() ? 0 : 1, config.defaultRole);
+PrincipalRef principalOf(const Claims& claims, const IssuerConfig& config,
+                         const Directory& directory) {
+  Principal principal{
+      .kind = PrincipalKind::user, .id = idOf(claims.user, config.iss), .name = claims.name};
+  const std::vector<std::string> standardRoles(config.defaultRole.empty() ? 0 : 1,
+                                               config.defaultRole);
   const std::vector<std::string> roles = claims.roles.value_or(standardRoles);
   std::vector<std::string> tenants = claims.tenants.value_or(std::vector{config.defaultTenant});
   std::ranges::sort(tenants);
   const auto [from, to] = std::ranges::unique(tenants);
   tenants.erase(from, to);
   for (const std::string& tenant : tenants) {
-    if (auto membership = directory.membership(tenant, roles)) principal.memberships.push_back(*std::move(membership));
+    if (auto membership = directory.membership(tenant, roles))
+      principal.memberships.push_back(*std::move(membership));
   }
   return std::make_shared<const Principal>(std::move(principal));
 }
@@ -64,8 +70,9 @@ class JwtVerifier::Issuer {
     if (const auto* source = std::get_if<std::shared_ptr<JwksSource>>(&issuer.config_.keys)) {
       issuer.fetched_ = std::make_unique<FetchedKeys>(*source, issuer.config_.algorithm, clock);
     } else {
-      CORBEL_TRY(issuer.fixed_, crypto::Verifier::bind(issuer.config_.algorithm,
-                                                       std::get<crypto::VerificationKey>(issuer.config_.keys)));
+      CORBEL_TRY(issuer.fixed_,
+                 crypto::Verifier::bind(issuer.config_.algorithm,
+                                        std::get<crypto::VerificationKey>(issuer.config_.keys)));
     }
     return issuer;
   }
@@ -73,9 +80,12 @@ class JwtVerifier::Issuer {
   const IssuerConfig& config() const { return config_; }
   bool signsWith(std::string_view algorithm) const { return algorithm == name(config_.algorithm); }
   KeyAnswer key(const std::optional<std::string>& kid, std::optional<Deadline> deadline) {
-    return fixed_ ? KeyAnswer{.state = KeyState::found, .key = fixed_} : fetched_->find(kid, deadline);
+    return fixed_ ? KeyAnswer{.state = KeyState::found, .key = fixed_}
+                  : fetched_->find(kid, deadline);
   }
-  Result<void> fetchKeys(Deadline deadline) { return fetched_ == nullptr ? Result<void>() : fetched_->fetch(deadline); }
+  Result<void> fetchKeys(Deadline deadline) {
+    return fetched_ == nullptr ? Result<void>() : fetched_->fetch(deadline);
+  }
 
  private:
   explicit Issuer(IssuerConfig config) : config_(std::move(config)) {}
@@ -91,9 +101,12 @@ struct JwtVerifier::State {
   TokenCache cache;
   std::vector<Issuer> issuers;
 
-  // Those that a token of this `iss` and algorithm may be from. An issuer that names itself has its tokens for itself.
+  // Those that a token of this `iss` and algorithm may be from. An issuer that names itself has its
+  // tokens for itself.
   std::vector<Issuer*> candidates(std::optional<std::string_view> iss, std::string_view algorithm) {
-    const auto isNamed = [&](const Issuer& issuer) { return iss && !iss->empty() && issuer.config().iss == *iss; };
+    const auto isNamed = [&](const Issuer& issuer) {
+      return iss && !iss->empty() && issuer.config().iss == *iss;
+    };
     const bool named = std::ranges::any_of(issuers, isNamed);
     std::vector<Issuer*> found;
     for (Issuer& issuer : issuers) {
@@ -109,7 +122,8 @@ JwtVerifier::JwtVerifier(const Directory& directory, const Clock& clock, JwtOpti
 
 JwtVerifier::~JwtVerifier() = default;
 
-Result<std::unique_ptr<JwtVerifier>> JwtVerifier::make(std::vector<IssuerConfig> issuers, const Directory& directory,
+Result<std::unique_ptr<JwtVerifier>> JwtVerifier::make(std::vector<IssuerConfig> issuers,
+                                                       const Directory& directory,
                                                        const Clock& clock, JwtOptions options) {
   std::unique_ptr<JwtVerifier> verifier(new JwtVerifier(directory, clock, options));
   for (std::size_t i = 0; i < issuers.size(); ++i) {
@@ -126,9 +140,12 @@ std::optional<Result<PrincipalRef>> JwtVerifier::tryVerify(std::string_view toke
   return check(token, std::nullopt);
 }
 
-Result<PrincipalRef> JwtVerifier::verify(std::string_view token, Deadline deadline) { return *check(token, deadline); }
+Result<PrincipalRef> JwtVerifier::verify(std::string_view token, Deadline deadline) {
+  return *check(token, deadline);
+}
 
-std::optional<Result<PrincipalRef>> JwtVerifier::check(std::string_view text, std::optional<Deadline> deadline) {
+std::optional<Result<PrincipalRef>> JwtVerifier::check(std::string_view text,
+                                                       std::optional<Deadline> deadline) {
   if (text.size() > kMaxTokenBytes) return tokenRefused("longer than 8 KiB");
   const auto digest = crypto::sha256(text);
   if (PrincipalRef known = state_->cache.find(digest, state_->clock)) return known;
@@ -156,7 +173,8 @@ Result<PrincipalRef> JwtVerifier::accept(const Token& token, const IssuerConfig&
   CORBEL_TRY(const Claims claims, readClaims(token.claims, config, now));
   PrincipalRef principal = principalOf(claims, config, state_->directory);
   const SteadyTime keepUntil = state_->clock.steady() + state_->options.cacheFor;
-  state_->cache.put(digest, {.principal = principal, .expiresAt = claims.expiresAt, .keepUntil = keepUntil});
+  state_->cache.put(
+      digest, {.principal = principal, .expiresAt = claims.expiresAt, .keepUntil = keepUntil});
   return principal;
 }
 
@@ -171,7 +189,8 @@ Result<void> JwtVerifier::fetchKeys(Deadline deadline) {
 
 Result<IssuerConfig> issuerOfSecret(std::string_view secret) {
   CORBEL_TRY(auto key, crypto::HmacKey::fromSecret(secret));
-  return IssuerConfig{.algorithm = crypto::SignatureAlgorithm::hs256, .keys = crypto::VerificationKey(std::move(key))};
+  return IssuerConfig{.algorithm = crypto::SignatureAlgorithm::hs256,
+                      .keys = crypto::VerificationKey(std::move(key))};
 }
 
 }  // namespace corbel::identity

@@ -1,5 +1,5 @@
-// JSON Web Tokens (RFC 7519) of configured issuers, checked as RFC 8725 asks: the algorithm belongs to the issuer's key, the
-// token's header only says which of the keys.
+// JSON Web Tokens (RFC 7519) of configured issuers, checked as RFC 8725 asks: the algorithm belongs
+// to the issuer's key, the token's header only says which of the keys.
 #pragma once
 #include <chrono>
 #include <cstddef>
@@ -24,7 +24,8 @@ namespace corbel::identity {
 // Longer tokens are refused unread.
 inline constexpr std::size_t kMaxTokenBytes = std::size_t{8} * 1024;
 
-// Where a token says who its bearer is: the name of a claim, or a JSON pointer (RFC 6901) such as "/realm_access/roles".
+// Where a token says who its bearer is: the name of a claim, or a JSON pointer (RFC 6901) such as
+// "/realm_access/roles".
 struct ClaimMap {
   std::string user = {};            // empty: "sub", else "id". A text, or a whole number
   std::string roles = "roles";      // a list of texts, or one text with spaces between roles
@@ -43,7 +44,7 @@ struct IssuerConfig {
   std::chrono::seconds leeway{30};               // for the difference of clocks
   std::vector<std::string> requiredClaims = {};  // beside exp and the user, which always are
   ClaimMap claims = {};
-  std::string defaultRole = "viewer";                       // of tokens without the roles claim; empty: none
+  std::string defaultRole = "viewer";  // of tokens without the roles claim; empty: none
   std::string defaultTenant = std::string(kDefaultTenant);  // of tokens without the tenants claim
 };
 
@@ -56,19 +57,22 @@ struct Token;
 
 // Thread-safe.
 //
-// A token that was found good is remembered by the SHA-256 of its whole text. A bad one is not remembered.
-// Key sets are fetched when first needed, after 10 minutes, and for an unknown key id, but never within 30 s of the last
-// attempt; one that cannot be renewed is used for 24 h.
+// A token that was found good is remembered by the SHA-256 of its whole text. A bad one is not
+// remembered. Key sets are fetched when first needed, after 10 minutes, and for an unknown key id,
+// but never within 30 s of the last attempt; one that cannot be renewed is used for 24 h.
 class JwtVerifier {
  public:
   // `directory` and `clock` must outlive it.
-  // invalid_argument: an issuer is wrong; the message names it by its position ("/issuers/0/leeway") and what is allowed.
-  static Result<std::unique_ptr<JwtVerifier>> make(std::vector<IssuerConfig> issuers, const Directory& directory,
-                                                   const Clock& clock, JwtOptions options = {});
+  // invalid_argument: an issuer is wrong; the message names it by its position
+  // ("/issuers/0/leeway") and what is allowed.
+  static Result<std::unique_ptr<JwtVerifier>> make(std::vector<IssuerConfig> issuers,
+                                                   const Directory& directory, const Clock& clock,
+                                                   JwtOptions options = {});
   ~JwtVerifier();
 
   // Whose token it is, without I/O. Nothing: keys have to be fetched first; verify() does that.
-  // unauthenticated: the token proves nobody; the detail says why. unavailable: the issuer's keys cannot be had now.
+  // unauthenticated: the token proves nobody; the detail says why. unavailable: the issuer's keys
+  // cannot be had now.
   std::optional<Result<PrincipalRef>> tryVerify(std::string_view token);
   // The same; may fetch keys and wait for that, so never on a network thread.
   Result<PrincipalRef> verify(std::string_view token, Deadline deadline);
@@ -79,8 +83,10 @@ class JwtVerifier {
  private:
   class Issuer;
   JwtVerifier(const Directory& directory, const Clock& clock, JwtOptions options);
-  std::optional<Result<PrincipalRef>> check(std::string_view text, std::optional<Deadline> deadline);
-  Result<PrincipalRef> accept(const Token& token, const IssuerConfig& config, const crypto::Sha256Digest& digest);
+  std::optional<Result<PrincipalRef>> check(std::string_view text,
+                                            std::optional<Deadline> deadline);
+  Result<PrincipalRef> accept(const Token& token, const IssuerConfig& config,
+                              const crypto::Sha256Digest& digest);
 
   struct State;
   const std::unique_ptr<State> state_;

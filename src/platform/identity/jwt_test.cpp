@@ -20,7 +20,9 @@ constexpr std::int64_t kNow = 1767225600;  // where ManualClock stands
 IssuerConfig secretIssuer() { return issuerOfSecret(kSecret).value(); }
 
 IssuerConfig keyIssuer(SignatureAlgorithm algorithm, const SigningKey& key) {
-  return {.iss = "https://login", .algorithm = algorithm, .keys = publicKeyFromPem(algorithm, key.publicPem()).value()};
+  return {.iss = "https://login",
+          .algorithm = algorithm,
+          .keys = publicKeyFromPem(algorithm, key.publicPem()).value()};
 }
 
 // {"sub":"ann","exp":…} with `more` members.
@@ -28,7 +30,9 @@ std::string claimsWith(std::string_view more = "") {
   return fmt::format(R"({{"sub":"ann","exp":{}{}}})", kNow + 600, more);
 }
 
-std::string issued(std::string_view more = "") { return claimsWith(fmt::format(R"(,"iss":"https://login"{})", more)); }
+std::string issued(std::string_view more = "") {
+  return claimsWith(fmt::format(R"(,"iss":"https://login"{})", more));
+}
 
 class JwtTest : public IdentityTest {
  protected:
@@ -50,19 +54,23 @@ using TokenMemory = JwtTest;
 using Issuers = JwtTest;
 
 TEST_F(Tokens, OfEveryAlgorithmAreAccepted) {
-  const std::map<SignatureAlgorithm, SigningKey> keys = {{SignatureAlgorithm::rs256, SigningKey::rsa()},
-                                                         {SignatureAlgorithm::ps256, SigningKey::rsa()},
-                                                         {SignatureAlgorithm::es256, SigningKey::ec()},
-                                                         {SignatureAlgorithm::edDsa, SigningKey::ed25519()}};
+  const std::map<SignatureAlgorithm, SigningKey> keys = {
+      {SignatureAlgorithm::rs256, SigningKey::rsa()},
+      {SignatureAlgorithm::ps256, SigningKey::rsa()},
+      {SignatureAlgorithm::es256, SigningKey::ec()},
+      {SignatureAlgorithm::edDsa, SigningKey::ed25519()}};
   for (const auto& [algorithm, key] : keys) {
-    const std::string header = fmt::format(R"({{"alg":"{}","typ":"JWT","kid":"any"}})", name(algorithm));
-    const auto principal = verify(keyIssuer(algorithm, key), keyToken(header, issued(), key, algorithm));
+    const std::string header =
+        fmt::format(R"({{"alg":"{}","typ":"JWT","kid":"any"}})", name(algorithm));
+    const auto principal =
+        verify(keyIssuer(algorithm, key), keyToken(header, issued(), key, algorithm));
     ASSERT_TRUE(principal.has_value()) << name(algorithm) << principal.error().detail;
     EXPECT_EQ((*principal)->id, "user:ann@https://login");
     const SigningKey other = algorithm == SignatureAlgorithm::edDsa   ? SigningKey::ed25519()
                              : algorithm == SignatureAlgorithm::es256 ? SigningKey::ec()
                                                                       : SigningKey::rsa();
-    EXPECT_FALSE(verify(keyIssuer(algorithm, other), keyToken(header, issued(), key, algorithm))) << name(algorithm);
+    EXPECT_FALSE(verify(keyIssuer(algorithm, other), keyToken(header, issued(), key, algorithm)))
+        << name(algorithm);
   }
 }
 
@@ -98,33 +106,40 @@ TEST_F(Claim, OfTheUserIsSubElseIdElseWhatTheMapSays) {
   EXPECT_EQ(mustBe(verifySecret("{\"id\":\"bob\",\"sub\":\"ann\"," + exp + "}"))->id, "user:ann");
   IssuerConfig mapped = secretIssuer();
   mapped.claims.user = "/user/email";
-  const std::string token = hmacToken(kHs256, "{\"user\":{\"email\":\"a@b\"},\"name\":\"Ann\"," + exp + "}", kSecret);
+  const std::string token =
+      hmacToken(kHs256, "{\"user\":{\"email\":\"a@b\"},\"name\":\"Ann\"," + exp + "}", kSecret);
   EXPECT_EQ(mustBe(verify(mapped, token))->id, "user:a%40b");
   EXPECT_EQ(mustBe(verify(mapped, token))->name, "Ann");
 }
 
 TEST_F(Claim, OfTheUserMustNameSomebody) {
   const std::string exp = fmt::format(R"("exp":{})", kNow + 600);
-  for (const std::string_view user : {R"("sub":"")", R"("sub":null)", R"("sub":["ann"])", R"("sub":"a\nb")",
-                                      R"("sub":1.5)", R"("sub":true)", R"("name":"ann")"}) {
+  for (const std::string_view user :
+       {R"("sub":"")", R"("sub":null)", R"("sub":["ann"])", R"("sub":"a\nb")", R"("sub":1.5)",
+        R"("sub":true)", R"("name":"ann")"}) {
     EXPECT_FALSE(verifySecret(fmt::format("{{{},{}}}", user, exp))) << user;
   }
   EXPECT_FALSE(verifySecret(fmt::format(R"({{"sub":"{}",{}}})", std::string(256, 'a'), exp)));
 }
 
 TEST_F(Claim, OfRolesGivesTheirPermissions) {
-  EXPECT_EQ(mustBe(verifySecret(claimsWith(R"(,"roles":["developer","unknown"])")))->memberships.front().permissions,
+  EXPECT_EQ(mustBe(verifySecret(claimsWith(R"(,"roles":["developer","unknown"])")))
+                ->memberships.front()
+                .permissions,
             *builtInRole("developer"));
-  EXPECT_EQ(mustBe(verifySecret(claimsWith(R"(,"roles":"viewer service")")))->memberships.front().roles,
-            (std::vector<std::string>{"viewer", "service"}));
-  EXPECT_TRUE(mustBe(verifySecret(claimsWith(R"(,"roles":[])")))->memberships.front().permissions.empty());
+  EXPECT_EQ(
+      mustBe(verifySecret(claimsWith(R"(,"roles":"viewer service")")))->memberships.front().roles,
+      (std::vector<std::string>{"viewer", "service"}));
+  EXPECT_TRUE(
+      mustBe(verifySecret(claimsWith(R"(,"roles":[])")))->memberships.front().permissions.empty());
   EXPECT_FALSE(verifySecret(claimsWith(R"(,"roles":{"admin":true})")));
   EXPECT_FALSE(verifySecret(claimsWith(R"(,"roles":[["admin"]])")));
 }
 
 TEST_F(Claim, OfTenantsSelectsThoseThatExist) {
   addTenant("acme");
-  const PrincipalRef ann = mustBe(verifySecret(claimsWith(R"(,"tenants":["acme","default","nowhere","acme"])")));
+  const PrincipalRef ann =
+      mustBe(verifySecret(claimsWith(R"(,"tenants":["acme","default","nowhere","acme"])")));
   EXPECT_EQ(ann->memberships.size(), 2u);
   EXPECT_EQ(mustBe(chooseTenant(*ann, "acme"))->tenant, "acme");
   EXPECT_EQ(chooseTenant(*ann, "nowhere").error().code, ErrorCode::notFound);
@@ -155,20 +170,24 @@ TEST_F(Claim, OfIssuerAndAudienceAreCheckedWhereConfigured) {
 TEST_F(TokenConfusion, EndsInNobody) {
   const SigningKey rsa = SigningKey::rsa();
   const SigningKey ec = SigningKey::ec();
-  const auto verifier = verifierOf({secretIssuer(),
-                                    keyIssuer(SignatureAlgorithm::rs256, rsa),
-                                    {.iss = "https://ec",
-                                     .algorithm = SignatureAlgorithm::es256,
-                                     .keys = publicKeyFromPem(SignatureAlgorithm::es256, ec.publicPem()).value()}});
+  const auto verifier =
+      verifierOf({secretIssuer(),
+                  keyIssuer(SignatureAlgorithm::rs256, rsa),
+                  {.iss = "https://ec",
+                   .algorithm = SignatureAlgorithm::es256,
+                   .keys = publicKeyFromPem(SignatureAlgorithm::es256, ec.publicPem()).value()}});
   const std::string goodClaims = claimsWith();
   const std::string good = hmacToken(kHs256, goodClaims, kSecret);
-  const std::string ecPart = unsignedPart(R"({"alg":"ES256"})", claimsWith(R"(,"iss":"https://ec")"));
+  const std::string ecPart =
+      unsignedPart(R"({"alg":"ES256"})", claimsWith(R"(,"iss":"https://ec")"));
   const std::string ecDer = ec.sign(ecPart, SignatureAlgorithm::es256);
   ASSERT_TRUE(verifier->verify(good, kSoon));
   ASSERT_TRUE(verifier->verify(ecPart + "." + url(rawOf(ecDer)), kSoon));
 
   std::map<std::string, std::string> tricks;
-  const auto add = [&](std::string_view trick, std::string token) { tricks.emplace(trick, std::move(token)); };
+  const auto add = [&](std::string_view trick, std::string token) {
+    tricks.emplace(trick, std::move(token));
+  };
   for (const std::string_view none : {"none", "None", "NONE", "nOnE"}) {
     const std::string part = unsignedPart(fmt::format(R"({{"alg":"{}"}})", none), goodClaims);
     add(fmt::format("{} without signature", none), part + ".");
@@ -186,40 +205,49 @@ TEST_F(TokenConfusion, EndsInNobody) {
   add("alg twice, escaped", hmacToken(R"({"alg":"HS256","\u0061lg":"none"})", goodClaims, kSecret));
   add("alg of the other issuer", keyToken(kHs256, issued(), rsa, SignatureAlgorithm::rs256));
   const std::string pem = rsa.publicPem();
-  for (const auto& [what, secret] :
-       std::map<std::string, std::string>{{"PEM", pem},
-                                          {"PEM without last line end", pem.substr(0, pem.size() - 1)},
-                                          {"PEM with CRLF", fmt::format("{}\r\n", pem)},
-                                          {"DER", rsa.publicDer()},
-                                          {"JWK", rsa.jwk("")},
-                                          {"nothing", ""}}) {
+  for (const auto& [what, secret] : std::map<std::string, std::string>{
+           {"PEM", pem},
+           {"PEM without last line end", pem.substr(0, pem.size() - 1)},
+           {"PEM with CRLF", fmt::format("{}\r\n", pem)},
+           {"DER", rsa.publicDer()},
+           {"JWK", rsa.jwk("")},
+           {"nothing", ""}}) {
     add("HS256 with the public key as " + what, hmacToken(kHs256, issued(), secret));
     add("HS256 with the public key as " + what + ", no iss", hmacToken(kHs256, goodClaims, secret));
   }
-  for (const std::string_view kid :
-       {R"("unknown")", R"("../../../../dev/null")", R"("' UNION SELECT 'x' --")", R"("")", "1", "null"}) {
-    add(fmt::format("kid {}", kid), keyToken(fmt::format(R"({{"alg":"RS256","kid":{}}})", kid), issued(),
-                                             SigningKey::rsa(), SignatureAlgorithm::rs256));
+  for (const std::string_view kid : {R"("unknown")", R"("../../../../dev/null")",
+                                     R"("' UNION SELECT 'x' --")", R"("")", "1", "null"}) {
+    add(fmt::format("kid {}", kid),
+        keyToken(fmt::format(R"({{"alg":"RS256","kid":{}}})", kid), issued(), SigningKey::rsa(),
+                 SignatureAlgorithm::rs256));
   }
   add("kid of 1 MB",
-      hmacToken(fmt::format(R"({{"alg":"HS256","kid":"{}"}})", std::string(1 << 20, 'k')), goodClaims, kSecret));
+      hmacToken(fmt::format(R"({{"alg":"HS256","kid":"{}"}})", std::string(1 << 20, 'k')),
+                goodClaims, kSecret));
   for (const std::string_view extension :
-       {R"("jku":"https://evil/jwks")", R"("x5u":"https://evil/cert")", R"("jwk":{"kty":"oct","k":"AAAA"})",
-        R"("x5c":["MIIB"])", R"("crit":["b64"],"b64":false)", R"("b64":false)", R"("crit":["exp"])", R"("crit":[])",
-        R"("zip":"DEF")", R"("enc":"A256GCM")", R"("cty":"JWT")", R"("typ":"JWE")", R"("typ":"logout+jwt")",
+       {R"("jku":"https://evil/jwks")", R"("x5u":"https://evil/cert")",
+        R"("jwk":{"kty":"oct","k":"AAAA"})", R"("x5c":["MIIB"])", R"("crit":["b64"],"b64":false)",
+        R"("b64":false)", R"("crit":["exp"])", R"("crit":[])", R"("zip":"DEF")",
+        R"("enc":"A256GCM")", R"("cty":"JWT")", R"("typ":"JWE")", R"("typ":"logout+jwt")",
         R"("typ":"dpop+jwt")", R"("typ":1)", R"("typ":null)"}) {
-    add(std::string(extension), hmacToken(fmt::format(R"({{"alg":"HS256",{}}})", extension), goodClaims, kSecret));
+    add(std::string(extension),
+        hmacToken(fmt::format(R"({{"alg":"HS256",{}}})", extension), goodClaims, kSecret));
   }
   for (const std::string_view payload :
-       {R"("sub":"ann","sub":"root")", R"("sub":"ann","\u0073ub":"root")", R"("sub":"ann","x":{"y":1,"y":2})"}) {
+       {R"("sub":"ann","sub":"root")", R"("sub":"ann","\u0073ub":"root")",
+        R"("sub":"ann","x":{"y":1,"y":2})"}) {
     add(fmt::format("duplicate claim {}", payload),
         hmacToken(kHs256, fmt::format(R"({{{},"exp":{}}})", payload, kNow + 600), kSecret));
   }
-  for (const std::string_view exp : {R"("1767226200")", "1767226200.0", "1.7e9", "1e400", "-1", "99999999999999999999",
-                                     "1767226200000", "9223372036854775807", "null", "true", "[1767226200]", "{}"}) {
-    add(fmt::format("exp {}", exp), hmacToken(kHs256, fmt::format(R"({{"sub":"ann","exp":{}}})", exp), kSecret));
-    add(fmt::format("nbf {}", exp), hmacToken(kHs256, claimsWith(fmt::format(R"(,"nbf":{})", exp)), kSecret));
-    add(fmt::format("iat {}", exp), hmacToken(kHs256, claimsWith(fmt::format(R"(,"iat":{})", exp)), kSecret));
+  for (const std::string_view exp :
+       {R"("1767226200")", "1767226200.0", "1.7e9", "1e400", "-1", "99999999999999999999",
+        "1767226200000", "9223372036854775807", "null", "true", "[1767226200]", "{}"}) {
+    add(fmt::format("exp {}", exp),
+        hmacToken(kHs256, fmt::format(R"({{"sub":"ann","exp":{}}})", exp), kSecret));
+    add(fmt::format("nbf {}", exp),
+        hmacToken(kHs256, claimsWith(fmt::format(R"(,"nbf":{})", exp)), kSecret));
+    add(fmt::format("iat {}", exp),
+        hmacToken(kHs256, claimsWith(fmt::format(R"(,"iat":{})", exp)), kSecret));
   }
   add("no exp", hmacToken(kHs256, R"({"sub":"ann"})", kSecret));
   add("ES256 in DER", ecPart + "." + url(ecDer));
@@ -231,7 +259,8 @@ TEST_F(TokenConfusion, EndsInNobody) {
   add("payload is a token", hmacToken(kHs256, good, kSecret));
   add("payload is a list", hmacToken(kHs256, "[]", kSecret));
   add("payload too deep",
-      hmacToken(kHs256, claimsWith(",\"x\":" + std::string(20, '[') + std::string(20, ']')), kSecret));
+      hmacToken(kHs256, claimsWith(",\"x\":" + std::string(20, '[') + std::string(20, ']')),
+                kSecret));
   add("payload not UTF-8", hmacToken(kHs256, claimsWith(",\"x\":\"\xff\""), kSecret));
   add("payload with a tail", hmacToken(kHs256, goodClaims + "{}", kSecret));
   add("four parts", good + ".x");
@@ -241,8 +270,8 @@ TEST_F(TokenConfusion, EndsInNobody) {
   add("standard base64", good.substr(0, good.rfind('.') + 1) + "++//");
   add("empty", "");
   add("dots", "..");
-  add("foreign iss",
-      keyToken(R"({"alg":"RS256"})", claimsWith(R"(,"iss":"https://evil")"), rsa, SignatureAlgorithm::rs256));
+  add("foreign iss", keyToken(R"({"alg":"RS256"})", claimsWith(R"(,"iss":"https://evil")"), rsa,
+                              SignatureAlgorithm::rs256));
   add("missing iss", keyToken(R"({"alg":"RS256"})", goodClaims, rsa, SignatureAlgorithm::rs256));
   add("a key issuer's iss with the shared secret", hmacToken(kHs256, issued(), kSecret));
   for (std::size_t i = 0; i < good.size(); i += 7) {
@@ -263,7 +292,9 @@ TEST_F(TokenMemory, KeepsTokensThatShareABeginningApart) {
   const auto verifier = verifierOf({secretIssuer()});
   const std::string padding(300, 'p');
   const auto tokenOf = [&](std::string_view user) {
-    return hmacToken(kHs256, fmt::format(R"({{"x":"{}","exp":{},"sub":"{}"}})", padding, kNow + 600, user), kSecret);
+    return hmacToken(kHs256,
+                     fmt::format(R"({{"x":"{}","exp":{},"sub":"{}"}})", padding, kNow + 600, user),
+                     kSecret);
   };
   const std::string ann = tokenOf("ann");
   const std::string bob = tokenOf("bob");
@@ -285,7 +316,8 @@ TEST_F(TokenMemory, NeverOutlivesTheToken) {
   IssuerConfig exact = secretIssuer();
   exact.leeway = seconds(0);
   const auto verifier = verifierOf({exact});
-  const std::string token = hmacToken(kHs256, fmt::format(R"({{"sub":"ann","exp":{}}})", kNow + 10), kSecret);
+  const std::string token =
+      hmacToken(kHs256, fmt::format(R"({{"sub":"ann","exp":{}}})", kNow + 10), kSecret);
   clock.advance(seconds(9));
   EXPECT_TRUE(verifier->verify(token, kSoon));
   clock.advance(seconds(1));
@@ -307,7 +339,8 @@ TEST_F(Issuers, OfTheSameSubjectAreDifferentPeople) {
   IssuerConfig named = secretIssuer();
   named.iss = "https://login";
   const auto verifier = verifierOf({secretIssuer(), named});
-  const PrincipalRef local = mustBe(verifier->verify(hmacToken(kHs256, claimsWith(), kSecret), kSoon));
+  const PrincipalRef local =
+      mustBe(verifier->verify(hmacToken(kHs256, claimsWith(), kSecret), kSoon));
   const PrincipalRef remote = mustBe(verifier->verify(hmacToken(kHs256, issued(), kSecret), kSoon));
   EXPECT_NE(local->id, remote->id);
   const std::string crafted = fmt::format(R"({{"sub":"ann@https://login","exp":{}}})", kNow + 600);
@@ -324,8 +357,10 @@ TEST_F(Issuers, ThatAreWrongAreNamed) {
   IssuerConfig late = secretIssuer();
   late.leeway = seconds(61);
   EXPECT_EQ(pointerOf(late), "/issuers/1/leeway");
-  EXPECT_EQ(pointerOf({.algorithm = SignatureAlgorithm::hs256, .keys = jwksFile("keys.json")}), "/issuers/1/algorithm");
-  EXPECT_EQ(pointerOf({.algorithm = SignatureAlgorithm::rs256, .keys = secretIssuer().keys}), "/issuers/1");
+  EXPECT_EQ(pointerOf({.algorithm = SignatureAlgorithm::hs256, .keys = jwksFile("keys.json")}),
+            "/issuers/1/algorithm");
+  EXPECT_EQ(pointerOf({.algorithm = SignatureAlgorithm::rs256, .keys = secretIssuer().keys}),
+            "/issuers/1");
   EXPECT_FALSE(issuerOfSecret("short").has_value());
 }
 
@@ -335,8 +370,8 @@ TEST_F(Issuers, CanMoveFromOneAlgorithmToAnother) {
   old.iss = "https://login";
   const auto verifier = verifierOf({old, keyIssuer(SignatureAlgorithm::rs256, key)});
   const PrincipalRef before = mustBe(verifier->verify(hmacToken(kHs256, issued(), kSecret), kSoon));
-  const PrincipalRef after =
-      mustBe(verifier->verify(keyToken(R"({"alg":"RS256"})", issued(), key, SignatureAlgorithm::rs256), kSoon));
+  const PrincipalRef after = mustBe(verifier->verify(
+      keyToken(R"({"alg":"RS256"})", issued(), key, SignatureAlgorithm::rs256), kSoon));
   EXPECT_EQ(before->id, after->id);
 }
 

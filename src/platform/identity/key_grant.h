@@ -19,6 +19,7 @@ struct KeyGrant {
 };
 
 // Errors: see ApiKeys::create.
-Result<KeyGrant> grantFor(const NewApiKey& key, const Actor& by, const Directory& directory, Timestamp now);
+Result<KeyGrant> grantFor(const NewApiKey& key, const Actor& by, const Directory& directory,
+                          Timestamp now);
 
 }  // namespace corbel::identity

@@ -43,7 +43,8 @@ bool mayVerify(const object& key) {
 bool isFor(const object& key, SignatureAlgorithm algorithm) {
   const std::string_view type = textOf(key, "kty").value_or("");
   const std::string_view curve = textOf(key, "crv").value_or("");
-  if (textOf(key, "alg").value_or(name(algorithm)) != name(algorithm) || !mayVerify(key)) return false;
+  if (textOf(key, "alg").value_or(name(algorithm)) != name(algorithm) || !mayVerify(key))
+    return false;
   switch (algorithm) {
     case SignatureAlgorithm::rs256:
     case SignatureAlgorithm::ps256:
@@ -64,9 +65,11 @@ bool isFor(const object& key, SignatureAlgorithm algorithm) {
 }
 
 Result<crypto::VerificationKey> keyOf(const object& key, SignatureAlgorithm algorithm) {
-  if (algorithm == SignatureAlgorithm::edDsa) return crypto::Ed25519PublicKey::fromBytes(bytesOf(key, "x"));
+  if (algorithm == SignatureAlgorithm::edDsa)
+    return crypto::Ed25519PublicKey::fromBytes(bytesOf(key, "x"));
   if (algorithm == SignatureAlgorithm::es256 || algorithm == SignatureAlgorithm::es384) {
-    const auto curve = algorithm == SignatureAlgorithm::es256 ? crypto::Curve::p256 : crypto::Curve::p384;
+    const auto curve =
+        algorithm == SignatureAlgorithm::es256 ? crypto::Curve::p256 : crypto::Curve::p384;
     return crypto::EcPublicKey::fromPoint(curve, bytesOf(key, "x"), bytesOf(key, "y"));
   }
   return crypto::RsaPublicKey::fromNumbers(bytesOf(key, "n"), bytesOf(key, "e"));
@@ -84,7 +87,8 @@ Result<KeySet> KeySet::parse(std::string text, SignatureAlgorithm algorithm) {
   for (const element item : keys->get_array().value_unsafe()) {
     object key;
     if (++count > kMaxKeys) return malformed("has more than 64 keys");
-    if (item.get_object().get(key) != simdjson::SUCCESS) return malformed("has a key that is no object");
+    if (item.get_object().get(key) != simdjson::SUCCESS)
+      return malformed("has a key that is no object");
     if (!isFor(key, algorithm)) continue;
     std::optional<std::string> kid;
     if (const auto id = textOf(key, "kid")) kid = *id;

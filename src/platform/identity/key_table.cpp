@@ -5,14 +5,16 @@
 namespace corbel::identity {
 namespace {
 
-// How exact the last use is: writing it on every call would make one cache line the meeting point of all threads.
+// How exact the last use is: writing it on every call would make one cache line the meeting point
+// of all threads.
 constexpr std::int64_t kLastUseStepMs = 1'000;
 
 }  // namespace
 
 bool KeyEntry::proves(const crypto::Sha256Digest& digest, Timestamp now) const {
   const bool isSecret = crypto::equalInConstantTime(secret, digest);
-  const bool isPrevious = previous && now < previousUntil && crypto::equalInConstantTime(*previous, digest);
+  const bool isPrevious =
+      previous && now < previousUntil && crypto::equalInConstantTime(*previous, digest);
   return isSecret || isPrevious;
 }
 
@@ -39,7 +41,8 @@ void KeyTable::put(const std::string& prefix, KeyEntryRef entry) {
 void KeyTable::remove(std::string_view prefix) {
   Shard& shard = shardOf(prefix);
   const MutexLock lock(shard.mutex);
-  if (const auto found = shard.entries.find(prefix); found != shard.entries.end()) shard.entries.erase(found);
+  if (const auto found = shard.entries.find(prefix); found != shard.entries.end())
+    shard.entries.erase(found);
 }
 
 std::vector<KeyEntryRef> KeyTable::all() const {

@@ -46,14 +46,19 @@ class KeyTable {
  private:
   struct Hash {
     using is_transparent = void;
-    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>()(text);
+    }
   };
   struct alignas(64) Shard {
     mutable Mutex mutex;
-    std::unordered_map<std::string, KeyEntryRef, Hash, std::equal_to<>> entries CORBEL_GUARDED_BY(mutex);
+    std::unordered_map<std::string, KeyEntryRef, Hash, std::equal_to<>> entries
+        CORBEL_GUARDED_BY(mutex);
   };
   Shard& shardOf(std::string_view prefix) { return shards_[Hash()(prefix) % shards_.size()]; }
-  const Shard& shardOf(std::string_view prefix) const { return shards_[Hash()(prefix) % shards_.size()]; }
+  const Shard& shardOf(std::string_view prefix) const {
+    return shards_[Hash()(prefix) % shards_.size()];
+  }
 
   std::array<Shard, 16> shards_;
 };

@@ -7,15 +7,19 @@
 namespace corbel::identity {
 namespace {
 
-constexpr std::string_view kAlphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+constexpr std::string_view kAlphabet =
+    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-bool isLetterOrDigit(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
+bool isLetterOrDigit(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
 
 }  // namespace
 
 std::optional<KeyParts> parseKeyText(std::string_view text) {
   constexpr std::size_t kSecretAt = kKeyMark.size() + kKeyPrefixLength + 1;
-  if (text.size() != kSecretAt + kKeySecretLength || !text.starts_with(kKeyMark) || text[kSecretAt - 1] != '_') {
+  if (text.size() != kSecretAt + kKeySecretLength || !text.starts_with(kKeyMark) ||
+      text[kSecretAt - 1] != '_') {
     return std::nullopt;
   }
   const KeyParts parts{text.substr(kKeyMark.size(), kKeyPrefixLength), text.substr(kSecretAt)};

@@ -1,4 +1,5 @@
-// The text of an API key: crb_<prefix>_<secret>. The prefix is public and finds the key, the secret proves it.
+// The text of an API key: crb_<prefix>_<secret>. The prefix is public and finds the key, the secret
+// proves it.
 #pragma once
 #include <cstddef>
 #include <optional>

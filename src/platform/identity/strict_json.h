@@ -1,4 +1,5 @@
-// JSON in which every name occurs once: two readers of the same token must never see different claims.
+// JSON in which every name occurs once: two readers of the same token must never see different
+// claims.
 #pragma once
 #include <simdjson.h>
 
@@ -13,7 +14,8 @@ class StrictJson {
  public:
   static constexpr std::size_t kMaxDepth = 16;
 
-  // Nothing: not valid JSON in UTF-8, not an object, nested too deep, numbers out of range, or a name twice at any level.
+  // Nothing: not valid JSON in UTF-8, not an object, nested too deep, numbers out of range, or a
+  // name twice at any level.
   static std::optional<StrictJson> parse(std::string text);
 
   // A member, or by JSON pointer where `name` begins with '/'. Nothing: there is none.

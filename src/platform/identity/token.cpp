@@ -12,9 +12,10 @@ namespace {
 
 constexpr std::size_t kMaxKid = 256;
 
-// crit, b64: extensions that change what is signed, none of which is known here. jku, x5u, jwk, x5c: the token's own idea of
-// the key. enc, zip, cty: encrypted, compressed or nested content.
-constexpr std::array<std::string_view, 9> kForbidden = {"crit", "b64", "jku", "x5u", "jwk", "x5c", "enc", "zip", "cty"};
+// crit, b64: extensions that change what is signed, none of which is known here. jku, x5u, jwk,
+// x5c: the token's own idea of the key. enc, zip, cty: encrypted, compressed or nested content.
+constexpr std::array<std::string_view, 9> kForbidden = {"crit", "b64", "jku", "x5u", "jwk",
+                                                        "x5c",  "enc", "zip", "cty"};
 
 Result<StrictJson> decodeObject(std::string_view part, std::string_view what) {
   auto text = crypto::fromBase64Url(part);
@@ -33,12 +34,14 @@ Result<void> readHeader(const StrictJson& header, Token& token) {
   token.algorithm = *algorithm;
   if (header.has("kid")) {
     const auto kid = header.text("kid");
-    if (!kid || kid->empty() || kid->size() > kMaxKid) return tokenRefused("kid is no text of 1 to 256 bytes");
+    if (!kid || kid->empty() || kid->size() > kMaxKid)
+      return tokenRefused("kid is no text of 1 to 256 bytes");
     token.kid = *kid;
   }
   if (!header.has("typ")) return {};
   const auto type = header.text("typ");
-  // RFC 7519, 5.1 and RFC 9068, 2.1: compared without regard to case; other types are tokens for another purpose.
+  // RFC 7519, 5.1 and RFC 9068, 2.1: compared without regard to case; other types are tokens for
+  // another purpose.
   if (type && (equalsIgnoringCase(*type, "JWT") || equalsIgnoringCase(*type, "at+jwt"))) return {};
   return tokenRefused("typ is not JWT");
 }
@@ -46,7 +49,8 @@ Result<void> readHeader(const StrictJson& header, Token& token) {
 }  // namespace
 
 std::unexpected<Error> tokenRefused(std::string_view reason) {
-  return fail(ErrorCode::unauthenticated, "The token is not valid.", "token: " + std::string(reason));
+  return fail(ErrorCode::unauthenticated, "The token is not valid.",
+              "token: " + std::string(reason));
 }
 
 Result<Token> parseToken(std::string_view text) {

@@ -1,4 +1,5 @@
-// The form of a signed token (JWS compact serialisation, RFC 7515), before anything in it is believed.
+// The form of a signed token (JWS compact serialisation, RFC 7515), before anything in it is
+// believed.
 #pragma once
 #include <optional>
 #include <string>
@@ -17,8 +18,9 @@ struct Token {
   StrictJson claims;
 };
 
-// unauthenticated, for everything that is not a plain signed token: encrypted or nested ones, critical extensions, keys that
-// the token brings along, a `typ` that is not JWT or at+jwt. The detail says what.
+// unauthenticated, for everything that is not a plain signed token: encrypted or nested ones,
+// critical extensions, keys that the token brings along, a `typ` that is not JWT or at+jwt. The
+// detail says what.
 Result<Token> parseToken(std::string_view text);
 
 // The answer for every token that proves nobody; `reason` is for the log.

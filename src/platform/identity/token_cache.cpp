@@ -49,7 +49,8 @@ void TokenCache::put(const crypto::Sha256Digest& token, Entry entry) {
   if (needed > maxBytesOfShard_) return;
   Shard& shard = shardOf(token);
   const MutexLock lock(shard.mutex);
-  if (const auto known = shard.byToken.find(token); known != shard.byToken.end()) shard.erase(known->second);
+  if (const auto known = shard.byToken.find(token); known != shard.byToken.end())
+    shard.erase(known->second);
   while (shard.bytes + needed > maxBytesOfShard_) shard.erase(shard.byAge.begin());
   shard.byAge.push_back({token, std::move(entry), needed});
   shard.byToken.emplace(token, std::prev(shard.byAge.end()));

@@ -12,8 +12,8 @@
 
 namespace corbel::identity {
 
-// Thread-safe. Keys are digests of whole tokens: tokens that share a beginning stay different. Bounded in bytes: the oldest
-// entries go first.
+// Thread-safe. Keys are digests of whole tokens: tokens that share a beginning stay different.
+// Bounded in bytes: the oldest entries go first.
 class TokenCache {
  public:
   explicit TokenCache(std::size_t maxBytes) : maxBytesOfShard_(maxBytes / kShards) {}
@@ -43,7 +43,8 @@ class TokenCache {
   struct alignas(64) Shard {
     mutable Mutex mutex;
     Nodes byAge CORBEL_GUARDED_BY(mutex);  // oldest first
-    std::unordered_map<crypto::Sha256Digest, Nodes::iterator, Hash> byToken CORBEL_GUARDED_BY(mutex);
+    std::unordered_map<crypto::Sha256Digest, Nodes::iterator, Hash> byToken
+        CORBEL_GUARDED_BY(mutex);
     std::size_t bytes CORBEL_GUARDED_BY(mutex) = 0;
 
     void erase(Nodes::iterator node) CORBEL_REQUIRES(mutex);

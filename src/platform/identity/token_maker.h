@@ -42,15 +42,18 @@ class SigningKey {
   std::string jwk(std::string_view more) const {
     switch (EVP_PKEY_get_base_id(pkey_.get())) {
       case EVP_PKEY_RSA:
-        return fmt::format(R"({{"kty":"RSA","n":"{}","e":"{}"{}}})", url(number(OSSL_PKEY_PARAM_RSA_N)),
-                           url(number(OSSL_PKEY_PARAM_RSA_E)), more);
+        return fmt::format(R"({{"kty":"RSA","n":"{}","e":"{}"{}}})",
+                           url(number(OSSL_PKEY_PARAM_RSA_N)), url(number(OSSL_PKEY_PARAM_RSA_E)),
+                           more);
       case EVP_PKEY_EC:
-        return fmt::format(R"({{"kty":"EC","crv":"P-256","x":"{}","y":"{}"{}}})", url(number(OSSL_PKEY_PARAM_EC_PUB_X)),
+        return fmt::format(R"({{"kty":"EC","crv":"P-256","x":"{}","y":"{}"{}}})",
+                           url(number(OSSL_PKEY_PARAM_EC_PUB_X)),
                            url(number(OSSL_PKEY_PARAM_EC_PUB_Y)), more);
       default: {
         std::string raw(32, '\0');
         std::size_t length = raw.size();
-        EVP_PKEY_get_raw_public_key(pkey_.get(), reinterpret_cast<unsigned char*>(raw.data()), &length);
+        EVP_PKEY_get_raw_public_key(pkey_.get(), reinterpret_cast<unsigned char*>(raw.data()),
+                                    &length);
         return fmt::format(R"({{"kty":"OKP","crv":"Ed25519","x":"{}"{}}})", url(raw), more);
       }
     }
@@ -58,7 +61,8 @@ class SigningKey {
 
   // As OpenSSL makes it: ECDSA in DER.
   std::string sign(std::string_view message, crypto::SignatureAlgorithm algorithm) const {
-    const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
+    const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(),
+                                                                          &EVP_MD_CTX_free);
     EVP_PKEY_CTX* key = nullptr;
     const bool plain = algorithm == crypto::SignatureAlgorithm::edDsa;
     EVP_DigestSignInit(context.get(), &key, plain ? nullptr : EVP_sha256(), nullptr, pkey_.get());
@@ -86,7 +90,8 @@ class SigningKey {
     EVP_PKEY_get_bn_param(pkey_.get(), parameter, &value);
     const bool isCoordinate = EVP_PKEY_get_base_id(pkey_.get()) == EVP_PKEY_EC;
     std::string bytes(isCoordinate ? 32 : static_cast<std::size_t>(BN_num_bytes(value)), '\0');
-    BN_bn2binpad(value, reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+    BN_bn2binpad(value, reinterpret_cast<unsigned char*>(bytes.data()),
+                 static_cast<int>(bytes.size()));
     BN_free(value);
     return bytes;
   }
@@ -109,19 +114,22 @@ inline std::string unsignedPart(std::string_view header, std::string_view payloa
   return url(header) + "." + url(payload);
 }
 
-inline std::string hmacToken(std::string_view header, std::string_view payload, std::string_view secret) {
+inline std::string hmacToken(std::string_view header, std::string_view payload,
+                             std::string_view secret) {
   const std::string part = unsignedPart(header, payload);
   unsigned char tag[32];
   EVP_Q_mac(nullptr, "HMAC", nullptr, "SHA256", nullptr, secret.data(), secret.size(),
-            reinterpret_cast<const unsigned char*>(part.data()), part.size(), tag, sizeof(tag), nullptr);
+            reinterpret_cast<const unsigned char*>(part.data()), part.size(), tag, sizeof(tag),
+            nullptr);
   return part + "." + url({reinterpret_cast<const char*>(tag), sizeof(tag)});
 }
 
-inline std::string keyToken(std::string_view header, std::string_view payload, const SigningKey& key,
-                            crypto::SignatureAlgorithm algorithm) {
+inline std::string keyToken(std::string_view header, std::string_view payload,
+                            const SigningKey& key, crypto::SignatureAlgorithm algorithm) {
   const std::string part = unsignedPart(header, payload);
   const std::string signature = key.sign(part, algorithm);
-  return part + "." + url(algorithm == crypto::SignatureAlgorithm::es256 ? rawOf(signature) : signature);
+  return part + "." +
+         url(algorithm == crypto::SignatureAlgorithm::es256 ? rawOf(signature) : signature);
 }
 
 }  // namespace corbel::identity

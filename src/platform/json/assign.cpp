@@ -32,7 +32,8 @@ bool within(const Rule& rule, double value) {
   return (!rule.min || value >= *rule.min) && (!rule.max || value <= *rule.max);
 }
 
-Complaint assignPlainText(const Type& type, const Rule& rule, std::string& to, std::string_view text) {
+Complaint assignPlainText(const Type& type, const Rule& rule, std::string& to,
+                          std::string_view text) {
   if (!obeys(rule.format, text)) return mustBe(type, rule, quoted(text));
   const std::size_t length = characters(text);
   if (length < rule.minLength || length > rule.maxLength) {
@@ -60,18 +61,22 @@ Complaint assignName(const Type& type, const Rule& rule, void* to, std::string_v
 
 }  // namespace
 
-Complaint assignNumber(const Type& type, const Rule& rule, void* to, const Number& number, std::string_view written) {
+Complaint assignNumber(const Type& type, const Rule& rule, void* to, const Number& number,
+                       std::string_view written) {
   if (!within(rule, number.value)) return mustBe(type, rule, cutValue(written));
   if (type.kind == Kind::integer) {
     const IntegerRange range = rangeOf(type);
-    const bool fits = number.isInteger && number.integer >= range.min && number.integer <= range.max;
+    const bool fits =
+        number.isInteger && number.integer >= range.min && number.integer <= range.max;
     if (!fits) return mustBe(type, rule, cutValue(written));
     storeInteger(type, to, number.integer);
     return std::nullopt;
   }
   const bool isFloat = type.size == sizeof(float);
-  const double largest = isFloat ? std::numeric_limits<float>::max() : std::numeric_limits<double>::max();
-  if (std::abs(number.value) > largest) return mustBe(type, rule, cutValue(written) + ", which is too large");
+  const double largest =
+      isFloat ? std::numeric_limits<float>::max() : std::numeric_limits<double>::max();
+  if (std::abs(number.value) > largest)
+    return mustBe(type, rule, cutValue(written) + ", which is too large");
   if (isFloat) {
     *static_cast<float*>(to) = static_cast<float>(number.value);
   } else {
@@ -102,7 +107,8 @@ const Field* findField(const Type& object, std::string_view name, std::size_t hi
 
 Error summarize(std::vector<FieldError> fields) {
   const FieldError& first = fields.front();
-  std::string message = first.pointer.empty() ? first.message : first.pointer + ": " + first.message;
+  std::string message =
+      first.pointer.empty() ? first.message : first.pointer + ": " + first.message;
   const std::size_t others = fields.size() - 1;
   if (fields.size() == limits::kFieldErrors) {
     message += fmt::format(" (and {} or more other problems)", others);

@@ -15,12 +15,14 @@ namespace corbel::json {
 using Complaint = std::optional<std::string>;
 
 // `type` is integer or number; `written` is how the client spelled it.
-Complaint assignNumber(const Type& type, const Rule& rule, void* to, const Number& number, std::string_view written);
+Complaint assignNumber(const Type& type, const Rule& rule, void* to, const Number& number,
+                       std::string_view written);
 
 // `type` is text, time or enumeration.
 Complaint assignText(const Type& type, const Rule& rule, void* to, std::string_view text);
 
-// The field of that name; it is looked for from `hint` on, since clients mostly keep the order. nullptr: none.
+// The field of that name; it is looked for from `hint` on, since clients mostly keep the order.
+// nullptr: none.
 const Field* findField(const Type& object, std::string_view name, std::size_t hint);
 
 // An error of all `fields`, with one line about the first. Precondition: there is one.

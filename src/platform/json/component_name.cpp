@@ -37,7 +37,8 @@ std::vector<std::string_view> arguments(std::string_view type) {
 
 std::string capitalised(std::string_view word) {
   std::string text(word);
-  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 'a' + 'A');
+  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z')
+    text[0] = static_cast<char>(text[0] - 'a' + 'A');
   std::erase_if(text, [](char c) { return c == '(' || c == ')' || c == ' '; });
   return text;
 }

@@ -24,8 +24,9 @@ namespace {
 using FirstPass = simdjson::internal::dom_parser_implementation;
 
 constexpr std::size_t kSmallestIndex = 16 * limits::kKiB;  // in bytes of text
-constexpr std::size_t kTokensKept = 64 * limits::kKiB;     // a thread keeps an index unless more of it was used
-constexpr std::size_t kLongestText = 0xFFFFFFFF;           // offsets have 32 bits
+constexpr std::size_t kTokensKept =
+    64 * limits::kKiB;  // a thread keeps an index unless more of it was used
+constexpr std::size_t kLongestText = 0xFFFFFFFF;  // offsets have 32 bits
 
 bool isSpace(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
@@ -109,7 +110,8 @@ Cursor::Cursor(std::string_view json) : json_(json) {
 }
 
 Cursor::~Cursor() {
-  if (index_ && index_->pass->n_structural_indexes <= kTokensKept) Index::spare() = std::move(index_);
+  if (index_ && index_->pass->n_structural_indexes <= kTokensKept)
+    Index::spare() = std::move(index_);
 }
 
 bool Cursor::failAt(std::size_t offset, const char* why) {
@@ -135,7 +137,8 @@ std::string_view Cursor::peek() const {
 }
 
 bool Cursor::enter() {
-  if (depth_ == limits::kJsonDepth) return fail("lists and objects are nested too deep, 64 levels are allowed");
+  if (depth_ == limits::kJsonDepth)
+    return fail("lists and objects are nested too deep, 64 levels are allowed");
   ++depth_;
   ++token_;
   first_ = true;
@@ -189,9 +192,11 @@ bool Cursor::nextItem() {
   return token() != Token::none || fail("a value is expected");
 }
 
-// The first pass ends a token where the next begins: rubbish behind the closing quote is found here.
+// The first pass ends a token where the next begins: rubbish behind the closing quote is found
+// here.
 bool Cursor::readText(std::string_view quoted, std::string& unescaped, std::string_view& into) {
-  if (quoted.size() < 2 || quoted.back() != '"') return fail("this text is not closed by a double quote");
+  if (quoted.size() < 2 || quoted.back() != '"')
+    return fail("this text is not closed by a double quote");
   into = quoted.substr(1, quoted.size() - 2);
   if (into.empty() || std::memchr(into.data(), '\\', into.size()) == nullptr) return true;
   if (!unescape(into, unescaped)) return fail("this text has an invalid escape sequence");

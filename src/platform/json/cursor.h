@@ -1,5 +1,5 @@
-// Walks JSON text once, front to back, without building anything. What decode() is made of; for free-form JSON and hot
-// paths that know better than a description what they look for.
+// Walks JSON text once, front to back, without building anything. What decode() is made of; for
+// free-form JSON and hot paths that know better than a description what they look for.
 //
 //   json::Cursor cursor(text);
 //   if (cursor.token() == json::Token::object && cursor.enterObject()) {
@@ -9,9 +9,10 @@
 //   }
 //   if (!cursor.finish()) return cursor.error();
 //
-// The first pass over the text is simdjson's (Langdale, Lemire: "Parsing gigabytes of JSON per second", 2019): it
-// checks UTF-8 and finds where tokens begin, with the vector instructions this machine has. The cursor then looks at
-// one token at a time, as simdjson's On-Demand does, but reads nothing behind the text and leaves nothing unchecked.
+// The first pass over the text is simdjson's (Langdale, Lemire: "Parsing gigabytes of JSON per
+// second", 2019): it checks UTF-8 and finds where tokens begin, with the vector instructions this
+// machine has. The cursor then looks at one token at a time, as simdjson's On-Demand does, but
+// reads nothing behind the text and leaves nothing unchecked.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -36,9 +37,10 @@ struct Number {
   bool isInteger = false;    // written without fraction and exponent, and fits std::int64_t
 };
 
-// Malformed text stops the cursor for good: every call then returns false or nothing, error() says where and why.
-// A value of another kind than asked for does not: the cursor stays on it, and skip() passes it.
-// One thread at a time. Views it hands out stay valid until its next call, views into `json` as long as that lives.
+// Malformed text stops the cursor for good: every call then returns false or nothing, error() says
+// where and why. A value of another kind than asked for does not: the cursor stays on it, and
+// skip() passes it. One thread at a time. Views it hands out stay valid until its next call, views
+// into `json` as long as that lives.
 class Cursor {
  public:
   // `json` must outlive the cursor and be shorter than 4 GiB. No padding is needed.
@@ -53,8 +55,8 @@ class Cursor {
   // Precondition: token() is object, or array. false: nested deeper than limits::kJsonDepth.
   bool enterObject();
   bool enterArray();
-  // To the next field, whose name is then key(), or item. The value stood on must have been consumed.
-  // false: there is none more; the cursor stands behind the container.
+  // To the next field, whose name is then key(), or item. The value stood on must have been
+  // consumed. false: there is none more; the cursor stands behind the container.
   bool nextField();
   bool nextItem();
   std::string_view key() const { return key_; }
@@ -65,10 +67,12 @@ class Cursor {
   std::optional<bool> boolean();
   bool null();
 
-  // Passes a value of any kind, checked to the last byte. Its text, untouched, is a view into the json.
+  // Passes a value of any kind, checked to the last byte. Its text, untouched, is a view into the
+  // json.
   bool skip() { return raw().has_value(); }
   std::optional<std::string_view> raw();
-  // The text of a number, string or literal without consuming it, unchecked; of a container its bracket.
+  // The text of a number, string or literal without consuming it, unchecked; of a container its
+  // bracket.
   std::string_view peek() const;
 
   // True when the one value was consumed and nothing follows it.

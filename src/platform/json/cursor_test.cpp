@@ -108,8 +108,9 @@ TEST(Cursor, GivesInfinityAndZeroBeyondDouble) {
 
 TEST(Cursor, AcceptsEveryEdgeOfTheGrammar) {
   for (const std::string json :
-       {"0", "-0", "-0.0e-0", "1E+2", "1e05", "\"\"", "\"\\u0000\"", "\"\\ud83d\\ude00\"", "\"\\/\\b\\f\"", "\"\x7f\"",
-        "[]", "{}", "[[]]", "\"\xf4\x8f\xbf\xbf\"", "{\"\":0}", " \t\r\n true \n", "null", "[1,\"a\",false]"}) {
+       {"0", "-0", "-0.0e-0", "1E+2", "1e05", "\"\"", "\"\\u0000\"", "\"\\ud83d\\ude00\"",
+        "\"\\/\\b\\f\"", "\"\x7f\"", "[]", "{}", "[[]]", "\"\xf4\x8f\xbf\xbf\"", "{\"\":0}",
+        " \t\r\n true \n", "null", "[1,\"a\",false]"}) {
     EXPECT_EQ(whyInvalid(json), "valid") << json;
   }
 }
@@ -200,25 +201,31 @@ TEST(Cursor, RefusesEveryMalformedVariant) {
 
 TEST(Cursor, RefusesNulBytesAnywhere) {
   using std::string_literals::operator""s;
-  for (const std::string& json : {"\0"s, "1\0"s, "\"\0\""s, "[1,\0 2]"s, "{\"a\0\":1}"s, "true\0"s, "\0{}"s}) {
+  for (const std::string& json :
+       {"\0"s, "1\0"s, "\"\0\""s, "[1,\0 2]"s, "{\"a\0\":1}"s, "true\0"s, "\0{}"s}) {
     EXPECT_FALSE(isValid(json)) << testing::PrintToString(json);
   }
 }
 
 TEST(Cursor, SaysWhereAndWhyTextIsMalformed) {
-  EXPECT_EQ(whyInvalid("{\"a\":1,}"), "is not valid JSON at byte 7: a field name in double quotes is expected");
+  EXPECT_EQ(whyInvalid("{\"a\":1,}"),
+            "is not valid JSON at byte 7: a field name in double quotes is expected");
   EXPECT_EQ(whyInvalid("[1 2]"), "is not valid JSON at byte 3: ',' or ']' is expected");
   EXPECT_EQ(whyInvalid("{\"ab\": 01}"), "is not valid JSON at byte 7: this is not a number");
   EXPECT_EQ(whyInvalid("[\"ok\",\"\xff\"]"), "is not valid JSON at byte 7: the text is not UTF-8");
-  EXPECT_EQ(whyInvalid("[\"a\nb\"]"), "is not valid JSON at byte 3: control characters must be escaped");
-  EXPECT_EQ(whyInvalid("[\"a\", \"b]"), "is not valid JSON at byte 6: the text that begins here has no end");
+  EXPECT_EQ(whyInvalid("[\"a\nb\"]"),
+            "is not valid JSON at byte 3: control characters must be escaped");
+  EXPECT_EQ(whyInvalid("[\"a\", \"b]"),
+            "is not valid JSON at byte 6: the text that begins here has no end");
   EXPECT_EQ(whyInvalid("[1] x"), "is not valid JSON at byte 4: the text goes on behind its value");
   EXPECT_EQ(whyInvalid(""), "is not valid JSON at byte 0: the text is empty");
   EXPECT_EQ(whyInvalid("[1,"), "is not valid JSON at byte 3: a value is expected");
 }
 
 TEST(Cursor, AllowsNestingUpToTheLimit) {
-  const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+  const auto nested = [](std::size_t depth) {
+    return std::string(depth, '[') + std::string(depth, ']');
+  };
   EXPECT_EQ(whyInvalid(nested(limits::kJsonDepth)), "valid");
   EXPECT_THAT(whyInvalid(nested(limits::kJsonDepth + 1)),
               HasSubstr("at byte 64: lists and objects are nested too deep"));
@@ -250,8 +257,8 @@ TEST(Cursor, WorksInsideAnother) {
 // Every suffix of the text lies directly in front of memory that must not be read.
 TEST(Cursor, ReadsNothingBehindTheText) {
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  auto* const pages =
-      static_cast<char*>(mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  auto* const pages = static_cast<char*>(
+      mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   ASSERT_NE(pages, MAP_FAILED);
   ASSERT_EQ(mprotect(pages + page, page, PROT_NONE), 0);
   const std::string json =

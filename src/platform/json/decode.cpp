@@ -47,7 +47,8 @@ class Decoder {
 
   void report(std::string message) {
     std::string pointer;
-    for (const Step& step : path_) pointer += step.isName ? pointerPart(step.name) : fmt::format("/{}", step.place);
+    for (const Step& step : path_)
+      pointer += step.isName ? pointerPart(step.name) : fmt::format("/{}", step.place);
     if (!full()) errors_.push_back({std::move(pointer), std::move(message)});
   }
 
@@ -105,7 +106,8 @@ class Decoder {
     const std::string_view written = cursor_.peek();
     const auto number = cursor_.number();
     if (!number) return refuseKind(type, rule);
-    if (auto complaint = assignNumber(type, rule, to, *number, written)) report(std::move(*complaint));
+    if (auto complaint = assignNumber(type, rule, to, *number, written))
+      report(std::move(*complaint));
   }
 
   void text(const Type& type, const Rule& rule, void* to) {
@@ -123,7 +125,8 @@ class Decoder {
     const auto text = cursor_.raw();
     if (!text) return;
     to.text = *text;
-    if (const auto name = repeatedName(*text)) report(fmt::format("gives the name {} twice", quoted(*name)));
+    if (const auto name = repeatedName(*text))
+      report(fmt::format("gives the name {} twice", quoted(*name)));
   }
 
   void object(const Type& type, const Rule& rule, void* to) {

@@ -1,4 +1,5 @@
-// Reads described values out of JSON and of URL queries. Every problem is found at once and named by its JSON pointer.
+// Reads described values out of JSON and of URL queries. Every problem is found at once and named
+// by its JSON pointer.
 #pragma once
 #include <algorithm>
 #include <array>
@@ -49,22 +50,27 @@ constexpr bool reaches(const Type& type, Kind kind) {
 // A T from the one JSON value in `json`, which members of type Raw point into.
 //
 // invalid_argument, `fields` says what is wrong where:
-//   malformed text    one entry with the empty pointer, and the byte offset. Nesting beyond limits::kJsonDepth, bytes
-//                     that are not UTF-8, halves of surrogate pairs and text behind the value are malformed
-//   everything else   an entry for each field that is missing, unknown, given twice, of the wrong type, or against its
+//   malformed text    one entry with the empty pointer, and the byte offset. Nesting beyond
+//   limits::kJsonDepth, bytes
+//                     that are not UTF-8, halves of surrogate pairs and text behind the value are
+//                     malformed
+//   everything else   an entry for each field that is missing, unknown, given twice, of the wrong
+//   type, or against its
 //                     rule, up to limits::kFieldErrors; then reading stops
-// null for a member that may be absent means absent; for a Patch it clears. Integers are written without fraction and
-// exponent (5, not 5.0 or 5e0). Numbers beyond double (1e400) are refused, NaN is not JSON.
+// null for a member that may be absent means absent; for a Patch it clears. Integers are written
+// without fraction and exponent (5, not 5.0 or 5e0). Numbers beyond double (1e400) are refused, NaN
+// is not JSON.
 template <class T>
 Result<T> decode(std::string_view json, Policy policy = Policy::strict) {
-  static_assert(!detail::reaches(kType<T>, Kind::view), "nothing would own the text of a std::string_view");
+  static_assert(!detail::reaches(kType<T>, Kind::view),
+                "nothing would own the text of a std::string_view");
   T value{};
   CORBEL_CHECK(detail::decodeInto(json, kType<T>, &value, policy));
   return value;
 }
 
-// A T from a URL's query ("limit=50&status=ready", not yet decoded). The same rules and errors as for JSON, with
-// pointers as in "?limit". '+' is a space. A parameter given twice is refused.
+// A T from a URL's query ("limit=50&status=ready", not yet decoded). The same rules and errors as
+// for JSON, with pointers as in "?limit". '+' is a space. A parameter given twice is refused.
 // Members are scalars or optional scalars; internal: T has others.
 template <class T>
 Result<T> decodeQuery(std::string_view query) {

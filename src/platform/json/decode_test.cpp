@@ -38,7 +38,8 @@ std::vector<FieldError> problems(std::string_view json, Policy policy = Policy::
 template <class T>
 std::string problem(std::string_view json) {
   const auto all = problems<T>(json);
-  return all.size() == 1 ? all[0].pointer + ": " + all[0].message : std::to_string(all.size()) + " problems";
+  return all.size() == 1 ? all[0].pointer + ": " + all[0].message
+                         : std::to_string(all.size()) + " problems";
 }
 
 struct Limits {
@@ -46,7 +47,8 @@ struct Limits {
   std::uint8_t byte = 0;
   std::uint64_t large = 0;
   static constexpr auto rules() {
-    return std::array{rule<&Limits::tiny>({.optional = true}), rule<&Limits::byte>({.optional = true}),
+    return std::array{rule<&Limits::tiny>({.optional = true}),
+                      rule<&Limits::byte>({.optional = true}),
                       rule<&Limits::large>({.optional = true})};
   }
 };
@@ -57,15 +59,17 @@ struct Named {
   std::string name;
   std::vector<std::string> tags;
   static constexpr auto rules() {
-    return std::array{rule<&Named::id>({.format = Format::uuid, .optional = true}),
-                      rule<&Named::name>({.format = Format::name, .optional = true}),
-                      rule<&Named::tags>({.maxLength = 4, .minItems = 1, .maxItems = 2, .optional = true})};
+    return std::array{
+        rule<&Named::id>({.format = Format::uuid, .optional = true}),
+        rule<&Named::name>({.format = Format::name, .optional = true}),
+        rule<&Named::tags>({.maxLength = 4, .minItems = 1, .maxItems = 2, .optional = true})};
   }
 };
 BOOST_DESCRIBE_STRUCT(Named, (), (id, name, tags))
 
 TEST(Decode, ReadsEveryKindOfMember) {
-  const std::string_view json = R"({"flag":true,"whole":-9223372036854775808,"small":0.5,"number":1e-3,
+  const std::string_view json =
+      R"({"flag":true,"whole":-9223372036854775808,"small":0.5,"number":1e-3,
     "text":"a\nb\u00e9\ud83d\ude00","time":"2026-01-31T12:00:00Z","status":"delete","feature":{"name":"x","weight":2},
     "features":[{"name":"y"}],"counts":{"a":1,"b":2},"maybe":7,"raw":[ 1, {"a":null} ],"document":{"b":[]}})";
   const auto value = decode<Everything>(json);
@@ -107,20 +111,24 @@ TEST(Decode, PointsRawIntoTheText) {
 TEST(Decode, NamesTheFieldWhatIsAllowedAndWhatWasThere) {
   EXPECT_EQ(problem<Person>(R"({"name":"Ada","age":"old"})"),
             R"(/age: must be a whole number from 0 to 130, got "old")");
-  EXPECT_EQ(problem<Person>(R"({"name":"Ada","age":131})"), "/age: must be a whole number from 0 to 130, got 131");
+  EXPECT_EQ(problem<Person>(R"({"name":"Ada","age":131})"),
+            "/age: must be a whole number from 0 to 130, got 131");
   EXPECT_EQ(problem<Person>(R"({"name":"Ada","age":1,"height":{}})"),
             "/height: must be a number from 0 to 3, got an object");
-  EXPECT_EQ(problem<Person>(R"({"name":"","age":1})"), "/name: must be text of 1 to 10 characters, got 0 characters");
-  EXPECT_EQ(problem<Person>(R"({"name":null,"age":1})"), "/name: must be text of 1 to 10 characters, got null");
+  EXPECT_EQ(problem<Person>(R"({"name":"","age":1})"),
+            "/name: must be text of 1 to 10 characters, got 0 characters");
+  EXPECT_EQ(problem<Person>(R"({"name":null,"age":1})"),
+            "/name: must be text of 1 to 10 characters, got null");
   EXPECT_EQ(problem<Person>("[]"), ": must be an object, got a list");
 }
 
 TEST(Decode, ReportsEveryProblemOfABody) {
-  EXPECT_THAT(problems<Person>(R"({"height":true,"name":5,"extra":1,"name":"x"})"),
-              ElementsAre(FieldError{"/height", "must be a number from 0 to 3, got true"},
-                          FieldError{"/name", "must be text of 1 to 10 characters, got 5"},
-                          FieldError{"/extra", "is unknown; allowed are name, age, height"},
-                          FieldError{"/name", "is given twice"}, FieldError{"/age", "is required"}));
+  EXPECT_THAT(
+      problems<Person>(R"({"height":true,"name":5,"extra":1,"name":"x"})"),
+      ElementsAre(FieldError{"/height", "must be a number from 0 to 3, got true"},
+                  FieldError{"/name", "must be text of 1 to 10 characters, got 5"},
+                  FieldError{"/extra", "is unknown; allowed are name, age, height"},
+                  FieldError{"/name", "is given twice"}, FieldError{"/age", "is required"}));
 }
 
 TEST(Decode, SummarisesTheProblemsInOneLine) {
@@ -143,20 +151,28 @@ TEST(Decode, EscapesPointersAsRfc6901Says) {
 }
 
 TEST(Decode, CutsAndEscapesValuesInMessages) {
-  const std::string message = problem<Person>(R"({"name":"Ada","age":"\u0007)" + std::string(1000, 'x') + "\"}");
+  const std::string message =
+      problem<Person>(R"({"name":"Ada","age":"\u0007)" + std::string(1000, 'x') + "\"}");
   EXPECT_LT(message.size(), 200);
   EXPECT_THAT(message, HasSubstr(R"(got "\u0007xxx)"));
   EXPECT_THAT(message, HasSubstr("xxx…\""));
 }
 
 TEST(Decode, RefusesIntegersWithFractionExponentOrOutOfRange) {
-  EXPECT_EQ(problem<Limits>(R"({"tiny":1.0})"), "/tiny: must be a whole number from -128 to 127, got 1.0");
-  EXPECT_EQ(problem<Limits>(R"({"tiny":1e1})"), "/tiny: must be a whole number from -128 to 127, got 1e1");
-  EXPECT_EQ(problem<Limits>(R"({"tiny":-129})"), "/tiny: must be a whole number from -128 to 127, got -129");
-  EXPECT_EQ(problem<Limits>(R"({"byte":256})"), "/byte: must be a whole number from 0 to 255, got 256");
-  EXPECT_EQ(problem<Limits>(R"({"large":-1})"), "/large: must be a whole number from 0 to 9223372036854775807, got -1");
-  EXPECT_EQ(problem<std::int64_t>("9223372036854775808"), ": must be a whole number, got 9223372036854775808");
-  EXPECT_EQ(decode<Limits>(R"({"tiny":-128,"byte":255,"large":9223372036854775807})")->large, INT64_MAX);
+  EXPECT_EQ(problem<Limits>(R"({"tiny":1.0})"),
+            "/tiny: must be a whole number from -128 to 127, got 1.0");
+  EXPECT_EQ(problem<Limits>(R"({"tiny":1e1})"),
+            "/tiny: must be a whole number from -128 to 127, got 1e1");
+  EXPECT_EQ(problem<Limits>(R"({"tiny":-129})"),
+            "/tiny: must be a whole number from -128 to 127, got -129");
+  EXPECT_EQ(problem<Limits>(R"({"byte":256})"),
+            "/byte: must be a whole number from 0 to 255, got 256");
+  EXPECT_EQ(problem<Limits>(R"({"large":-1})"),
+            "/large: must be a whole number from 0 to 9223372036854775807, got -1");
+  EXPECT_EQ(problem<std::int64_t>("9223372036854775808"),
+            ": must be a whole number, got 9223372036854775808");
+  EXPECT_EQ(decode<Limits>(R"({"tiny":-128,"byte":255,"large":9223372036854775807})")->large,
+            INT64_MAX);
 }
 
 TEST(Decode, RefusesNumbersBeyondTheirType) {
@@ -190,16 +206,19 @@ TEST(Decode, AppliesPatches) {
 }
 
 TEST(Decode, ChecksNamedFormats) {
-  EXPECT_THAT(problem<Named>(R"({"id":"0198A3B2-7c1e-7d7a-9a51-2f3c4d5e6f70"})"), HasSubstr("/id: must be a UUID"));
+  EXPECT_THAT(problem<Named>(R"({"id":"0198A3B2-7c1e-7d7a-9a51-2f3c4d5e6f70"})"),
+              HasSubstr("/id: must be a UUID"));
   EXPECT_TRUE(decode<Named>(R"({"id":"0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f70"})"));
   EXPECT_THAT(problem<Named>(R"({"name":"../x"})"), HasSubstr("/name: must be a name of 1 to 128"));
   EXPECT_TRUE(decode<Named>(R"({"name":"breast-cancer_2.0"})"));
 }
 
 TEST(Decode, AppliesRulesOfTextToEachItemAndOfCountToTheList) {
-  EXPECT_THAT(problem<Named>(R"({"tags":["ok","long tag"]})"), HasSubstr("/tags/1: must be text of at most 4"));
+  EXPECT_THAT(problem<Named>(R"({"tags":["ok","long tag"]})"),
+              HasSubstr("/tags/1: must be text of at most 4"));
   EXPECT_EQ(problem<Named>(R"({"tags":[]})"), "/tags: must be a list of 1 to 2 items, got 0");
-  EXPECT_EQ(problem<Named>(R"({"tags":["a","b","c"]})"), "/tags: must be a list of 1 to 2 items, got 3");
+  EXPECT_EQ(problem<Named>(R"({"tags":["a","b","c"]})"),
+            "/tags: must be a list of 1 to 2 items, got 3");
 }
 
 TEST(Decode, CountsCharactersNotBytes) {
@@ -213,27 +232,33 @@ TEST(Decode, RefusesUnknownEnumerators) {
 }
 
 TEST(Decode, RefusesTimesThatAreNotRfc3339) {
-  EXPECT_THAT(problem<Timestamp>("\"yesterday\""), HasSubstr("must be a time such as \"2026-01-31T12:00:00Z\""));
+  EXPECT_THAT(problem<Timestamp>("\"yesterday\""),
+              HasSubstr("must be a time such as \"2026-01-31T12:00:00Z\""));
 }
 
 TEST(Decode, RefusesDuplicateNamesInMapsAndDocuments) {
   EXPECT_EQ((problem<std::map<std::string, int>>(R"({"a":1,"\u0061":2})")), "/a: is given twice");
-  EXPECT_EQ(problem<Document>(R"({"x":[{"b":1,"a":1,"\u0062":2}]})"), R"(: gives the name "b" twice)");
+  EXPECT_EQ(problem<Document>(R"({"x":[{"b":1,"a":1,"\u0062":2}]})"),
+            R"(: gives the name "b" twice)");
   EXPECT_TRUE(decode<Document>(R"([{"a":1},{"a":{"a":1}}])"));
 }
 
 TEST(Decode, PassesOverUnknownFieldsWhenLenient) {
-  const auto person = decode<Person>(R"({"name":"Ada","extra":{"a":[1,2]},"age":3})", Policy::lenient);
+  const auto person =
+      decode<Person>(R"({"name":"Ada","extra":{"a":[1,2]},"age":3})", Policy::lenient);
   ASSERT_TRUE(person) << person.error().message;
   EXPECT_EQ(person->age, 3);
   EXPECT_THAT(problems<Person>(R"({"name":"Ada","name":"Bob","age":3})", Policy::lenient),
               ElementsAre(FieldError{"/name", "is given twice"}));
-  EXPECT_THAT(problems<Person>(R"({"name":"Ada","extra":[01],"age":3})", Policy::lenient)[0].pointer, IsEmpty());
+  EXPECT_THAT(
+      problems<Person>(R"({"name":"Ada","extra":[01],"age":3})", Policy::lenient)[0].pointer,
+      IsEmpty());
 }
 
 TEST(Decode, ReadsInheritedMembersWithTheirRules) {
   EXPECT_EQ(decode<ListPeople>(R"({"limit":7,"status":"failed"})")->limit, 7);
-  EXPECT_EQ(problem<ListPeople>(R"({"limit":0})"), "/limit: must be a whole number from 1 to 200, got 0");
+  EXPECT_EQ(problem<ListPeople>(R"({"limit":0})"),
+            "/limit: must be a whole number from 1 to 200, got 0");
 }
 
 TEST(Decode, ReadsBackWhatWasWritten) {

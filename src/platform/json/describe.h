@@ -5,8 +5,10 @@
 //     std::optional<std::string> cursor;
 //     Order order = Order::newest;
 //     static constexpr auto rules() {
-//       return std::array{json::rule<&ListModels::limit>({.doc = "Items on a page.", .max = 200, .optional = true}),
-//                         json::rule<&ListModels::order>({.doc = "Which come first.", .optional = true})};
+//       return std::array{json::rule<&ListModels::limit>({.doc = "Items on a page.", .max = 200,
+//       .optional = true}),
+//                         json::rule<&ListModels::order>({.doc = "Which come first.", .optional =
+//                         true})};
 //     }
 //   };
 //   BOOST_DESCRIBE_STRUCT(ListModels, (), (limit, cursor, order))
@@ -14,11 +16,12 @@
 //   enum class Order { newest, oldest };
 //   BOOST_DESCRIBE_ENUM(Order, newest, oldest)
 //
-// Fields and values are spelled on the wire as in C++; one underscore at the end, for words that C++ keeps, is dropped.
-// Templates use BOOST_DESCRIBE_CLASS(Page, (), (items, nextCursor), (), ()) inside the struct. Public bases that are
-// described bring their members and rules.
+// Fields and values are spelled on the wire as in C++; one underscore at the end, for words that
+// C++ keeps, is dropped. Templates use BOOST_DESCRIBE_CLASS(Page, (), (items, nextCursor), (), ())
+// inside the struct. Public bases that are described bring their members and rules.
 //
-// A member is required unless it is a std::optional or a Patch, or its rule says `optional`. Members may be
+// A member is required unless it is a std::optional or a Patch, or its rule says `optional`.
+// Members may be
 //   bool, integers, float, double, std::string, Timestamp (RFC 3339), described enums and structs,
 //   std::optional, Patch, std::vector and std::map<std::string, T> of these,
 //   Raw and Document (any JSON), and in structs that are only written std::string_view.
@@ -101,7 +104,9 @@ constexpr Field fieldOf() {
   constexpr Rule kRule = ruleOf<T, Descriptor::pointer>(Descriptor::pointer);
   return {.name = wireName(Descriptor::name),
           .type = &kType<Member>,
-          .member = [](void* object) -> void* { return &(static_cast<T*>(object)->*Descriptor::pointer); },
+          .member = [](void* object) -> void* {
+            return &(static_cast<T*>(object)->*Descriptor::pointer);
+          },
           .rule = kRule,
           .required = !kRule.optional && !kIs<Member, std::optional> && !kIs<Member, Patch>};
 }
@@ -114,7 +119,8 @@ constexpr std::array<Field, sizeof...(Descriptors)> fieldsOf(List<Descriptors...
 
 template <class T>
 inline constexpr auto kFields =
-    fieldsOf<T>(boost::describe::describe_members<T, boost::describe::mod_public | boost::describe::mod_inherited>{});
+    fieldsOf<T>(boost::describe::describe_members<T, boost::describe::mod_public |
+                                                         boost::describe::mod_inherited>{});
 
 template <class T, template <class...> class List, class... Descriptors>
 constexpr std::array<EnumValue, sizeof...(Descriptors)> valuesOf(List<Descriptors...>) {
@@ -151,12 +157,14 @@ inline constexpr Container kVector{
 
 template <class M>
 inline constexpr Container kMap{.add = [](void* map, std::string_view key) -> void* {
-                                  const auto [entry, added] = as<M>(map).try_emplace(std::string(key));
+                                  const auto [entry, added] =
+                                      as<M>(map).try_emplace(std::string(key));
                                   return added ? &entry->second : nullptr;
                                 },
                                 .visit =
                                     [](const void* map, void* context, Visit visit) {
-                                      for (const auto& [key, value] : as<M>(map)) visit(context, key, &value);
+                                      for (const auto& [key, value] : as<M>(map))
+                                        visit(context, key, &value);
                                     },
                                 .setNull = nullptr,
                                 .isNull = nullptr};
@@ -187,10 +195,14 @@ constexpr Type makeContainer() {
     using Element = T::Value;
     return {.kind = Kind::patch, .element = &kType<Element>, .container = &kPatch<Element>};
   } else if constexpr (kIs<T, std::optional>) {
-    return {.kind = Kind::optional, .element = &kType<typename T::value_type>, .container = &kOptional<T>};
+    return {.kind = Kind::optional,
+            .element = &kType<typename T::value_type>,
+            .container = &kOptional<T>};
   } else if constexpr (kIs<T, std::vector>) {
-    static_assert(!std::same_as<typename T::value_type, bool>, "std::vector<bool> has no elements to write to");
-    return {.kind = Kind::array, .element = &kType<typename T::value_type>, .container = &kVector<T>};
+    static_assert(!std::same_as<typename T::value_type, bool>,
+                  "std::vector<bool> has no elements to write to");
+    return {
+        .kind = Kind::array, .element = &kType<typename T::value_type>, .container = &kVector<T>};
   } else {
     static_assert(std::same_as<typename T::key_type, std::string>, "JSON names are text");
     return {.kind = Kind::map, .element = &kType<typename T::mapped_type>, .container = &kMap<T>};
@@ -227,8 +239,10 @@ constexpr Type makeType() {
   } else if constexpr (std::same_as<T, Document>) {
     return {.kind = Kind::document};
   } else if constexpr (std::is_enum_v<T>) {
-    static_assert(boost::describe::has_describe_enumerators<T>::value, "describe it with BOOST_DESCRIBE_ENUM");
-    return {.kind = Kind::enumeration, .size = sizeof(T), .name = typeName<T>(), .values = kValues<T>};
+    static_assert(boost::describe::has_describe_enumerators<T>::value,
+                  "describe it with BOOST_DESCRIBE_ENUM");
+    return {
+        .kind = Kind::enumeration, .size = sizeof(T), .name = typeName<T>(), .values = kValues<T>};
   } else if constexpr (Described<T>) {
     return makeObject<T>();
   } else {

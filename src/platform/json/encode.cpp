@@ -29,8 +29,9 @@ bool isAbsent(const Type& type, const void* value) {
   if (type.kind != Kind::optional && type.kind != Kind::patch) return false;
   if (type.container->isNull != nullptr && type.container->isNull(value)) return false;
   bool present = false;
-  type.container->visit(value, &present,
-                        [](void* found, std::string_view, const void*) { *static_cast<bool*>(found) = true; });
+  type.container->visit(value, &present, [](void* found, std::string_view, const void*) {
+    *static_cast<bool*>(found) = true;
+  });
   return !present;
 }
 
@@ -99,11 +100,12 @@ void Writer::writeElements(const Type& type, const Rule& rule, const void* conta
     const Type& type;
     const Rule& rule;
   } context{*this, type, rule};
-  type.container->visit(container, &context, [](void* given, std::string_view key, const void* element) {
-    const auto& in = *static_cast<Context*>(given);
-    if (in.type.kind == Kind::map) in.writer.key(key);
-    in.writer.write(*in.type.element, in.rule, element);
-  });
+  type.container->visit(container, &context,
+                        [](void* given, std::string_view key, const void* element) {
+                          const auto& in = *static_cast<Context*>(given);
+                          if (in.type.kind == Kind::map) in.writer.key(key);
+                          in.writer.write(*in.type.element, in.rule, element);
+                        });
 }
 
 void Writer::writeFields(const Type& type, const void* object) {

@@ -10,7 +10,8 @@
 
 namespace corbel::json {
 
-// Appends tokens and the commas between them. The caller keeps to the grammar: in an object each value follows a key.
+// Appends tokens and the commas between them. The caller keeps to the grammar: in an object each
+// value follows a key.
 //   Writer writer(out);
 //   writer.beginObject();
 //   writer.field("label", label);
@@ -19,8 +20,9 @@ namespace corbel::json {
 //   for (const double score : scores) writer.value(score);
 //   writer.endArray();
 //   writer.endObject();
-// Text may be any bytes (see appendJsonString). Numbers are the shortest text that reads back as the same number; NaN
-// and infinities, which JSON has no word for, are null. Allocates nothing but the buffer's growth.
+// Text may be any bytes (see appendJsonString). Numbers are the shortest text that reads back as
+// the same number; NaN and infinities, which JSON has no word for, are null. Allocates nothing but
+// the buffer's growth.
 class Writer {
  public:
   // `out` must outlive the writer; what is in it stays.
@@ -85,8 +87,8 @@ class Writer {
   bool comma_ = false;  // a value stands before
 };
 
-// Appends `value` as JSON on one line. Members that are empty are left out (see Rule::nullable), enumerators without a
-// name are null.
+// Appends `value` as JSON on one line. Members that are empty are left out (see Rule::nullable),
+// enumerators without a name are null.
 template <class T>
 void encode(const T& value, std::string& out) {
   Writer(out).write(kType<T>, Rule{}, &value);

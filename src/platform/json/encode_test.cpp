@@ -27,7 +27,8 @@ BOOST_DESCRIBE_STRUCT(Shown, (), (word, large))
 
 TEST(Encode, LeavesOutEmptyMembersUnlessTheyAreNullable) {
   EXPECT_EQ(encode(Person{.name = "Ada", .age = 36, .height = {}}), R"({"name":"Ada","age":36})");
-  EXPECT_EQ(encode(Page<int>{.items = {1, 2}, .nextCursor = {}}), R"({"items":[1,2],"nextCursor":null})");
+  EXPECT_EQ(encode(Page<int>{.items = {1, 2}, .nextCursor = {}}),
+            R"({"items":[1,2],"nextCursor":null})");
   EXPECT_EQ(encode(Page<int>{.items = {}, .nextCursor = "c"}), R"({"items":[],"nextCursor":"c"})");
 }
 
@@ -42,7 +43,8 @@ TEST(Encode, WritesNumbersAsShortAsTheyReadBack) {
   EXPECT_EQ(encode(1e300), "1e+300");
   EXPECT_EQ(encode(5e-324), "5e-324");
   EXPECT_EQ(encode(100.0), "100");
-  EXPECT_EQ(encode(std::vector<std::int64_t>{INT64_MIN, INT64_MAX}), "[-9223372036854775808,9223372036854775807]");
+  EXPECT_EQ(encode(std::vector<std::int64_t>{INT64_MIN, INT64_MAX}),
+            "[-9223372036854775808,9223372036854775807]");
 }
 
 TEST(Encode, WritesNullForWhatIsNoNumber) {
@@ -52,7 +54,8 @@ TEST(Encode, WritesNullForWhatIsNoNumber) {
 }
 
 TEST(Encode, WritesUnsignedNumbersOfFullWidthAndViews) {
-  EXPECT_EQ(encode(Shown{.word = "w", .large = UINT64_MAX}), R"({"word":"w","large":18446744073709551615})");
+  EXPECT_EQ(encode(Shown{.word = "w", .large = UINT64_MAX}),
+            R"({"word":"w","large":18446744073709551615})");
 }
 
 TEST(Encode, WritesEnumeratorsByNameAndUnknownOnesAsNull) {
@@ -61,7 +64,8 @@ TEST(Encode, WritesEnumeratorsByNameAndUnknownOnesAsNull) {
 }
 
 TEST(Encode, WritesTimesAsRfc3339) {
-  EXPECT_EQ(encode(Timestamp(std::chrono::milliseconds(1769860800123))), R"("2026-01-31T12:00:00.123Z")");
+  EXPECT_EQ(encode(Timestamp(std::chrono::milliseconds(1769860800123))),
+            R"("2026-01-31T12:00:00.123Z")");
 }
 
 TEST(Encode, WritesFreeFormJsonAsItCame) {
@@ -92,8 +96,9 @@ TEST(Writer, PutsCommasBetweenValuesOnly) {
   writer.field("n", 3U);
   writer.field("status", Status::ready);
   writer.endObject();
-  EXPECT_EQ(out,
-            R"({"label":"benign","scores":[0.5,[],true,null],"person":{"name":"Ada","age":1},"n":3,"status":"ready"})");
+  EXPECT_EQ(
+      out,
+      R"({"label":"benign","scores":[0.5,[],true,null],"person":{"name":"Ada","age":1},"n":3,"status":"ready"})");
 }
 
 TEST(Writer, EscapesNamesAndText) {

@@ -1,5 +1,5 @@
-// A row of 30 named features, as a prediction request carries it: decoded and encoded in several ways.
-// usage: json_bench [seconds per case]
+// A row of 30 named features, as a prediction request carries it: decoded and encoded in several
+// ways. usage: json_bench [seconds per case]
 #include <fmt/format.h>
 #include <simdjson.h>
 
@@ -18,16 +18,26 @@ namespace corbel::json {
 namespace {
 
 constexpr std::array<std::string_view, 30> kFeatures = {
-    "mean radius",       "mean texture",    "mean perimeter",       "mean area",      "mean smoothness",
-    "mean compactness",  "mean concavity",  "mean concave points",  "mean symmetry",  "mean fractal dimension",
-    "radius error",      "texture error",   "perimeter error",      "area error",     "smoothness error",
-    "compactness error", "concavity error", "concave points error", "symmetry error", "fractal dimension error",
-    "worst radius",      "worst texture",   "worst perimeter",      "worst area",     "worst smoothness",
-    "worst compactness", "worst concavity", "worst concave points", "worst symmetry", "worst fractal dimension"};
+    "mean radius",      "mean texture",
+    "mean perimeter",   "mean area",
+    "mean smoothness",  "mean compactness",
+    "mean concavity",   "mean concave points",
+    "mean symmetry",    "mean fractal dimension",
+    "radius error",     "texture error",
+    "perimeter error",  "area error",
+    "smoothness error", "compactness error",
+    "concavity error",  "concave points error",
+    "symmetry error",   "fractal dimension error",
+    "worst radius",     "worst texture",
+    "worst perimeter",  "worst area",
+    "worst smoothness", "worst compactness",
+    "worst concavity",  "worst concave points",
+    "worst symmetry",   "worst fractal dimension"};
 constexpr std::array<std::string_view, 30> kValues = {
-    "17.99", "10.38",  "122.8", "1001.0", "0.1184",   "0.2776",  "0.3001",  "0.1471",  "0.2419",  "0.07871",
-    "1.095", "0.9053", "8.589", "153.4",  "0.006399", "0.04904", "0.05373", "0.01587", "0.03003", "0.006193",
-    "25.38", "17.33",  "184.6", "2019.0", "0.1622",   "0.6656",  "0.7119",  "0.2654",  "0.4601",  "0.1189"};
+    "17.99",   "10.38",   "122.8",   "1001.0",   "0.1184", "0.2776", "0.3001",   "0.1471",
+    "0.2419",  "0.07871", "1.095",   "0.9053",   "8.589",  "153.4",  "0.006399", "0.04904",
+    "0.05373", "0.01587", "0.03003", "0.006193", "25.38",  "17.33",  "184.6",    "2019.0",
+    "0.1622",  "0.6656",  "0.7119",  "0.2654",   "0.4601", "0.1189"};
 
 struct Request {
   Raw input;
@@ -67,11 +77,13 @@ void measure(std::string_view name, double seconds, Work work) {
   do {
     const auto start = Clock::now();
     for (int i = 0; i < kBatch; ++i) sink += work();
-    nanoseconds.push_back(std::chrono::duration<double, std::nano>(Clock::now() - start).count() / kBatch);
+    nanoseconds.push_back(std::chrono::duration<double, std::nano>(Clock::now() - start).count() /
+                          kBatch);
   } while (Clock::now() < until);
   std::ranges::sort(nanoseconds);
   const double median = nanoseconds[nanoseconds.size() / 2];
-  fmt::print("{:<44} {:>8.0f} ns   best {:>6.0f} ns   ({:.3g})\n", name, median, nanoseconds.front(), sink);
+  fmt::print("{:<44} {:>8.0f} ns   best {:>6.0f} ns   ({:.3g})\n", name, median,
+             nanoseconds.front(), sink);
 }
 
 double sumWithCursor(std::string_view json) {
@@ -114,13 +126,17 @@ int run(double seconds) {
   simdjson::ondemand::parser parser;
   const Prediction prediction;
   std::string out;
-  fmt::print("{} bytes, 30 features, first pass: {}\n", row.size(), simdjson::get_active_implementation()->name());
-  measure("simdjson On-Demand, names compared", seconds, [&] { return sumWithOnDemand(parser, padded); });
+  fmt::print("{} bytes, 30 features, first pass: {}\n", row.size(),
+             simdjson::get_active_implementation()->name());
+  measure("simdjson On-Demand, names compared", seconds,
+          [&] { return sumWithOnDemand(parser, padded); });
   measure("Cursor, names compared", seconds, [&] { return sumWithCursor(row); });
-  measure("Cursor, first pass only", seconds, [&] { return Cursor(row).offset() == 0 ? 1.0 : 0.0; });
+  measure("Cursor, first pass only", seconds,
+          [&] { return Cursor(row).offset() == 0 ? 1.0 : 0.0; });
   measure("Cursor, skip all", seconds, [&] { return Cursor(row).skip() ? 1.0 : 0.0; });
   measure("decode<map<string, double>>", seconds, [&] { return sumOfMap(row); });
-  measure("decode request with Raw input", seconds, [&] { return decode<Request>(body)->explain ? 1.0 : 0.0; });
+  measure("decode request with Raw input", seconds,
+          [&] { return decode<Request>(body)->explain ? 1.0 : 0.0; });
   measure("encode a described prediction", seconds, [&] {
     out.clear();
     encode(prediction, out);
@@ -130,7 +146,8 @@ int run(double seconds) {
     out.clear();
     Writer writer(out);
     writer.beginObject();
-    for (std::size_t i = 0; i < kFeatures.size(); ++i) writer.field(kFeatures[i], 0.1 * static_cast<double>(i));
+    for (std::size_t i = 0; i < kFeatures.size(); ++i)
+      writer.field(kFeatures[i], 0.1 * static_cast<double>(i));
     writer.endObject();
     return static_cast<double>(out.size());
   });

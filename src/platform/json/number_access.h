@@ -29,7 +29,9 @@ inline std::int64_t loadInteger(const Type& type, const void* from) {
 }
 
 // Precondition: `value` fits. The low bytes come first on every machine that Corbel is built for.
-inline void storeInteger(const Type& type, void* to, std::int64_t value) { std::memcpy(to, &value, type.size); }
+inline void storeInteger(const Type& type, void* to, std::int64_t value) {
+  std::memcpy(to, &value, type.size);
+}
 
 struct IntegerRange {
   std::int64_t min;

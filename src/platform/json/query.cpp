@@ -32,7 +32,9 @@ std::optional<std::string> decodePart(std::string_view part) {
 }
 
 Complaint assign(const Type& type, const Rule& rule, void* to, const std::string& text) {
-  const auto refuse = [&] { return fmt::format("must be {}, got {}", expectation(type, rule), quoted(text)); };
+  const auto refuse = [&] {
+    return fmt::format("must be {}, got {}", expectation(type, rule), quoted(text));
+  };
   switch (type.kind) {
     case Kind::optional:
       return assign(*type.element, rule, type.container->add(to, {}), text);
@@ -120,7 +122,8 @@ class QueryDecoder {
 
 Result<void> decodeQueryInto(std::string_view query, const Type& type, void* object) {
   if (!std::ranges::all_of(type.fields, [](const Field& field) { return isScalar(*field.type); })) {
-    return fail(ErrorCode::internal, "The query cannot be read.", "a query type has members that are not scalars");
+    return fail(ErrorCode::internal, "The query cannot be read.",
+                "a query type has members that are not scalars");
   }
   return QueryDecoder(type, object).run(query);
 }

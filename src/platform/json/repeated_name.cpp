@@ -22,7 +22,8 @@ std::optional<std::string> repeated(std::vector<std::string>& names) {
   return found == names.end() ? std::nullopt : std::optional(*found);
 }
 
-// Closes what ends here. true: the cursor stands on the next value of the innermost container that is left.
+// Closes what ends here. true: the cursor stands on the next value of the innermost container that
+// is left.
 bool advance(Cursor& cursor, std::vector<Level>& levels, std::optional<std::string>& found) {
   while (!levels.empty() && !found) {
     Level& inner = levels.back();

@@ -11,7 +11,8 @@ namespace corbel::json {
 enum class Format : std::uint8_t {
   any,
   uuid,  // as IdSource makes them
-  name,  // 1 to 128 letters, digits, '.', '_' and '-', the first a letter or digit: what users call their things
+  name,  // 1 to 128 letters, digits, '.', '_' and '-', the first a letter or digit: what users call
+         // their things
 };
 
 struct Rule {
@@ -27,7 +28,8 @@ struct Rule {
   bool optional = false;  // may be absent (or null): keeps the value the struct gives it
   bool nullable = false;  // an empty std::optional is written as null instead of being left out
 };
-// Rules of numbers and text reach through std::optional, Patch, std::vector and std::map to the values inside.
+// Rules of numbers and text reach through std::optional, Patch, std::vector and std::map to the
+// values inside.
 
 struct MemberRule {
   const void* member = nullptr;  // which one; unique in the program

@@ -17,8 +17,9 @@ namespace corbel::json {
 namespace {
 
 // Powers of ten that double holds exactly.
-constexpr double kPowersOfTen[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                                   1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+constexpr double kPowersOfTen[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                   1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                   1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 constexpr std::int64_t kExactPower = 22;
 constexpr std::uint64_t kExactMantissa = std::uint64_t{1} << 53;
 constexpr std::ptrdiff_t kSafeDigits = 19;  // always fit std::uint64_t
@@ -37,7 +38,8 @@ struct Decimal {
 // Reads digits from `at` on into the mantissa. Where they end.
 const char* readDigits(const char* at, const char* end, std::uint64_t& mantissa) {
   std::uint64_t value = mantissa;
-  for (; at != end && isDigit(*at); ++at) value = value * 10 + static_cast<std::uint64_t>(*at - '0');
+  for (; at != end && isDigit(*at); ++at)
+    value = value * 10 + static_cast<std::uint64_t>(*at - '0');
   mantissa = value;
   return at;
 }
@@ -49,7 +51,8 @@ std::optional<std::int64_t> readExponent(const char* at, const char* end) {
   if (at != end && (*at == '-' || *at == '+')) ++at;
   if (at == end) return std::nullopt;
   std::int64_t value = 0;
-  for (; at != end && isDigit(*at); ++at) value = value < kEnough ? value * 10 + (*at - '0') : value;
+  for (; at != end && isDigit(*at); ++at)
+    value = value < kEnough ? value * 10 + (*at - '0') : value;
   if (at != end) return std::nullopt;
   return negative ? -value : value;
 }
@@ -81,13 +84,14 @@ std::optional<Decimal> readDecimal(std::string_view token) {
   return decimal;
 }
 
-// Correctly rounded: both factors are exact (Clinger, "How to read floating point numbers accurately", 1990).
+// Correctly rounded: both factors are exact (Clinger, "How to read floating point numbers
+// accurately", 1990).
 std::optional<double> exactProduct(const Decimal& decimal) {
   if (decimal.digits > kSafeDigits || decimal.mantissa > kExactMantissa) return std::nullopt;
   if (decimal.exponent < -kExactPower || decimal.exponent > kExactPower) return std::nullopt;
   const auto mantissa = static_cast<double>(decimal.mantissa);
-  const double value =
-      decimal.exponent < 0 ? mantissa / kPowersOfTen[-decimal.exponent] : mantissa * kPowersOfTen[decimal.exponent];
+  const double value = decimal.exponent < 0 ? mantissa / kPowersOfTen[-decimal.exponent]
+                                            : mantissa * kPowersOfTen[decimal.exponent];
   return decimal.negative ? -value : value;
 }
 
@@ -107,7 +111,8 @@ double toDouble(const Decimal& decimal, std::string_view token) {
   double value = 0;
   const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), value);
   if (error == std::errc()) return value;
-  const double limit = magnitude(decimal, token).value_or(0) > 0 ? std::numeric_limits<double>::infinity() : 0.0;
+  const double limit =
+      magnitude(decimal, token).value_or(0) > 0 ? std::numeric_limits<double>::infinity() : 0.0;
   return decimal.negative ? -limit : limit;
 }
 
@@ -115,7 +120,8 @@ std::optional<std::uint32_t> hexUnit(std::string_view text) {
   const std::string_view digits = text.substr(0, 4);
   std::uint32_t unit = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), unit, 16);
-  if (digits.size() < 4 || error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  if (digits.size() < 4 || error != std::errc() || end != digits.data() + digits.size())
+    return std::nullopt;
   return unit;
 }
 
@@ -183,7 +189,8 @@ std::optional<Number> parseNumber(std::string_view token) {
     number.integer = decimal->negative ? -integer : integer;
     return number;
   }
-  const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), number.integer);
+  const auto [end, error] =
+      std::from_chars(token.data(), token.data() + token.size(), number.integer);
   number.isInteger = error == std::errc();
   return number;
 }
@@ -218,7 +225,8 @@ Refusal explainRefusal(std::string_view json) {
     const std::size_t length = utf8Length(json.substr(at));
     if (length == 0) return {at, "the text is not UTF-8"};
     const char c = json[at];
-    if (inString && static_cast<unsigned char>(c) < 0x20) return {at, "control characters must be escaped"};
+    if (inString && static_cast<unsigned char>(c) < 0x20)
+      return {at, "control characters must be escaped"};
     if (c == '"') {
       inString = !inString;
       opened = at;

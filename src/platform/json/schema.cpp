@@ -212,10 +212,13 @@ class SchemaWriter {
   Writer writer_{out_};
 };
 
-std::string SchemaRegistry::add(const Type& type) { return SchemaWriter(this).schema(type, Rule{}); }
+std::string SchemaRegistry::add(const Type& type) {
+  return SchemaWriter(this).schema(type, Rule{});
+}
 
 std::string_view SchemaRegistry::component(const Type& type) {
-  const auto known = std::ranges::find(components_, &type, [](const auto& entry) { return entry.second.type; });
+  const auto known =
+      std::ranges::find(components_, &type, [](const auto& entry) { return entry.second.type; });
   if (known != components_.end()) return known->first;
   std::string name = componentName(type.name);
   if (components_.contains(name)) name = qualifiedComponentName(type.name);

@@ -12,9 +12,9 @@ namespace corbel::json {
 // Collects the schemas of an API's types under "#/components/schemas". One thread at a time.
 class SchemaRegistry {
  public:
-  // The schema of T. Structs and enumerations are references to components, which this adds with all they mention. A
-  // component is called as in C++ without namespace; Page<ModelView> is ModelViewPage. When two types share a name, the
-  // later one gets its namespace in front.
+  // The schema of T. Structs and enumerations are references to components, which this adds with
+  // all they mention. A component is called as in C++ without namespace; Page<ModelView> is
+  // ModelViewPage. When two types share a name, the later one gets its namespace in front.
   template <class T>
   std::string add() {
     return add(kType<T>);
@@ -51,7 +51,8 @@ std::vector<QueryParameter> queryParameters() {
   return queryParameters(kType<T>);
 }
 
-// A value of `type` in JSON, made of the examples of its members; members that may be absent and have none are left out.
+// A value of `type` in JSON, made of the examples of its members; members that may be absent and
+// have none are left out.
 std::string exampleOf(const Type& type);
 template <class T>
 std::string exampleOf() {

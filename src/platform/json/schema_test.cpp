@@ -46,7 +46,8 @@ struct Formats {
   std::optional<Person> person;
   Document anything;
   static constexpr auto rules() {
-    return std::array{rule<&Formats::id>({.format = Format::uuid}), rule<&Formats::name>({.format = Format::name}),
+    return std::array{rule<&Formats::id>({.format = Format::uuid}),
+                      rule<&Formats::name>({.format = Format::name}),
                       rule<&Formats::status>({.nullable = true})};
   }
 };
@@ -60,33 +61,40 @@ TEST(Schema, RefersToDescribedTypesByName) {
 }
 
 TEST(Schema, TellsWhatRulesSay) {
-  EXPECT_EQ(components<Person>(), R"({"Person":{"type":"object","properties":{)"
-                                  R"("name":{"type":"string","minLength":1,"maxLength":10,"examples":["Ada"]},)"
-                                  R"("age":{"type":"integer","minimum":0,"maximum":130,"description":"In years."},)"
-                                  R"("height":{"type":"number","minimum":0,"maximum":3}},)"
-                                  R"("required":["name","age"],"additionalProperties":false}})");
+  EXPECT_EQ(components<Person>(),
+            R"({"Person":{"type":"object","properties":{)"
+            R"("name":{"type":"string","minLength":1,"maxLength":10,"examples":["Ada"]},)"
+            R"("age":{"type":"integer","minimum":0,"maximum":130,"description":"In years."},)"
+            R"("height":{"type":"number","minimum":0,"maximum":3}},)"
+            R"("required":["name","age"],"additionalProperties":false}})");
 }
 
 TEST(Schema, TellsFormatsAndWhatMayBeNull) {
   const std::string all = components<Formats>();
   EXPECT_THAT(all, HasSubstr(R"("id":{"type":"string","format":"uuid"})"));
-  EXPECT_THAT(all, HasSubstr(R"("name":{"type":"string","pattern":"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"})"));
-  EXPECT_THAT(all, HasSubstr(R"("status":{"anyOf":[{"$ref":"#/components/schemas/Status"},{"type":"null"}]})"));
+  EXPECT_THAT(
+      all, HasSubstr(R"("name":{"type":"string","pattern":"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"})"));
+  EXPECT_THAT(
+      all,
+      HasSubstr(R"("status":{"anyOf":[{"$ref":"#/components/schemas/Status"},{"type":"null"}]})"));
   EXPECT_THAT(all, HasSubstr(R"("person":{"$ref":"#/components/schemas/Person"})"));
   EXPECT_THAT(all, HasSubstr(R"("anything":{})"));
   EXPECT_THAT(all, HasSubstr(R"("Status":{"type":"string","enum":["ready","failed","delete"]})"));
-  EXPECT_THAT(components<Page<int>>(),
-              HasSubstr(R"("nextCursor":{"type":["string","null"],"description":"null at the end."})"));
+  EXPECT_THAT(
+      components<Page<int>>(),
+      HasSubstr(R"("nextCursor":{"type":["string","null"],"description":"null at the end."})"));
   EXPECT_THAT(components<PersonPatch>(), HasSubstr(R"("name":{"type":["string","null"]})"));
 }
 
 TEST(Schema, TellsDefaults) {
-  EXPECT_THAT(components<Feature>(), HasSubstr(R"("minimum":0,"description":"How much it counts.","default":1)"));
+  EXPECT_THAT(components<Feature>(),
+              HasSubstr(R"("minimum":0,"description":"How much it counts.","default":1)"));
 }
 
 TEST(Schema, DescribesTypesThatContainThemselves) {
-  EXPECT_THAT(components<Tree>(),
-              HasSubstr(R"("children":{"type":"array","items":{"$ref":"#/components/schemas/Tree"})"));
+  EXPECT_THAT(
+      components<Tree>(),
+      HasSubstr(R"("children":{"type":"array","items":{"$ref":"#/components/schemas/Tree"})"));
 }
 
 TEST(Schema, NamesPagesAfterWhatIsOnThem) {
@@ -96,7 +104,8 @@ TEST(Schema, NamesPagesAfterWhatIsOnThem) {
 TEST(Schema, TellsTypesOfTheSameNameApart) {
   SchemaRegistry registry;
   EXPECT_EQ(registry.add<Person>(), R"({"$ref":"#/components/schemas/Person"})");
-  EXPECT_EQ(registry.add<elsewhere::Person>(), R"({"$ref":"#/components/schemas/ElsewherePerson"})");
+  EXPECT_EQ(registry.add<elsewhere::Person>(),
+            R"({"$ref":"#/components/schemas/ElsewherePerson"})");
   EXPECT_EQ(registry.add<Person>(), R"({"$ref":"#/components/schemas/Person"})");
 }
 

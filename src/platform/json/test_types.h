@@ -17,7 +17,8 @@ struct Feature {
   std::string name;
   double weight = 1;
   static constexpr auto rules() {
-    return std::array{rule<&Feature::weight>({.doc = "How much it counts.", .min = 0, .optional = true})};
+    return std::array{
+        rule<&Feature::weight>({.doc = "How much it counts.", .min = 0, .optional = true})};
   }
 };
 BOOST_DESCRIBE_STRUCT(Feature, (), (name, weight))
@@ -50,7 +51,8 @@ struct Everything {
   Document document;
 };
 BOOST_DESCRIBE_STRUCT(Everything, (),
-                      (flag, whole, small, number, text, time, status, feature, features, counts, maybe, raw, document))
+                      (flag, whole, small, number, text, time, status, feature, features, counts,
+                       maybe, raw, document))
 
 struct Tree {
   int leaf = 0;
@@ -78,7 +80,8 @@ BOOST_DESCRIBE_STRUCT(PersonPatch, (), (name, age))
 struct Paging {
   int limit = 50;
   static constexpr auto rules() {
-    return std::array{rule<&Paging::limit>({.doc = "Items on a page.", .min = 1, .max = 200, .optional = true})};
+    return std::array{
+        rule<&Paging::limit>({.doc = "Items on a page.", .min = 1, .max = 200, .optional = true})};
   }
 };
 BOOST_DESCRIBE_STRUCT(Paging, (), (limit))
@@ -87,7 +90,9 @@ struct ListPeople : Paging {
   std::optional<std::string> cursor;
   std::optional<Status> status;
   bool archived = false;
-  static constexpr auto rules() { return std::array{rule<&ListPeople::archived>({.optional = true})}; }
+  static constexpr auto rules() {
+    return std::array{rule<&ListPeople::archived>({.optional = true})};
+  }
 };
 BOOST_DESCRIBE_STRUCT(ListPeople, (Paging), (cursor, status, archived))
 

@@ -1,5 +1,6 @@
-// The picture of a C++ type that decoder, encoder and schema read: plain data, so that each of them is one ordinary
-// function and a described struct costs its users a table and a few one-line functions.
+// The picture of a C++ type that decoder, encoder and schema read: plain data, so that each of them
+// is one ordinary function and a described struct costs its users a table and a few one-line
+// functions.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -62,7 +63,8 @@ struct Type {
   std::span<const EnumValue> values = {};
   const Type* element = nullptr;
   const Container* container = nullptr;
-  const void* (*defaults)() = nullptr;  // objects: one as its struct makes it; nullptr when that is impossible
+  const void* (*defaults)() =
+      nullptr;  // objects: one as its struct makes it; nullptr when that is impossible
 };
 
 }  // namespace corbel::json

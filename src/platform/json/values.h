@@ -43,8 +43,8 @@ class Patch {
   bool given_ = false;
 };
 
-// Any valid JSON value, untouched: a view into the text that was decoded, which must outlive it. Names may be
-// given twice inside; whoever reads it decides.
+// Any valid JSON value, untouched: a view into the text that was decoded, which must outlive it.
+// Names may be given twice inside; whoever reads it decides.
 struct Raw {
   std::string_view text = "null";
 };

@@ -41,7 +41,9 @@ std::string between(std::string_view what, const std::string& min, const std::st
   return fmt::format("{} from {} to {}", what, min, max);
 }
 
-std::string limit(const std::optional<double>& value) { return value ? plain(*value) : std::string(); }
+std::string limit(const std::optional<double>& value) {
+  return value ? plain(*value) : std::string();
+}
 
 std::string expectedInteger(const Type& type, const Rule& rule) {
   const IntegerRange range = rangeOf(type);
@@ -57,14 +59,16 @@ std::string expectedText(const Rule& rule) {
     case Format::uuid:
       return "a UUID in lower case";
     case Format::name:
-      return fmt::format("a name of 1 to {} letters, digits, '.', '_' and '-' that begins with a letter or digit",
-                         kNameLength);
+      return fmt::format(
+          "a name of 1 to {} letters, digits, '.', '_' and '-' that begins with a letter or digit",
+          kNameLength);
     case Format::any:
       break;
   }
   const bool least = rule.minLength > 0;
   const bool most = rule.maxLength != SIZE_MAX;
-  if (least && most) return fmt::format("text of {} to {} characters", rule.minLength, rule.maxLength);
+  if (least && most)
+    return fmt::format("text of {} to {} characters", rule.minLength, rule.maxLength);
   if (least) return fmt::format("text of {} or more characters", rule.minLength);
   if (most) return fmt::format("text of at most {} characters", rule.maxLength);
   return "text";
@@ -83,7 +87,8 @@ std::string listed(const Items& items) {
 }
 
 std::string expectedItems(std::string_view what, const Rule& rule) {
-  if (rule.minItems > 0) return fmt::format("{} of {} to {} items", what, rule.minItems, rule.maxItems);
+  if (rule.minItems > 0)
+    return fmt::format("{} of {} to {} items", what, rule.minItems, rule.maxItems);
   return fmt::format("{} of at most {} items", what, rule.maxItems);
 }
 
@@ -93,7 +98,8 @@ bool isName(std::string_view text) {
     return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9');
   };
   return !text.empty() && text.size() <= kNameLength && letterOrDigit(text[0]) &&
-         std::ranges::all_of(text, [&](char c) { return letterOrDigit(c) || c == '.' || c == '_' || c == '-'; });
+         std::ranges::all_of(
+             text, [&](char c) { return letterOrDigit(c) || c == '.' || c == '_' || c == '-'; });
 }
 
 }  // namespace
@@ -168,17 +174,7 @@ std::string describeValue(const Cursor& cursor) {
 }
 
 std::string pointerPart(std::string_view name) {
-  std::string out = "/";
-  for (const char c : cut(name, kShownName)) {
-    if (c == '~') {
-      out += "~0";
-    } else if (c == '/') {
-      out += "~1";
-    } else {
-      out += c;
-    }
-  }
-  return out;
+  return corbel::pointerPart(cut(name, kShownName));
 }
 
 std::string unknownField(const Type& object) {
@@ -199,7 +195,8 @@ bool obeys(Format format, std::string_view text) {
 }
 
 std::size_t characters(std::string_view text) {
-  return std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
+  return std::ranges::count_if(
+      text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
 }
 
 }  // namespace corbel::json

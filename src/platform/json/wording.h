@@ -18,7 +18,8 @@ std::string quoted(std::string_view text);
 // `written`, which is plain ASCII, cut in the same way.
 std::string cutValue(std::string_view written);
 
-// The value the cursor stands on, which is not consumed: a scalar as it is written, else what it is.
+// The value the cursor stands on, which is not consumed: a scalar as it is written, else what it
+// is.
 std::string describeValue(const Cursor& cursor);
 
 // `name` as a part of a JSON pointer (RFC 6901).

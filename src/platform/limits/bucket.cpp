@@ -17,7 +17,9 @@ seconds roundedUp(std::int64_t duration) {
 seconds retryAfter(std::int64_t duration) { return std::max(roundedUp(duration), seconds(1)); }
 
 // Rounded up: rounding down would admit a little more than the quota.
-std::int64_t timeOfOneUnit(const Quota& quota) { return (windowOf(quota) + quota.limit - 1) / quota.limit; }
+std::int64_t timeOfOneUnit(const Quota& quota) {
+  return (windowOf(quota) + quota.limit - 1) / quota.limit;
+}
 
 Decision decisionOf(const Quota& quota) {
   return {.allowed = false, .policy = quota.policy, .limit = quota.limit, .window = quota.window};
@@ -31,7 +33,8 @@ Decision Bucket::admit(std::int64_t now, const Quota& quota, std::uint32_t cost,
   return counts ? admitByCounter(now, quota, cost) : admitByLog(now, quota, cost, room);
 }
 
-Decision Bucket::admitByLog(std::int64_t now, const Quota& quota, std::uint32_t cost, std::size_t room) {
+Decision Bucket::admitByLog(std::int64_t now, const Quota& quota, std::uint32_t cost,
+                            std::size_t room) {
   const std::int64_t window = windowOf(quota);
   log_.forgetUntil(now - window);
   Decision decision = decisionOf(quota);
@@ -51,7 +54,8 @@ Decision Bucket::admitByLog(std::int64_t now, const Quota& quota, std::uint32_t 
     // A lowered limit may leave more in the log than it allows: all above it has to leave too.
     const std::uint32_t tooMany = log_.used() - used + (cost > left ? cost - left : 0);
     if (cost <= quota.limit) {
-      decision.retryAfter = tooMany == 0 ? seconds(1) : retryAfter(log_.timeOfUnit(tooMany) + window - now);
+      decision.retryAfter =
+          tooMany == 0 ? seconds(1) : retryAfter(log_.timeOfUnit(tooMany) + window - now);
     }
   }
   decision.reset = log_.empty() ? seconds(0) : roundedUp(log_.oldest() + window - now);
@@ -89,8 +93,9 @@ void Bucket::becomeCounter(std::int64_t now, const Quota& quota) {
 
 void Bucket::becomeLog(std::int64_t now, const Quota& quota) {
   const std::int64_t owed = std::clamp<std::int64_t>(fullFrom_ - now, 0, windowOf(quota));
-  const auto used = static_cast<std::uint32_t>(quota.limit * std::chrono::duration<double>(nanoseconds(owed)) /
-                                               std::chrono::duration<double>(quota.window));
+  const auto used =
+      static_cast<std::uint32_t>(quota.limit * std::chrono::duration<double>(nanoseconds(owed)) /
+                                 std::chrono::duration<double>(quota.window));
   if (used > 0) {
     bytes_ += log_.growthFor(now);
     log_.add(now, used);

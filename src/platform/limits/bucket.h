@@ -32,7 +32,8 @@ class Bucket {
   std::string key_;
   std::uint64_t hash_;
   SlidingLog log_;
-  std::int64_t fullFrom_ = 0;  // counter: when the whole quota is available again (GCRA's theoretical arrival time)
+  std::int64_t fullFrom_ =
+      0;  // counter: when the whole quota is available again (GCRA's theoretical arrival time)
   std::int64_t idleFrom_ = 0;
   std::size_t bytes_ = sizeof(Bucket) + key_.capacity();
   bool counts_ = false;

@@ -7,14 +7,16 @@ namespace {
 
 // Of one bucket beside itself: node of the list, node and slot of the table (libstdc++).
 constexpr std::size_t kNodeBytes = 96;
-// A full shard looks at so many of its oldest buckets for idle ones, so that being full costs little.
+// A full shard looks at so many of its oldest buckets for idle ones, so that being full costs
+// little.
 constexpr int kTries = 8;
 // The largest step by which a log grows.
 constexpr std::size_t kLargestGrowth = 512 * SlidingLog::kEntryBytes;
 
 }  // namespace
 
-Decision BucketTable::admit(const Key& key, std::int64_t now, const Quota& quota, std::uint32_t cost) {
+Decision BucketTable::admit(const Key& key, std::int64_t now, const Quota& quota,
+                            std::uint32_t cost) {
   Bucket* const bucket = findOrMake(key, now);
   if (bucket == nullptr) {
     return {.allowed = false,

@@ -33,7 +33,8 @@ class BucketTable {
   using Buckets = std::list<Bucket>;
 
   Bucket* findOrMake(const Key& key, std::int64_t now);
-  // Gives up idle buckets, but never the one just used, until `needed` bytes are free or there is nothing left to give.
+  // Gives up idle buckets, but never the one just used, until `needed` bytes are free or there is
+  // nothing left to give.
   void makeRoom(std::size_t needed, std::int64_t now);
   std::size_t room() const { return maxBytes_ - bytes_; }
 

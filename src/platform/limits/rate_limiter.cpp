@@ -31,7 +31,8 @@ struct alignas(64) RateLimiter::Shard {
   BucketTable table CORBEL_GUARDED_BY(mutex);
 };
 
-RateLimiter::RateLimiter(const Clock& clock, Random& random, RateLimiterOptions options) : clock_(clock) {
+RateLimiter::RateLimiter(const Clock& clock, Random& random, RateLimiterOptions options)
+    : clock_(clock) {
   random.fill(std::as_writable_bytes(std::span(seed_)));
   shards_.reserve(options.shards);
   for (std::size_t i = 0; i < options.shards; ++i) {
@@ -69,13 +70,17 @@ std::size_t RateLimiter::bytes() const {
 }
 
 std::string rateLimitPolicyField(const Decision& decision) {
-  return fmt::format(FMT_COMPILE("\"{}\";q={};w={}"), decision.policy, decision.limit, decision.window.count());
+  return fmt::format(FMT_COMPILE("\"{}\";q={};w={}"), decision.policy, decision.limit,
+                     decision.window.count());
 }
 
 std::string rateLimitField(const Decision& decision) {
-  return fmt::format(FMT_COMPILE("\"{}\";r={};t={}"), decision.policy, decision.remaining, decision.reset.count());
+  return fmt::format(FMT_COMPILE("\"{}\";r={};t={}"), decision.policy, decision.remaining,
+                     decision.reset.count());
 }
 
-std::string retryAfterField(const Decision& decision) { return fmt::format("{}", decision.retryAfter.count()); }
+std::string retryAfterField(const Decision& decision) {
+  return fmt::format("{}", decision.retryAfter.count());
+}
 
 }  // namespace corbel::limits

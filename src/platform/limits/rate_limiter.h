@@ -1,9 +1,10 @@
 // How often somebody may do something: exactly, in memory, for one process.
 //
-// Up to 1,000 units in a window are counted by a sliding log: the times of what was admitted are kept, so that no window,
-// wherever it begins, ever holds more than the quota. Above that a counter of constant size is used (GCRA, ITU-T I.371
-// with a burst of the whole quota): at most the quota at once and the quota per window on average, so up to twice the
-// quota in a window that begins with silence.
+// Up to 1,000 units in a window are counted by a sliding log: the times of what was admitted are
+// kept, so that no window, wherever it begins, ever holds more than the quota. Above that a counter
+// of constant size is used (GCRA, ITU-T I.371 with a burst of the whole quota): at most the quota
+// at once and the quota per window on average, so up to twice the quota in a window that begins
+// with silence.
 #pragma once
 #include <array>
 #include <chrono>
@@ -22,7 +23,8 @@ namespace corbel::limits {
 inline constexpr std::uint32_t kExactUpTo = 1'000;
 
 struct Quota {
-  std::string_view policy;  // lower-case letters and '-', static text: "infer". A part of the bucket's key
+  std::string_view
+      policy;  // lower-case letters and '-', static text: "infer". A part of the bucket's key
   std::uint32_t limit = 0;  // units a window; 0 admits nothing
   std::chrono::seconds window{60};
 };
@@ -40,10 +42,11 @@ struct Decision {
   std::uint32_t limit = 0;
   std::uint32_t remaining = 0;
   std::chrono::seconds window{60};
-  // Log: until the oldest counted unit comes back. Counter: until the quota is whole again. Rounded up.
+  // Log: until the oldest counted unit comes back. Counter: until the quota is whole again. Rounded
+  // up.
   std::chrono::seconds reset{0};
-  // When refused: after this time the same request fits if nobody else takes from the bucket; at least 1. Rounded up.
-  // 0: it asks for more than the whole quota and never fits.
+  // When refused: after this time the same request fits if nobody else takes from the bucket; at
+  // least 1. Rounded up. 0: it asks for more than the whole quota and never fits.
   std::chrono::seconds retryAfter{0};
 };
 
@@ -54,16 +57,19 @@ struct RateLimiterOptions {
 
 // Thread-safe; never waits for anything but another thread's admit() in the same shard.
 //
-// Memory is bounded by options.maxBytes. Only buckets that are idle (nothing in their window) are given up, so forgetting
-// one never admits anything that remembering it would refuse. Where memory is full of buckets in use, requests that need
-// a new or larger bucket are refused until one becomes idle.
+// Memory is bounded by options.maxBytes. Only buckets that are idle (nothing in their window) are
+// given up, so forgetting one never admits anything that remembering it would refuse. Where memory
+// is full of buckets in use, requests that need a new or larger bucket are refused until one
+// becomes idle.
 class RateLimiter {
  public:
-  // `clock` must outlive it; `random` seeds the hash, so that nobody can choose ids that meet in one slot.
+  // `clock` must outlive it; `random` seeds the hash, so that nobody can choose ids that meet in
+  // one slot.
   RateLimiter(const Clock& clock, Random& random, RateLimiterOptions options = {});
   ~RateLimiter();
 
-  // Takes `cost` units at once or none. A batch pays 1 by request and its rows by the row quota: two calls.
+  // Takes `cost` units at once or none. A batch pays 1 by request and its rows by the row quota:
+  // two calls.
   Decision admit(const BucketKey& key, const Quota& quota, std::uint32_t cost = 1);
 
   // Now in use, all shards.

@@ -233,7 +233,9 @@ TEST(RateLimitFields, FollowTheDraft) {
 
 TEST(SipHash, AnswersThePublishedVectorAndDependsOnEveryByte) {
   // Key 00 01 … 0f; SipHash-1-3 of nothing, as in the tests of Rust's standard library.
-  const auto hash = [](std::string_view text) { return SipHash(0x0706050403020100, 0x0f0e0d0c0b0a0908).of(text); };
+  const auto hash = [](std::string_view text) {
+    return SipHash(0x0706050403020100, 0x0f0e0d0c0b0a0908).of(text);
+  };
   EXPECT_EQ(hash(""), 0xabac0158050fc4dc);
   EXPECT_NE(hash(std::string_view("\0", 1)), hash(""));
   EXPECT_NE(hash("12345678"), hash("123456780"));

@@ -1,4 +1,5 @@
-// A hash for tables whose keys strangers choose: without the seed nobody can make keys that meet in one slot.
+// A hash for tables whose keys strangers choose: without the seed nobody can make keys that meet in
+// one slot.
 #pragma once
 #include <bit>
 #include <cstdint>

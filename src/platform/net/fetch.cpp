@@ -63,7 +63,8 @@ bool isLoopback(const sockaddr& address) {
   return std::memcmp(&six.sin6_addr, &in6addr_loopback, sizeof(in6addr_loopback)) == 0;
 }
 
-// What was resolved last is what is connected to, so a name that changes its address in between changes nothing.
+// What was resolved last is what is connected to, so a name that changes its address in between
+// changes nothing.
 curl_socket_t openLoopbackOnly(void*, curlsocktype, curl_sockaddr* address) {
   if (!isLoopback(address->addr)) return CURL_SOCKET_BAD;
   return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
@@ -81,7 +82,8 @@ std::size_t append(char* bytes, std::size_t, std::size_t count, void* to) {
   return count;
 }
 
-void configure(CURL* easy, const std::string& url, Scheme scheme, const FetchOptions& options, Body& body) {
+void configure(CURL* easy, const std::string& url, Scheme scheme, const FetchOptions& options,
+               Body& body) {
   curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, scheme == Scheme::https ? "https" : "http");
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
@@ -104,9 +106,11 @@ long timeoutMs(Deadline deadline, const Clock& clock) {
 
 }  // namespace
 
-Result<std::string> fetch(const std::string& url, const FetchOptions& options, Deadline deadline, const Clock& clock) {
+Result<std::string> fetch(const std::string& url, const FetchOptions& options, Deadline deadline,
+                          const Clock& clock) {
   CORBEL_TRY(const Scheme scheme, checkUrl(url, options));
-  if (deadline.expired(clock)) return fail(ErrorCode::deadlineExceeded, "There was no time left to fetch the URL.");
+  if (deadline.expired(clock))
+    return fail(ErrorCode::deadlineExceeded, "There was no time left to fetch the URL.");
   const Easy easy(curl_easy_init(), &curl_easy_cleanup);
   if (easy == nullptr) return fail(ErrorCode::internal, "The HTTP client could not be started.");
   Body body{.text = {}, .maxBytes = options.maxBytes};
@@ -119,13 +123,16 @@ Result<std::string> fetch(const std::string& url, const FetchOptions& options, D
     return fail(ErrorCode::deadlineExceeded, "The server did not answer in time.", reason.data());
   }
   if (outcome == CURLE_WRITE_ERROR) {
-    return fail(ErrorCode::unavailable, fmt::format("The answer is longer than {} bytes.", options.maxBytes));
+    return fail(ErrorCode::unavailable,
+                fmt::format("The answer is longer than {} bytes.", options.maxBytes));
   }
-  if (outcome != CURLE_OK) return fail(ErrorCode::unavailable, "The URL could not be fetched.", reason.data());
+  if (outcome != CURLE_OK)
+    return fail(ErrorCode::unavailable, "The URL could not be fetched.", reason.data());
   long status = 0;
   curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &status);
   if (status != 200)
-    return fail(ErrorCode::unavailable, fmt::format("The server answered with status {}, not 200.", status));
+    return fail(ErrorCode::unavailable,
+                fmt::format("The server answered with status {}, not 200.", status));
   return std::move(body.text);
 }
 

@@ -22,7 +22,8 @@ using std::chrono::seconds;
 class Server {
  public:
   explicit Server(std::string answer) : answer_(std::move(answer)) {
-    sockaddr_in address{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+    sockaddr_in address{
+        .sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
     socklen_t length = sizeof(address);
     auto* const generic = reinterpret_cast<sockaddr*>(&address);
     if (bind(listener_, generic, length) != 0 || listen(listener_, 8) != 0 ||
@@ -37,15 +38,19 @@ class Server {
     thread_.join();
     close(listener_);
   }
-  std::string url(std::string_view host = "127.0.0.1") const { return fmt::format("http://{}:{}/keys", host, port_); }
+  std::string url(std::string_view host = "127.0.0.1") const {
+    return fmt::format("http://{}:{}/keys", host, port_);
+  }
   int connections() const { return connections_; }
 
  private:
   void serve() {
-    for (int peer = accept(listener_, nullptr, nullptr); peer >= 0; peer = accept(listener_, nullptr, nullptr)) {
+    for (int peer = accept(listener_, nullptr, nullptr); peer >= 0;
+         peer = accept(listener_, nullptr, nullptr)) {
       ++connections_;
       std::string request(4096, '\0');
-      if (recv(peer, request.data(), request.size(), 0) > 0) send(peer, answer_.data(), answer_.size(), MSG_NOSIGNAL);
+      if (recv(peer, request.data(), request.size(), 0) > 0)
+        send(peer, answer_.data(), answer_.size(), MSG_NOSIGNAL);
       // An empty answer is a server that never speaks: it waits until the client has gone.
       if (answer_.empty()) recv(peer, request.data(), request.size(), 0);
       shutdown(peer, SHUT_WR);
@@ -66,7 +71,8 @@ std::string ok(std::string_view body) {
   return fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", body.size(), body);
 }
 
-Result<std::string> get(const std::string& url, FetchOptions options = {.plainHttpToLoopback = true}) {
+Result<std::string> get(const std::string& url,
+                        FetchOptions options = {.plainHttpToLoopback = true}) {
   const SystemClock clock;
   return fetch(url, options, Deadline::after(clock, seconds(5)), clock);
 }
@@ -78,7 +84,8 @@ TEST(Fetch, AnswersWithTheBody) {
 
 TEST(Fetch, FollowsNoRedirect) {
   const Server target(ok("secret"));
-  const Server server(fmt::format("HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n", target.url()));
+  const Server server(
+      fmt::format("HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n", target.url()));
   EXPECT_EQ(get(server.url()).error().code, ErrorCode::unavailable);
   EXPECT_EQ(target.connections(), 0);
 }
@@ -93,9 +100,12 @@ TEST(Fetch, AcceptsNothingButStatus200) {
 
 TEST(Fetch, TakesNoMoreThanTheBound) {
   const Server announced(ok(std::string(101, 'x')));
-  EXPECT_EQ(get(announced.url(), {.maxBytes = 100, .plainHttpToLoopback = true}).error().code, ErrorCode::unavailable);
-  const Server endless("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + std::string(1'000'000, 'x'));
-  EXPECT_EQ(get(endless.url(), {.maxBytes = 100, .plainHttpToLoopback = true}).error().code, ErrorCode::unavailable);
+  EXPECT_EQ(get(announced.url(), {.maxBytes = 100, .plainHttpToLoopback = true}).error().code,
+            ErrorCode::unavailable);
+  const Server endless("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" +
+                       std::string(1'000'000, 'x'));
+  EXPECT_EQ(get(endless.url(), {.maxBytes = 100, .plainHttpToLoopback = true}).error().code,
+            ErrorCode::unavailable);
   const Server fits(ok(std::string(100, 'x')));
   EXPECT_EQ(get(fits.url(), {.maxBytes = 100, .plainHttpToLoopback = true})->size(), 100u);
 }
@@ -104,12 +114,13 @@ TEST(Fetch, EndsAtTheDeadline) {
   const Server silent("");
   const SystemClock clock;
   const SteadyTime begin = clock.steady();
-  const auto fetched =
-      fetch(silent.url(), {.plainHttpToLoopback = true}, Deadline::after(clock, milliseconds(100)), clock);
+  const auto fetched = fetch(silent.url(), {.plainHttpToLoopback = true},
+                             Deadline::after(clock, milliseconds(100)), clock);
   EXPECT_EQ(fetched.error().code, ErrorCode::deadlineExceeded);
   EXPECT_LT(clock.steady() - begin, seconds(3));
-  EXPECT_EQ(fetch(silent.url(), {.plainHttpToLoopback = true}, Deadline::at(begin), clock).error().code,
-            ErrorCode::deadlineExceeded);
+  EXPECT_EQ(
+      fetch(silent.url(), {.plainHttpToLoopback = true}, Deadline::at(begin), clock).error().code,
+      ErrorCode::deadlineExceeded);
 }
 
 TEST(Fetch, SpeaksPlainHttpOnlyWhereAllowedAndOnlyToThisMachine) {
@@ -123,8 +134,9 @@ TEST(Fetch, SpeaksPlainHttpOnlyWhereAllowedAndOnlyToThisMachine) {
 
 TEST(Fetch, RefusesOtherSchemesAndCredentialsInTheUrl) {
   for (const char* url :
-       {"file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://127.0.0.1/x", "dict://127.0.0.1/x", "", "keys", "https://",
-        "https://user:secret@127.0.0.1/keys", "https://user@127.0.0.1/keys", "http://user@127.0.0.1/keys"}) {
+       {"file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://127.0.0.1/x", "dict://127.0.0.1/x", "",
+        "keys", "https://", "https://user:secret@127.0.0.1/keys", "https://user@127.0.0.1/keys",
+        "http://user@127.0.0.1/keys"}) {
     EXPECT_EQ(get(url).error().code, ErrorCode::invalidArgument) << url;
   }
 }
