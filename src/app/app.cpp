@@ -60,20 +60,12 @@ Result<std::unique_ptr<App>> App::start(const config::Settings& settings) {
   return app;
 }
 
-<<<<<<< HEAD
-App::~App() {
-  drain(Deadline::at(std::chrono::steady_clock::now()));
-  // What still runs uses every other part. The first pool may hand work to the second, which refuses it by now.
-  apiPool_.reset();
-  cpuPool_.reset();
-=======
 // No thread of ours may be left when the parts go that it works with.
 App::~App() {
   drain(Deadline::at(std::chrono::steady_clock::now()));
   apiPool_.reset();
   cpuPool_.reset();
   backgroundPool_.reset();
->>>>>>> main
 }
 
 Result<void> App::openState() {
@@ -103,8 +95,8 @@ Result<void> App::checkAuthentication() {
       !settings_.auth.issuers.empty() || !settings_.auth.jwtSecret.reveal().empty();
   if (isLoopback(settings_.server.host) || hasIssuers) return {};
   const auto by = identity::operatorOf(std::string(identity::kDefaultTenant));
-  CORBEL_TRY(const auto keys,
-             installation_->keys->list({by, by.memberships.front()}, "", 1, startDeadline(installation_->clock)));
+  CORBEL_TRY(const auto keys, installation_->keys->list({by, by.memberships.front()}, "", 1,
+                                                        startDeadline(installation_->clock)));
   if (!keys.empty()) return {};
   return fail(ErrorCode::failedPrecondition,
               "setting server.host: " + settings_.server.host +
@@ -126,11 +118,6 @@ Result<void> App::buildFeatures() {
       clock);
   serving_ = std::make_unique<models::Serving>(
       *registry_, [this](const models::Version& version) { return loadModel(version); },
-<<<<<<< HEAD
-      models::ServingOptions{settings_.inference.modelCacheSize, settings_.inference.modelCacheBytes.count}, clock);
-  registry_->onChange(
-      [this](const std::string& tenant, const std::string& modelId) { serving_->forget(tenant, modelId); });
-=======
       models::ServingOptions{settings_.inference.modelCacheSize,
                              settings_.inference.modelCacheBytes.count},
       clock);
@@ -139,7 +126,6 @@ Result<void> App::buildFeatures() {
         event == models::ModelEvent::archived ? serving_->drop(tenant, modelId)
                                               : serving_->forget(tenant, modelId);
       });
->>>>>>> main
   predictionCache_ = std::make_unique<models::PredictionCache>(
       database, installation_->ids, clock,
       static_cast<std::int64_t>(settings_.predictionCache.maxBytes.count));
@@ -156,21 +142,14 @@ void App::buildApi() {
   auto& keys = *installation_->keys;
   auto& directory = *installation_->directory;
   modelsApi_ = std::make_unique<native::ModelsApi>(*registry_, directory);
-<<<<<<< HEAD
-  versionsApi_ = std::make_unique<native::VersionsApi>(
-      native::VersionsApi::Parts{*registry_, *intake_, *serving_, *objects_, directory, *apiPool_});
-  predictionsApi_ = std::make_unique<native::PredictionsApi>(
-      native::PredictionsApi::Parts{*serving_, *predictionCache_, *cpuPool_, metrics_, installation_->ids, clock});
-=======
   versionsApi_ = std::make_unique<native::VersionsApi>(native::VersionsApi::Parts{
       *registry_, *intake_, *serving_, *objects_, directory, *apiPool_, *backgroundPool_});
   predictionsApi_ = std::make_unique<native::PredictionsApi>(native::PredictionsApi::Parts{
       *serving_, *predictionCache_, *cpuPool_, metrics_, installation_->ids, clock});
->>>>>>> main
   keysApi_ = std::make_unique<native::KeysApi>(keys, directory);
   accessApi_ = std::make_unique<native::AccessApi>(directory);
-  healthApi_ = std::make_unique<native::HealthApi>(
-      native::HealthApi::Parts{std::string(kVersion), clock, [this] { return isReady(); }, healthChecks()});
+  healthApi_ = std::make_unique<native::HealthApi>(native::HealthApi::Parts{
+      std::string(kVersion), clock, [this] { return isReady(); }, healthChecks()});
   metricsApi_ = std::make_unique<native::MetricsApi>(metrics_);
   statusPage_ = std::make_unique<pages::StatusPage>(
       kVersion,
@@ -264,12 +243,8 @@ Result<void> App::listen() {
   CORBEL_TRY(server_, http::Server::start(options, *dispatcher_, installation_->clock));
   if (settings_.metrics.port > 0) {
     CORBEL_TRY(metricsListener_,
-<<<<<<< HEAD
-               MetricsListener::start(settings_.server.host, settings_.metrics.port, metrics_, installation_->clock));
-=======
                MetricsListener::start(settings_.server.host, settings_.metrics.port, metrics_,
                                       installation_->clock));
->>>>>>> main
   }
   listening_ = true;
   return {};
@@ -314,16 +289,6 @@ void App::observeParts() {
   const auto* database = installation_->database.get();
   gauge(metrics::kStoreUnits, One{"committed"},
         [database] { return static_cast<double>(database->stats().unitsCommitted); });
-<<<<<<< HEAD
-  gauge(metrics::kStoreUnits, One{"failed"}, [database] { return static_cast<double>(database->stats().unitsFailed); });
-  gauge(metrics::kStoreUnits, One{"refused"},
-        [database] { return static_cast<double>(database->stats().unitsRefused); });
-  gauge(metrics::kStoreCommits, None{}, [database] { return static_cast<double>(database->stats().groups); });
-  gauge(metrics::kStoreReads, None{}, [database] { return static_cast<double>(database->stats().reads); });
-  gauge(metrics::kStoreReadWait, None{},
-        [database] { return static_cast<double>(database->stats().readWaitUs) / 1e6; });
-  gauge(metrics::kStoreQueued, None{}, [database] { return static_cast<double>(database->stats().queueDepth); });
-=======
   gauge(metrics::kStoreUnits, One{"failed"},
         [database] { return static_cast<double>(database->stats().unitsFailed); });
   gauge(metrics::kStoreUnits, One{"refused"},
@@ -336,7 +301,6 @@ void App::observeParts() {
         [database] { return static_cast<double>(database->stats().readWaitUs) / 1e6; });
   gauge(metrics::kStoreQueued, None{},
         [database] { return static_cast<double>(database->stats().queueDepth); });
->>>>>>> main
   gauge(metrics::kCacheHitRatio, One{"predictions"}, [cache = predictionCache_.get()] {
     const auto stats = cache->stats();
     const auto all = stats.hits + stats.misses;

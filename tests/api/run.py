@@ -277,9 +277,8 @@ def run_file(corbel: Corbel, file: File, names: dict[str, str], folder: Path, re
         elif failure:
             failures.append(f"{where}: {failure}")
     if not corbel.alive():
-        failures.append(
-            f"{file.path.name}: the program ended with {corbel.process.returncode}:\n{corbel.log()[-2000:]}"
-        )
+        ended = f"the program ended with {corbel.process.returncode}"
+        failures.append(f"{file.path.name}: {ended}:\n{corbel.log()[-2000:]}")
     if rewrite:
         write(file)
     return failures
