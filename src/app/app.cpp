@@ -166,7 +166,9 @@ void App::buildApi() {
       gates::Gates::Parts{keys, directory, *tokens_, *limiter_}, quotas,
       settings_.auth.enabled ? gates::Gates::Authentication::required
                              : gates::Gates::Authentication::off);
-  accounting_ = std::make_unique<gates::Accounting>(metrics_);
+  accounting_ = std::make_unique<gates::Accounting>(
+      metrics_, settings_.log.bodies ? gates::Accounting::Bodies::logged
+                                     : gates::Accounting::Bodies::notLogged);
   dispatcher_ = std::make_unique<http::Dispatcher>(
       http::Dispatcher::Parts{*router_, *gates_, *accounting_, *apiPool_, clock,
                               installation_->ids},

@@ -4,12 +4,30 @@
 
 #include "telemetry/log.h"
 #include "telemetry/metric_table.h"
+#include "telemetry/redact.h"
 
 namespace corbel::gates {
 
-Accounting::Accounting(metrics::Metrics& metrics)
-    : requests_(metrics.of(metrics::kRequests)),
+Accounting::Accounting(metrics::Metrics& metrics, Bodies bodies)
+    : bodies_(bodies),
+      requests_(metrics.of(metrics::kRequests)),
       durations_(metrics.of(metrics::kRequestDuration)) {}
+
+bool Accounting::wantsBodies() const {
+  return bodies_ == Bodies::logged && log::enabled("http", log::Level::debug);
+}
+
+void Accounting::onBodies(const http::CallContext& context, std::string_view request,
+                          std::string_view response) {
+  const std::string_view tenant =
+      context.membership != nullptr ? std::string_view(context.membership->tenant) : "";
+  log::debug("http", "bodies",
+             {{"correlation_id", context.requestId},
+              {"tenant", tenant},
+              {"path", context.path},
+              {"request_body", log::redactJson(request)},
+              {"response_body", log::redactJson(response)}});
+}
 
 void Accounting::onAnswered(const http::RequestHead& head, const http::CallContext& context,
                             const http::Sent& sent, std::chrono::nanoseconds duration) {

@@ -1,5 +1,6 @@
 #include "native/prediction_text.h"
 
+#include "json/cursor.h"
 #include "json/encode.h"
 
 namespace corbel::native {
@@ -15,8 +16,11 @@ std::string_view className(const models::ServedModel& served, std::size_t index,
                            std::string& scratch) {
   if (index < served.labels.size()) {
     const std::string_view label = served.labels[index];
-    const bool isPlainText = label.size() >= 2 && label.front() == '"' && !label.contains('\\');
-    return isPlainText ? label.substr(1, label.size() - 2) : label;
+    if (!label.starts_with('"')) return label;
+    if (!label.contains('\\')) return label.substr(1, label.size() - 2);
+    json::Cursor cursor(label);
+    scratch = cursor.text().value_or(label);
+    return scratch;
   }
   const auto& labels = served.engine->signature().classLabels;
   if (index < labels.size()) return labels[index];

@@ -48,6 +48,9 @@ bool runsAtOnce(const models::ServedModel& served, const PredictRequest& request
          !request.options.includeFeatureImportance;
 }
 
+// Other connections wait on the same network thread.
+constexpr std::chrono::milliseconds kAtOnce{20};
+
 }  // namespace
 
 PredictionsApi::PredictionsApi(Parts parts)
@@ -74,7 +77,19 @@ void PredictionsApi::predict(http::Call call, PredictRequest request,
             std::move(which), deadline,           nullptr};
   work.served = parts_.serving.find(work.call.tenant(), work.call.parameter("model"), work.which);
   (work.served ? modelHits_ : modelMisses_).add();
-  if (work.served && runsAtOnce(*work.served, work.request)) return run(std::move(work));
+  if (work.served && runsAtOnce(*work.served, work.request)) return runAtOnce(std::move(work));
+  runOnPool(std::move(work));
+}
+
+// What a model costs may depend on its input: one that is not quick this time begins again on the
+// pool.
+void PredictionsApi::runAtOnce(Work work) {
+  const Deadline whole = work.deadline;
+  work.deadline = whole.earlier(Deadline::after(parts_.clock, kAtOnce));
+  auto response = respond(work);
+  const bool tooSlow = !response && response.error().code == ErrorCode::deadlineExceeded;
+  if (!tooSlow || whole.expired(parts_.clock)) return finish(std::move(work), std::move(response));
+  work.deadline = whole;
   runOnPool(std::move(work));
 }
 
@@ -108,11 +123,12 @@ void PredictionsApi::loadAndRun(Work work) {
     if (!loaded) return work.reply(std::unexpected(std::move(loaded).error()));
     work.served = *std::move(loaded);
   }
-  run(std::move(work));
+  auto response = respond(work);
+  finish(std::move(work), std::move(response));
 }
 
-void PredictionsApi::run(Work work) {
-  auto response = respond(work);
+void PredictionsApi::finish(Work work, Result<http::Response> response) {
+  if (!response) count(work, name(response.error().code), std::chrono::nanoseconds(0));
   work.reply(std::move(response));
 }
 
@@ -140,10 +156,8 @@ Result<http::Response> PredictionsApi::respond(const Work& work) {
     facts.cached = members.has_value();
   }
   if (!members) {
-    auto computed = answer(work, facts.inference);
-    count(work, computed ? "ok" : name(computed.error().code), facts.inference);
-    if (!computed) return std::unexpected(std::move(computed).error());
-    members = *std::move(computed);
+    CORBEL_TRY(members, answer(work, facts.inference));
+    count(work, "ok", facts.inference);
     if (!hash.empty())
       parts_.cache.put(work.call.tenant(), std::move(hash), *members, served.cacheTtl);
   } else {

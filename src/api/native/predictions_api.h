@@ -39,7 +39,8 @@ class PredictionsApi {
   void runOnPool(Work work);
   void runGuarded(Work work);
   void loadAndRun(Work work);
-  void run(Work work);
+  void runAtOnce(Work work);
+  void finish(Work work, Result<http::Response> response);
   Result<std::string> answer(const Work& work, std::chrono::nanoseconds& inference);
   Result<http::Response> respond(const Work& work);
   void count(const Work& work, std::string_view status, std::chrono::nanoseconds inference);

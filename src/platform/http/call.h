@@ -16,6 +16,7 @@
 namespace corbel::http {
 
 struct Route;
+class Observer;
 
 // Values of the {…} segments of a route's path, decoded, in the order of the path.
 class PathParameters {
@@ -46,6 +47,7 @@ struct CallContext {
   std::string requestId;
   std::shared_ptr<BodySink> upload;
   std::vector<std::pair<std::string_view, std::string>> responseHeaders;
+  Observer* bodies = nullptr;  // who is shown the bodies; usually nobody
   std::string_view errorCode;  // of the answer, for the access log
   std::string errorDetail;     // for the access log only
 };

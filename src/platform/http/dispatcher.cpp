@@ -46,7 +46,9 @@ void runGuarded(Call& call, auto&& work) {
   try {
     work(call);
   } catch (const std::exception& exception) {
-    const Error error{ErrorCode::internal, "The request failed on our side.", exception.what(), {}};
+    // Once answered, the context belongs to the network thread.
+    if (call.exchange()->completed()) return;
+    const Error error{ErrorCode::internal, std::string(detail::kOurFault), exception.what(), {}};
     detail::complete(call, errorResponse(&call.context(), error));
   }
 }
@@ -61,6 +63,7 @@ void Dispatcher::onHead(const std::shared_ptr<Exchange>& exchange) {
   const std::string_view requestId = call.head().header("X-Request-ID");
   context.requestId = isRequestId(requestId) ? std::string(requestId) : parts_.ids.next();
   call.addHeader("X-Request-ID", context.requestId);
+  if (parts_.observer.wantsBodies()) context.bodies = &parts_.observer;
 
   if (auto host = checkHost(call.head()); !host) return refuse(call, host.error());
   addCorsHeaders(call);

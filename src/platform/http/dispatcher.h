@@ -29,6 +29,12 @@ class Admission {
 class Observer {
  public:
   virtual ~Observer() = default;
+  // Whether onBodies() is called for an exchange that begins now.
+  virtual bool wantsBodies() const { return false; }
+  // Just before the response is sent, on any thread. Only bodies that are in memory; others are
+  // empty.
+  virtual void onBodies(const CallContext& /*context*/, std::string_view /*request*/,
+                        std::string_view /*response*/) {}
   virtual void onAnswered(const RequestHead& head, const CallContext& context, const Sent& sent,
                           std::chrono::nanoseconds duration) = 0;
 };

@@ -1,6 +1,7 @@
 #include <string>
 
 #include "base/text.h"
+#include "http/dispatcher.h"
 #include "http/reply.h"
 #include "http/status.h"
 #include "json/encode.h"
@@ -58,6 +59,11 @@ Response errorResponse(CallContext* context, const Error& error) {
 namespace detail {
 
 void complete(const Call& call, Response response) {
+  if (Observer* observer = call.context().bodies) {
+    const auto* text = std::get_if<std::string>(&response.body);
+    observer->onBodies(call.context(), call.body(),
+                       text != nullptr ? std::string_view(*text) : std::string_view());
+  }
   for (auto& header : call.context().responseHeaders) response.headers.push_back(std::move(header));
   call.exchange()->complete(std::move(response));
 }

@@ -3,6 +3,7 @@
 #include <concepts>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -28,6 +29,8 @@ struct NoContent {};
 Response errorResponse(CallContext* context, const Error& error);
 
 namespace detail {
+
+inline constexpr std::string_view kOurFault = "The request failed on our side.";
 
 template <class T>
 struct IsCreated : std::false_type {};

@@ -19,6 +19,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <string>
@@ -155,6 +156,17 @@ Result<In> decodeInput(const Call& call, Input input) {
   return json::decode<In>(call.body());
 }
 
+// The answer of a plain handler. What a library throws through it becomes internal, its reason a
+// detail for the log.
+template <class Out>
+Result<Out> guarded(auto&& handle) {
+  try {
+    return handle();
+  } catch (const std::exception& exception) {
+    return fail(ErrorCode::internal, std::string(kOurFault), exception.what());
+  }
+}
+
 template <auto Handler, class Api>
 void invoke(Api& api, Call call, Input input) {
   using Traits = HandlerTraits<Handler>;
@@ -165,7 +177,7 @@ void invoke(Api& api, Call call, Input input) {
       (api.*Handler)(std::move(call), std::move(reply));
     } else {
       Reply<Out> reply(call);
-      reply((api.*Handler)(call));
+      reply(guarded<Out>([&] { return (api.*Handler)(call); }));
     }
   } else {
     Reply<Out> reply(call);
@@ -174,7 +186,7 @@ void invoke(Api& api, Call call, Input input) {
     if constexpr (Traits::kQuick) {
       (api.*Handler)(std::move(call), std::move(*request), std::move(reply));
     } else {
-      reply((api.*Handler)(call, *request));
+      reply(guarded<Out>([&] { return (api.*Handler)(call, *request); }));
     }
   }
 }
