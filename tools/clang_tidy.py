@@ -1,9 +1,9 @@
 """Runs clang-tidy on the sources named on standard input, two at a time.
 
-clang_tidy.py BUILD_DIR CACHE_DIR
+clang_tidy.py BUILD_DIR CACHE_DIR [--at-most N]
 
 A source that passed is not analysed again until it, a header of ours that it reads, its compile command or the checks
-change.
+change. With --at-most, sources beyond the first N that need it are left out, and their number is said.
 """
 
 from __future__ import annotations
@@ -58,6 +58,10 @@ def main() -> int:
     cache.mkdir(parents=True, exist_ok=True)
     passed = {path: cache / fingerprint(command.get(path, ""), headers.get(path, set()) | {path}) for path in wanted}
     todo = [path for path in wanted if path in command and not passed[path].exists()]
+    most = int(sys.argv[4]) if sys.argv[3:4] == ["--at-most"] else len(todo)
+    if todo[most:]:
+        print(f"clang-tidy: {len(todo[most:])} more files changed; ./dev lint all analyses every file")
+    todo = todo[:most]
 
     def analyse(path: Path) -> bool:
         tidy = [CLANG_TIDY, "-p", str(build), "--quiet", str(path)]

@@ -164,6 +164,18 @@ class Stopped(unittest.TestCase):
                 client.join(15)
                 self.assertEqual(client.broken, [], client.broken)
 
+    def test_a_stop_that_does_not_wait_for_predictions_ends_clean(self) -> None:
+        with Corbel(settings={"server.shutdownDeadlineMs": "0"}) as corbel:
+            make_model(corbel)
+            corbel.call("POST", UPLOAD, MODEL_FILE.read_bytes()).expect(201)
+            for _ in range(3):
+                clients = [Client(corbel, '{"includeFeatureImportance": true}') for _ in range(8)]
+                wait_for("answers", lambda: all(client.answered > 0 for client in clients))  # noqa: B023
+                self.assertEqual(corbel.stop(), 0, corbel.log())
+                for client in clients:
+                    client.join(15)
+                corbel.start()
+
     def test_a_second_start_finds_everything(self) -> None:
         with Corbel() as corbel:
             make_model(corbel)
@@ -191,9 +203,10 @@ def read_all(connection: socket.socket) -> bytes:
 class Client(threading.Thread):
     """Predicts on one connection after the other until none is accepted."""
 
-    def __init__(self, corbel: Corbel) -> None:
+    def __init__(self, corbel: Corbel, options: str = "{}") -> None:
         super().__init__(daemon=True)
         self.corbel, self.answered = corbel, 0
+        self.body = f'{{"input": {{"size": 1, "age": 2}}, "options": {options}}}'
         self.broken: list[str] = []
         self.key = corbel.admin_key
         self.start()
@@ -205,9 +218,7 @@ class Client(threading.Thread):
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
         while True:
             try:
-                connection.request(
-                    "POST", "/api/v1/ai/models/houses/predict", '{"input": {"size": 1, "age": 2}}', headers
-                )
+                connection.request("POST", "/api/v1/ai/models/houses/predict", self.body, headers)
                 answer = connection.getresponse()
             except OSError:  # refused, or closed before it was read: not answered, and known not to be
                 return

@@ -38,10 +38,11 @@ lint_shell() { { our_files '*.sh' .ci/run && say dev; } | xargs shellcheck -x; }
 lint_tidy() {
   configure dev
   if [[ ${1:-} == all ]]; then
-    our_files 'src/*.cpp'
+    our_files 'src/*.cpp' | "$VENV/python" tools/clang_tidy.py build/dev "$CACHE/tidy"
   else
-    changed_files | sed -n 's/\.h$/.cpp/p; /\.cpp$/p' | sort -u | existing
-  fi | "$VENV/python" tools/clang_tidy.py build/dev "$CACHE/tidy"
+    changed_files | sed -n 's/\.h$/.cpp/p; /\.cpp$/p' | sort -u | existing |
+      "$VENV/python" tools/clang_tidy.py build/dev "$CACHE/tidy" --at-most 60
+  fi
 }
 
 # What differs from main, committed or not; on main itself, the last step (what passed before is not analysed again).

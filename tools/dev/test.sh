@@ -17,7 +17,7 @@ full    asan-all    all modules with address and undefined-behaviour sanitizers
 full    tsan-all    all modules with the thread sanitizer
 '
 ASAN_MODULES=(base config crypto exec http identity inference json objects)
-TSAN_MODULES=(base exec http identity limits objects store telemetry)
+TSAN_MODULES=(base exec http identity limits models objects store telemetry)
 
 test_build() { build dev; }
 test_lint() { lint; }
