@@ -16,6 +16,21 @@ std::vector<store::Migration> allMigrations() {
   return all;
 }
 
+namespace {
+
+// The database makes its own folder; with store.url that is another one.
+Result<void> makeDataFolder(const std::filesystem::path& folder) {
+  std::error_code error;
+  if (std::filesystem::create_directories(folder, error)) {
+    std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
+  }
+  if (!error) return {};
+  return fail(ErrorCode::permissionDenied,
+              "data folder " + folder.string() + " cannot be created: " + error.message());
+}
+
+}  // namespace
+
 Result<std::unique_ptr<store::Database>> openDatabase(const config::Settings& settings,
                                                       const Clock& clock) {
   const auto file = std::filesystem::absolute(config::databaseFile(settings));
@@ -31,6 +46,7 @@ Deadline startDeadline(const Clock& clock) {
 
 Result<std::unique_ptr<Installation>> openInstallation(const config::Settings& settings) {
   auto opened = std::make_unique<Installation>();
+  CORBEL_CHECK(makeDataFolder(settings.data.folder));
   CORBEL_TRY(opened->database, openDatabase(settings, opened->clock));
   CORBEL_CHECK(store::migrateUp(*opened->database, allMigrations(), opened->clock));
   const Deadline deadline = startDeadline(opened->clock);
