@@ -13,17 +13,12 @@ namespace corbel::native {
 
 struct KeyLimitsView {
   std::optional<std::uint32_t> requestsPerMinute;
-  std::optional<std::uint32_t> rowsPerMinute;
   static constexpr auto rules() {
-    using Self = KeyLimitsView;
-    return std::array{
-        json::rule<&Self::requestsPerMinute>(
-            {.doc = "Absent: as the settings say for keys.", .example = "600", .min = 1}),
-        json::rule<&Self::rowsPerMinute>(
-            {.doc = "Absent: as the settings say for keys.", .min = 1})};
+    return std::array{json::rule<&KeyLimitsView::requestsPerMinute>(
+        {.doc = "Absent: as the settings say for keys.", .example = "600", .min = 1})};
   }
 };
-BOOST_DESCRIBE_STRUCT(KeyLimitsView, (), (requestsPerMinute, rowsPerMinute))
+BOOST_DESCRIBE_STRUCT(KeyLimitsView, (), (requestsPerMinute))
 
 struct KeyView {
   std::string id;

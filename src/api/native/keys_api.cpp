@@ -16,7 +16,7 @@ KeyView view(const identity::ApiKey& key) {
           .prefix = key.prefix,
           .role = key.role.empty() ? std::nullopt : std::optional(key.role),
           .permissions = words(key.permissions),
-          .limits = {key.limits.requestsPerMinute, key.limits.rowsPerMinute},
+          .limits = {key.limits.requestsPerMinute},
           .createdBy = key.createdBy,
           .createdAt = key.createdAt,
           .expiresAt = key.expiresAt,
@@ -30,12 +30,11 @@ MintedKeyView view(const identity::MintedKey& minted) {
 
 Result<identity::NewApiKey> toNewKey(const NewKeyRequest& request) {
   CORBEL_TRY(const auto permissions, identity::permissions(request.permissions));
-  return identity::NewApiKey{
-      .name = request.name,
-      .role = request.role.value_or(""),
-      .permissions = permissions,
-      .limits = {request.limits.requestsPerMinute, request.limits.rowsPerMinute},
-      .expiresAt = request.expiresAt};
+  return identity::NewApiKey{.name = request.name,
+                             .role = request.role.value_or(""),
+                             .permissions = permissions,
+                             .limits = {.requestsPerMinute = request.limits.requestsPerMinute},
+                             .expiresAt = request.expiresAt};
 }
 
 // Answers with a secret in them must not be kept by anybody on the way.
