@@ -2,7 +2,7 @@
 
 Corbel runs with everything on: API key, limits (raised for the bench's key), access log to a file, metrics; every row
 is another one, and nothing is cached. Both servers are pinned to one core and get the same rows from the other core,
-in turn. `others` is how much of the server's core something else used meanwhile: above a few per cent, compare CPU.
+in turn. `others` is how much of the two cores something else used meanwhile: above a few per cent, compare CPU.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -186,22 +187,29 @@ class Bench:
         target = server.target(case.split("-")[0], self.rows)
         if server.log:
             os.truncate(server.log, 0)
-        cpu, busy, begin = cpu_seconds(server.pid), busy_seconds(self.server_core), time.monotonic()
+        cpu, others, begin = cpu_seconds(server.pid), self.others(server), time.monotonic()
         result = load(target, self.load_core)
         wall = time.monotonic() - begin
         cpu = cpu_seconds(server.pid) - cpu
-        busy = busy_seconds(self.server_core) - busy
+        others = [max(0.0, after - before) / wall for before, after in zip(others, self.others(server), strict=True)]
         if result["failed"] or not result["requests"]:
             sys.exit(f"bench predict: {case}: {server.name} failed {result}\n{server.ask(*self.first(case))}")
         result["cpu_us_per_request"] = cpu / result["requests"] * 1e6
         for metric, value in result.items():
             self.values[server.name][case, metric].append(value)
-        others = max(0.0, busy - cpu) / wall
         late = f"  unanswered {result['unanswered']:,.0f}" if result.get("unanswered") else ""
         print(
             f"{case:<16} {server.name:<20} {result['requests_per_s']:>9,.0f}/s {result['cpu_us_per_request']:>8.1f} us"
-            f"  p50 {result['p50_ms']:.3f} p99 {result['p99_ms']:.3f} ms  others {others:.0%}{late}",
+            f"  p50 {result['p50_ms']:.3f} p99 {result['p99_ms']:.3f} ms  others {others[0]:.0%} {others[1]:.0%}{late}",
             flush=True,
+        )
+
+    def others(self, server: Server) -> tuple[float, float]:
+        """Seconds that neither the server nor a generator used, of the server's core and of the generator's."""
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return (
+            busy_seconds(self.server_core) - cpu_seconds(server.pid),
+            busy_seconds(self.load_core) - children.ru_utime - children.ru_stime,
         )
 
     def first(self, case: str) -> tuple[str, str]:
