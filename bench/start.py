@@ -7,11 +7,9 @@ model has answered.
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -34,57 +32,20 @@ def register(demo: Path, data: Path) -> None:
         subprocess.run([*command, "--key", corbel.admin_key], check=True, stdout=subprocess.DEVNULL)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def await_ready(port: int) -> None:
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        try:
-            connection.request("GET", "/health/ready")
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            time.sleep(0.0005)
-        finally:
-            connection.close()
-    sys.exit("bench start: not ready within 30 s")
-
-
-def predict_once(demo: Path, data: Path, port: int) -> None:
-    key = (data / "admin-key").read_text().strip()
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+def predict_once(demo: Path, corbel: Corbel) -> None:
     for entry in json.loads((demo / "manifest.json").read_text()):
         row = json.loads((demo / entry["samples"]).read_text())[0]
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        path = f"/api/v1/ai/models/{entry['model']['name']}/predict"
-        connection.request("POST", path, json.dumps({"input": row}), headers)
-        response = connection.getresponse()
-        if response.status != 200:
-            sys.exit(f"bench start: {path}: {response.read().decode()}")
-        connection.close()
+        corbel.call("POST", f"/api/v1/ai/models/{entry['model']['name']}/predict", {"input": row}).expect(200)
 
 
 def start_once(demo: Path, data: Path, values: dict[str, list[float]]) -> None:
-    port = free_port()
-    settings = {"data.folder": data, "server.port": port, "inference.onnxRuntimeLibrary": ONNX_RUNTIME}
-    command = [PROGRAM, "serve", *(part for name, value in settings.items() for part in ("--set", f"{name}={value}"))]
-    begin = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        await_ready(port)
-        values["ready_ms"].append((time.monotonic() - begin) * 1000)
+    with Corbel(settings={"inference.onnxRuntimeLibrary": str(ONNX_RUNTIME)}, folder=data) as corbel:
+        corbel.call("GET", "/health/ready").expect(200)
+        values["ready_ms"].append(corbel.ready_seconds * 1000)
         time.sleep(1)
-        values["idle_rss_mb"].append(rss_mb(process.pid))
-        predict_once(demo, data, port)
-        values["loaded_rss_mb"].append(rss_mb(process.pid))
-    finally:
-        process.terminate()
-        process.wait()
+        values["idle_rss_mb"].append(rss_mb(corbel.process.pid))
+        predict_once(demo, corbel)
+        values["loaded_rss_mb"].append(rss_mb(corbel.process.pid))
 
 
 def size_mb(program: Path) -> float:

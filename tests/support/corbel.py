@@ -98,7 +98,7 @@ class Corbel:
                 return int(found[1])
             if self.process.poll() is not None:
                 break
-            time.sleep(0.005)
+            time.sleep(0.001)
         raise RuntimeError(f"corbel did not start:\n{self.log()}")
 
     def stop(self) -> int:
