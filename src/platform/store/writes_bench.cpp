@@ -1,11 +1,12 @@
 // Bench "writes": acknowledged small writes a second with 1 and with 64 writers, each waiting for
-// its commit, while readers ask for one row by key. usage: store_bench FOLDER [SECONDS] [JSON-FILE]
+// its commit, while readers ask for one row by key. usage: writes_bench [FOLDER [SECONDS]]
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <thread>
@@ -105,7 +106,7 @@ Row measure(store::Database& database, const char* name, int writers, double sec
           .unitsPerGroup = units / static_cast<double>(after.groups - before.groups)};
 }
 
-void writeJson(const std::vector<Row>& rows, const char* file) {
+void writeJson(const std::vector<Row>& rows) {
   std::string json;
   const auto add = [&](const Row& row, const char* metric, const char* unit, double value) {
     json += fmt::format(R"({}{{"case": "{}", "metric": "{}", "unit": "{}", "value": {:.3f}}})",
@@ -115,7 +116,7 @@ void writeJson(const std::vector<Row>& rows, const char* file) {
     add(row, "acked_per_s", "1/s", row.acknowledgedPerSecond);
     add(row, "reads_p95_ms", "ms", row.readP95Ms);
   }
-  std::ofstream(file) << fmt::format(R"({{"name": "writes", "machine": "{} cores", "rows": [{}]}})",
+  std::ofstream("build/bench/writes.json") << fmt::format(R"({{"name": "writes", "machine": "{} cores", "rows": [{}]}})",
                                      std::thread::hardware_concurrency(), json)
                       << '\n';
 }
@@ -123,13 +124,10 @@ void writeJson(const std::vector<Row>& rows, const char* file) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count < 2) {
-    fmt::print("usage: store_bench FOLDER [SECONDS] [JSON-FILE]\n");
-    return 2;
-  }
+  const std::filesystem::path folder = count > 1 ? arguments[1] : "build/bench/writes-data";
   const double seconds = count > 2 ? std::atof(arguments[2]) : 3;
   const SystemClock clock;
-  auto database = store::Database::open({.dataFolder = arguments[1]}, clock);
+  auto database = store::Database::open({.dataFolder = folder}, clock);
   if (!database) {
     fmt::print("{}\n", database.error().message);
     return 1;
@@ -153,6 +151,6 @@ int main(int count, char** arguments) {
                row.acknowledgedPerSecond, row.writeP99Ms, row.readP50Ms, row.readP95Ms,
                row.readsPerSecond, row.unitsPerGroup);
   }
-  if (count > 3) writeJson(rows, arguments[3]);
+  writeJson(rows);
   return 0;
 }
