@@ -122,6 +122,11 @@ Parsed parseCommandLine(int argc, const char* const* argv) {
     std::fprintf(stderr, "%s\n", problem->c_str());
     return kUsage;
   }
+  if (flags.common.output == Output::markdown && !*config) {
+    std::fputs("--output markdown: only config has it; text and json are for all commands\n",
+               stderr);
+    return kUsage;
+  }
   if (flags.downTo >= 0) flags.migrate.downTo = flags.downTo;
   const auto chosen = [&]() -> Command {
     if (*serve) return Serve{};

@@ -93,9 +93,10 @@ class Corbel:
     def _await_port(self) -> int:
         until = time.monotonic() + 30
         while time.monotonic() < until:
-            found = re.search(rb"http://[^\s:]+:(\d+)", self.greeting_path.read_bytes())
+            found = re.search(rb"http://(\[[^\]]*\]|[^\s:]+):(\d+)", self.greeting_path.read_bytes())
             if found:
-                return int(found[1])
+                self.host = found[1].decode().strip("[]")
+                return int(found[2])
             if self.process.poll() is not None:
                 break
             time.sleep(0.001)
@@ -149,7 +150,7 @@ class Corbel:
         """One request on a connection of its own. Headers as a list may repeat."""
         pairs = list(headers.items()) if isinstance(headers, dict) else headers or []
         names = {name.lower() for name, _ in pairs}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
         try:
             connection.putrequest(method, path, skip_host="host" in names, skip_accept_encoding=True)
             for name, value in pairs:

@@ -12,6 +12,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -47,7 +48,7 @@ struct MetricsSettings {
 };
 
 struct DocsSettings {
-  bool enabled = true;
+  std::string access = "main";  // "main", "admin", "off"
 };
 
 struct CorsSettings {
@@ -139,6 +140,9 @@ struct Settings {
 std::string databaseFile(const Settings& settings);
 // objects.folder, else objects in data.folder.
 std::string objectsFolder(const Settings& settings);
+
+// Whether a server that listens on `host` can be reached from this machine alone.
+bool isLoopback(std::string_view host);
 
 struct Sources {
   std::optional<std::string> file{};                 // --config; else CORBEL_CONFIG; else no file

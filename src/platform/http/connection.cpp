@@ -1,4 +1,5 @@
 #include "connection.h"
+#include "base/descriptor.h"
 
 #include <sys/epoll.h>
 
@@ -12,7 +13,6 @@
 
 #include "base/limits.h"
 #include "base/result.h"
-#include "descriptor.h"
 #include "http/exchange.h"
 #include "http/message.h"
 #include "http_exchange.h"
@@ -200,17 +200,20 @@ void Connection::chunkDone(HttpExchange& exchange, Result<void> result) {
 
 void Connection::failExchange(const Error& error) {
   state_ = State::service;
-  exchange_->complete(unreadable(error, exchange_.get()));
+  exchange_->complete(unreadable(error, exchange_->head(), exchange_.get()));
 }
 
 // The client's pending input does not belong to a request any more.
-Response Connection::unreadable(const Error& error, Exchange* exchange) {
+Response Connection::unreadable(const Error& error, const RequestHead& head, Exchange* exchange) {
   unreadInput_ = true;
-  return thread_.service().onUnreadable(error, remoteAddress_, exchange);
+  return thread_.service().onUnreadable(error, head, exchange);
 }
 
 void Connection::refuse(const Error& error) {
-  Response response = unreadable(error, nullptr);
+  RequestHead head;
+  head.remoteAddress = remoteAddress_;
+  if (parser_.knowsTarget()) parser_.describe(input_.unread(), head);
+  Response response = unreadable(error, head, nullptr);
   appendHead(outgoing_.text(), response, AfterResponse::close, thread_.date());
   if (const auto* text = std::get_if<std::string>(&response.body)) outgoing_.text() += *text;
   state_ = State::closing;

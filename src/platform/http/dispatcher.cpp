@@ -94,8 +94,11 @@ std::optional<Error> Dispatcher::route(Call& call) {
     call.addHeader("Allow", std::move(other->allow));
     return Error{ErrorCode::methodNotAllowed, std::move(message), {}, {}};
   }
+  const auto document = parts_.router.match(Method::get, "/openapi.json");
+  const bool isOpen = std::holds_alternative<Router::Match>(document);
   return Error{ErrorCode::notFound,
-               "There is nothing at this path. GET /openapi.json lists all paths.",
+               std::string("There is nothing at this path.") +
+                   (isOpen ? " GET /openapi.json lists all paths." : ""),
                {},
                {}};
 }
@@ -146,16 +149,14 @@ void Dispatcher::onSent(Exchange& exchange, const Sent& sent) {
                              parts_.clock.steady() - exchange.startedAt());
 }
 
-Response Dispatcher::onUnreadable(const Error& error, std::string_view remoteAddress,
-                                  Exchange* exchange) {
+Response Dispatcher::onUnreadable(const Error& error, const RequestHead& head, Exchange* exchange) {
   if (exchange != nullptr && exchange->context() != nullptr) {
     Response response = errorResponse(exchange->context(), error);
     response.headers = std::exchange(exchange->context()->responseHeaders, {});
     return response;
   }
-  RequestHead head;
-  head.remoteAddress = remoteAddress;
   CallContext context;
+  context.path = head.path;
   context.requestId = parts_.ids.next();
   Response response = errorResponse(&context, error);
   response.headers.emplace_back("X-Request-ID", context.requestId);

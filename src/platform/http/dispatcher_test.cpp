@@ -399,11 +399,21 @@ TEST_F(DispatcherTest, ShowsBodiesOnlyToWhoAsks) {
   EXPECT_EQ(witness.responseBody, R"({"text":"hi"})");
 }
 
+TEST_F(DispatcherTest, NamesNoDocumentThatIsNotServed) {
+  const auto body = std::get<std::string>(ask(Method::get, "/nowhere").body);
+  EXPECT_THAT(body, HasSubstr(R"("detail":"There is nothing at this path.")"));
+  EXPECT_THAT(body, HasSubstr(R"("instance":"/nowhere")"));
+}
+
 TEST_F(DispatcherTest, AnswersWhatCouldNotBeRead) {
-  const Response response = dispatcher().onUnreadable(
-      {ErrorCode::headerTooLarge, "too large", {}, {}}, "10.0.0.1", nullptr);
+  RequestHead head;
+  head.remoteAddress = "10.0.0.1";
+  head.path = "/greet";
+  const Response response =
+      dispatcher().onUnreadable({ErrorCode::headerTooLarge, "too large", {}, {}}, head, nullptr);
   EXPECT_EQ(response.status, 431);
   EXPECT_TRUE(isUuid(header(response, "X-Request-ID")));
+  EXPECT_THAT(std::get<std::string>(response.body), HasSubstr(R"("instance":"/greet")"));
   EXPECT_EQ(witness.answered, 1);
   EXPECT_EQ(witness.code, "header_too_large");
 }

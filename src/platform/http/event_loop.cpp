@@ -1,4 +1,5 @@
 #include "event_loop.h"
+#include "base/descriptor.h"
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -16,7 +17,6 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "base/result.h"
-#include "descriptor.h"
 
 namespace corbel::http {
 namespace {

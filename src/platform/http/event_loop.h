@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/mutex.h"
 #include "base/result.h"
-#include "descriptor.h"
 
 namespace corbel::http {
 

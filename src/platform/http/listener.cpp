@@ -1,4 +1,5 @@
 #include "listener.h"
+#include "base/descriptor.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -21,7 +22,6 @@
 
 #include "base/limits.h"
 #include "base/result.h"
-#include "descriptor.h"
 #include "network_thread.h"
 
 namespace corbel::http {
@@ -34,7 +34,7 @@ constexpr std::size_t kTurnedAwayAtMost = 64;  // told so at the same time; more
 constexpr int kUnsentAtMost = 128 * limits::kKiB;
 
 std::string shown(const std::string& host, std::uint16_t port) {
-  const bool isIpv6 = host.contains(':');
+  const bool isIpv6 = host.contains(':') && !host.starts_with('[');
   return (isIpv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
@@ -97,12 +97,14 @@ struct FreeAddresses {
 
 }  // namespace
 
-Result<Bound> bindTo(const std::string& host, std::uint16_t port) {
+Result<Address> Address::take(const std::string& host, std::uint16_t port) {
   addrinfo hints{};
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
-  const int lookup = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
+  const bool isBracketed = host.starts_with('[') && host.ends_with(']');
+  const std::string name = isBracketed ? host.substr(1, host.size() - 2) : host;
+  const int lookup = ::getaddrinfo(name.c_str(), std::to_string(port).c_str(), &hints, &found);
   const std::unique_ptr<addrinfo, FreeAddresses> addresses(found);
   if (host.empty() || lookup != 0) {
     return fail(
@@ -118,20 +120,24 @@ Result<Bound> bindTo(const std::string& host, std::uint16_t port) {
   sockaddr_storage bound{};
   socklen_t length = sizeof bound;
   if (::bind(socket.number(), addresses->ai_addr, addresses->ai_addrlen) != 0 ||
-      ::listen(socket.number(), kBacklog) != 0 ||
       ::getsockname(socket.number(), reinterpret_cast<sockaddr*>(&bound), &length) != 0) {
     return cannotListen(host, port, errno);
   }
-  return Bound{std::move(socket), portOf(bound)};
+  return Address{.host = host, .port = portOf(bound), .socket = std::move(socket)};
+}
+
+Result<void> listenOn(const Address& address) {
+  if (::listen(address.socket.number(), kBacklog) == 0) return {};
+  return cannotListen(address.host, address.port, errno);
 }
 
 Listener::Listener(ServerState& state, std::vector<std::unique_ptr<NetworkThread>>& threads,
-                   Bound bound)
+                   Address address)
     : state_(state),
       threads_(threads),
-      socket_(std::move(bound.socket)),
+      socket_(std::move(address.socket)),
       reserve_(::open("/dev/null", O_RDONLY | O_CLOEXEC)),
-      port_(bound.port) {
+      port_(address.port) {
   threads_.front()->loop().watch(socket_.number(), EPOLLIN, *this);
 }
 

@@ -5,27 +5,24 @@
 #include <string>
 #include <vector>
 
+#include "base/descriptor.h"
 #include "base/result.h"
-#include "descriptor.h"
 #include "event_loop.h"
+#include "http/server.h"
 #include "network_thread.h"
 
 namespace corbel::http {
 
-struct Bound {
-  Descriptor socket;
-  std::uint16_t port = 0;
-};
-
-// failed_precondition: the address cannot be bound; the message names it and says what to do.
-Result<Bound> bindTo(const std::string& host, std::uint16_t port);
+// failed_precondition: as Address::take.
+Result<void> listenOn(const Address& address);
 
 // Belongs to the first of `threads`. Each connection goes to the thread with the fewest, so that a
 // handful of long-lived connections is spread evenly (SO_REUSEPORT spreads by hash, which leaves
 // threads idle).
 class Listener final : public EventLoop::Watcher {
  public:
-  Listener(ServerState& state, std::vector<std::unique_ptr<NetworkThread>>& threads, Bound bound);
+  Listener(ServerState& state, std::vector<std::unique_ptr<NetworkThread>>& threads,
+           Address address);
 
   std::uint16_t port() const { return port_; }
   // On the first thread. Takes what has reached the kernel's queue: closing resets what is still in

@@ -20,11 +20,11 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/limits.h"
 #include "base/mutex.h"
 #include "base/result.h"
 #include "base/text.h"
-#include "descriptor.h"
 #include "http/exchange.h"
 #include "http/message.h"
 #include "http/server.h"
@@ -141,7 +141,7 @@ class ScriptedService final : public Service {
     sent_.push_back(sent);
     changed_.notify_all();
   }
-  Response onUnreadable(const Error& error, std::string_view, Exchange*) override {
+  Response onUnreadable(const Error& error, const RequestHead&, Exchange*) override {
     static constexpr std::pair<ErrorCode, int> kStatus[] = {
         {ErrorCode::invalidArgument, 400},    {ErrorCode::methodNotAllowed, 405},
         {ErrorCode::requestTimeout, 408},     {ErrorCode::payloadTooLarge, 413},

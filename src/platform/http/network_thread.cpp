@@ -2,16 +2,6 @@
 
 #include <pthread.h>
 #include <sys/epoll.h>
-#include <chrono>
-#include <cstddef>
-#include <cstdint>
-#include <memory>
-#include <string>
-#include <utility>
-#include "base/result.h"
-#include "connection.h"
-#include "descriptor.h"
-#include "event_loop.h"
 
 #include <chrono>
 #include <cstddef>
@@ -20,9 +10,9 @@
 #include <string>
 #include <utility>
 
+#include "base/descriptor.h"
 #include "base/result.h"
 #include "connection.h"
-#include "descriptor.h"
 #include "event_loop.h"
 
 namespace corbel::http {

@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/descriptor.h"
 #include "connection.h"
 #include "event_loop.h"
 #include "http/server.h"

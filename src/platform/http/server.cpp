@@ -25,12 +25,12 @@ namespace {
 class HttpServer final : public Server {
  public:
   HttpServer(const ServerOptions& options, Service& service, const Clock& clock,
-             std::vector<std::shared_ptr<EventLoop>> loops, Bound bound)
+             std::vector<std::shared_ptr<EventLoop>> loops, Address address)
       : state_(options, service, clock) {
     for (auto& loop : loops) {
       threads_.push_back(std::make_unique<NetworkThread>(state_, std::move(loop)));
     }
-    listener_ = std::make_unique<Listener>(state_, threads_, std::move(bound));
+    listener_ = std::make_unique<Listener>(state_, threads_, std::move(address));
   }
   ~HttpServer() override { drain(Deadline::at(SteadyTime::min())); }
 
@@ -71,7 +71,13 @@ void HttpServer::drain(Deadline deadline) {
 
 Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Service& service,
                                               const Clock& clock) {
-  CORBEL_TRY(Bound bound, bindTo(options.host, options.port));
+  CORBEL_TRY(Address address, Address::take(options.host, options.port));
+  return start(std::move(address), options, service, clock);
+}
+
+Result<std::unique_ptr<Server>> Server::start(Address address, const ServerOptions& options,
+                                              Service& service, const Clock& clock) {
+  CORBEL_CHECK(listenOn(address));
   std::vector<std::shared_ptr<EventLoop>> loops;
   for (unsigned i = 0; i < std::max(1U, options.threads); ++i) {
     CORBEL_TRY(auto loop, EventLoop::create(clock));
@@ -79,7 +85,7 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Serv
   }
   try {
     return std::make_unique<HttpServer>(options, service, clock, std::move(loops),
-                                        std::move(bound));
+                                        std::move(address));
   } catch (const std::exception& exception) {
     return fail(ErrorCode::internal, "cannot start the network threads", exception.what());
   }

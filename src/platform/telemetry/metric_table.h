@@ -32,7 +32,6 @@ inline constexpr HistogramSpec kInferenceTime{"ai_inference_time_seconds", Unit:
 inline constexpr CounterSpec kModelCacheHits{"ai_service_model_cache_hits_total", "Predictions whose model was loaded already."};
 inline constexpr CounterSpec kModelCacheMisses{"ai_service_model_cache_misses_total", "Predictions whose model had to be loaded."};
 inline constexpr GaugeSpec kCacheHitRatio{"ai_cache_hit_ratio", "Share of lookups that a cache answered, since the start.", "cache"};
-inline constexpr CounterSpec kFallbacks{"ai_fallback_count_total", "Answers that were not the model's own.", "reason"};
 inline constexpr GaugeSpec kMemoryUsage{"ai_memory_usage_bytes", "Memory this process holds."};
 
 // Pools
