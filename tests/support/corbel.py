@@ -23,6 +23,10 @@ def binary() -> Path:
     return Path(os.environ.get("CORBEL_BINARY", ROOT / "build/dev/corbel"))
 
 
+# Programs made to find mistakes are several times slower, and larger.
+SANITIZED = "asan" in binary().parts or "tsan" in binary().parts
+
+
 def clean_environment() -> dict[str, str]:
     """Without the settings of whoever runs the tests."""
     return {k: v for k, v in os.environ.items() if not k.startswith("CORBEL_")}

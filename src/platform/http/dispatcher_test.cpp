@@ -81,6 +81,18 @@ class TestApi {
   }
 };
 
+// A route says who may take it, or it does not compile.
+struct OpenHandler {
+  Result<Greeting> greet(Call&);
+};
+template <class... Arguments>
+concept MakesARoute =
+    requires(Arguments... arguments) { get<&OpenHandler::greet>("/greet", arguments...); };
+static_assert(MakesARoute<Permission, const char*>);
+static_assert(MakesARoute<OpenToAll, const char*>);
+static_assert(!MakesARoute<const char*>);
+static_assert(!MakesARoute<const char*, RouteOptions>);
+
 // Admits at once, later, or not at all.
 class Doorkeeper final : public Admission {
  public:
