@@ -64,6 +64,8 @@ std::optional<std::string> addSettings(const CLI::App& root, Flags& flags) {
   }
   if (!flags.config.empty()) flags.common.configFile = flags.config;
   flags.common.output = outputOf(flags.output);
+  if (flags.common.output == Output::markdown && !root.got_subcommand("config"))
+    return "--output markdown: only config has it; the others have text and json";
   return std::nullopt;
 }
 
@@ -120,11 +122,6 @@ Parsed parseCommandLine(int argc, const char* const* argv) {
   }
   if (const auto problem = addSettings(root, flags)) {
     std::fprintf(stderr, "%s\n", problem->c_str());
-    return kUsage;
-  }
-  if (flags.common.output == Output::markdown && !*config) {
-    std::fputs("--output markdown: only config has it; text and json are for all commands\n",
-               stderr);
     return kUsage;
   }
   if (flags.downTo >= 0) flags.migrate.downTo = flags.downTo;

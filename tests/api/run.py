@@ -238,9 +238,7 @@ def is_refusal(answer: Answer) -> bool:
     return 400 <= answer.status < 500 or answer.status == 507
 
 
-def slowness(
-    corbel: Corbel, case: Case, names: dict[str, str], folder: Path, took: float, cpu: float
-) -> str | None:
+def slowness(corbel: Corbel, case: Case, names: dict[str, str], folder: Path, took: float, cpu: float) -> str | None:
     """What was refused changed nothing, so it can be asked again."""
     if SANITIZED:
         return None

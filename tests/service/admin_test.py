@@ -1,4 +1,4 @@
-"""The operator's own listener: metrics without a key, the documentation where the operator wants it, and nothing else."""
+"""The operator's own listener: metrics without a key, the documentation where it is wanted, and nothing else."""
 
 from __future__ import annotations
 

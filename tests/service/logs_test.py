@@ -72,7 +72,11 @@ class Logs(unittest.TestCase):
             open_to_all = corbel.request("GET", "/health").expect(200).headers["x-request-id"]
             self.assertEqual(corbel.stop(), 0)
             lines = self.lines(corbel, "request")
-        for request_id, tenant, status in ((made, "default", 200), ("checkout-7_a", "default", 404), (open_to_all, "", 200)):
+        for request_id, tenant, status in (
+            (made, "default", 200),
+            ("checkout-7_a", "default", 404),
+            (open_to_all, "", 200),
+        ):
             line = lines[request_id]
             self.assertEqual((line["tenant"], line["status"], line["module"]), (tenant, status, "http"))
             self.assertIsInstance(line["duration_ms"], float)

@@ -49,7 +49,9 @@ class Start(unittest.TestCase):
     def test_a_start_that_found_its_port_occupied_leaves_nothing_and_the_next_shows_the_key(self) -> None:
         for setting in ("server.port", "metrics.port"):
             with self.subTest(setting), socket.create_server(("127.0.0.1", 0)) as taken:
-                self.assert_refused(self.serve(f"--{setting}={taken.getsockname()[1]}"), "another program listens there")
+                self.assert_refused(
+                    self.serve(f"--{setting}={taken.getsockname()[1]}"), "another program listens there"
+                )
                 self.assertFalse(self.folder.exists())
         with Corbel(folder=self.folder) as corbel:
             self.assertIn(corbel.admin_key, corbel.greeting())

@@ -99,7 +99,9 @@ class Tokens(unittest.TestCase):
             jwt.encode(claims("rsa", aud="corbel"), RSA, "PS256"),
             jwt.encode(claims("unknown", aud="corbel"), RSA, "RS256"),
         ):
-            with self.subTest(jwt.get_unverified_header(token) | jwt.decode(token, options={"verify_signature": False})):
+            with self.subTest(
+                jwt.get_unverified_header(token) | jwt.decode(token, options={"verify_signature": False})
+            ):
                 self.assertEqual(self.status(token), 401)
 
     def test_the_public_key_is_no_secret_to_sign_with(self) -> None:

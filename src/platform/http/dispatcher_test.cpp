@@ -83,7 +83,7 @@ class TestApi {
 
 // A route says who may take it, or it does not compile.
 struct OpenHandler {
-  Result<Greeting> greet(Call&);
+  Result<Greeting> greet(Call&) { return Greeting{}; }
 };
 template <class... Arguments>
 concept MakesARoute =
