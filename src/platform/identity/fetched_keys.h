@@ -26,6 +26,7 @@ enum class KeyState : std::uint8_t {
 
 struct KeyAnswer {
   KeyState state;
+  // NOLINTNEXTLINE(readability-redundant-member-init): so that initializers may leave it out
   std::optional<crypto::Verifier> key = {};
 };
 
