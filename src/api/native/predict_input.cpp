@@ -61,9 +61,8 @@ class Problems {
 };
 
 std::unexpected<Error> malformed(const json::Cursor& cursor) {
-  Error error = cursor.error();
-  if (error.fields.empty()) error.fields.push_back({std::string(kInput), error.message});
-  return std::unexpected(std::move(error));
+  const FieldError inside = cursor.error().fields.front();
+  return failField(std::string(kInput) + inside.pointer, inside.message);
 }
 
 std::string wanted(const inference::InputField& field) {

@@ -49,7 +49,7 @@ struct ServedModel {
   inference::InputPlan plan;
   std::vector<std::string>
       labels;  // JSON values the registrant gave the classes, in their order; may be empty
-  std::chrono::seconds cacheTtl{0};  // of predictions; 0: they are not cached
+  std::chrono::seconds cacheTtl{0};     // of predictions; 0: they are not cached
   std::optional<ModelMetrics> metrics;  // always there in what Serving hands out
   mutable std::atomic<std::int64_t> lastUsedMs = 0;
 };
