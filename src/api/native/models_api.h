@@ -26,8 +26,7 @@ class ModelsApi {
                                     {.answer = &json::kType<ModelView>, .takesIfNoneMatch = true}),
         http::patch<&ModelsApi::change>(
             "/api/v1/ai/models/{model}", Permission::modelsWrite, "Change a model",
-            {.description =
-                 "JSON merge patch. With If-Match, a change lost in between is refused.",
+            {.description = "JSON merge patch. With If-Match, a change lost in between is refused.",
              .takesIfMatch = true}),
         http::del<&ModelsApi::archive>("/api/v1/ai/models/{model}", Permission::modelsWrite,
                                        "Archive a model", {.takesIfMatch = true})};

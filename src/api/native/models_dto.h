@@ -13,7 +13,7 @@
 namespace corbel::models {
 BOOST_DESCRIBE_ENUM(Framework, onnx, pytorch, tensorflow, sklearn, xgboost, lightgbm)
 BOOST_DESCRIBE_ENUM(Stage, none, staging, production, archived)
-}
+}  // namespace corbel::models
 
 namespace corbel::native {
 
@@ -173,8 +173,8 @@ struct VersionView {
   }
 };
 BOOST_DESCRIBE_STRUCT(VersionView, (),
-                      (id, modelId, version, status, stage, artifact, signature, lineage, notes, createdBy,
-                       createdAt))
+                      (id, modelId, version, status, stage, artifact, signature, lineage, notes,
+                       createdBy, createdAt))
 
 struct VersionPatch {
   json::Patch<models::Stage> stage;

@@ -142,8 +142,7 @@ Result<http::Created<VersionView>> VersionsApi::addVersion(const http::Call& cal
 Result<Page<VersionView>> VersionsApi::list(http::Call& call, const ListVersions& request) {
   models::VersionQuery query{.limit = request.limit + 1, .stage = request.stage};
   if (request.cursor) query.before = *request.cursor;
-  CORBEL_TRY(auto found,
-             parts_.registry.versions(scopeOf(call), call.parameter("model"), query));
+  CORBEL_TRY(auto found, parts_.registry.versions(scopeOf(call), call.parameter("model"), query));
   Page<VersionView> page;
   const auto limit = static_cast<std::size_t>(request.limit);
   if (found.size() > limit) {
@@ -179,16 +178,17 @@ Result<VersionView> VersionsApi::change(http::Call& call, const VersionPatch& re
     request.stage.applyTo(stage);
     return stage;
   };
-  CORBEL_TRY(const auto version, parts_.registry.changeStage(
-                                     scopeOf(call), call.parameter("model"), number, decide));
+  CORBEL_TRY(const auto version,
+             parts_.registry.changeStage(scopeOf(call), call.parameter("model"), number, decide));
   call.addHeader("ETag", etagOf(version));
   return view(version);
 }
 
 Result<StageHistory> VersionsApi::stageHistory(http::Call& call, const Items& request) {
   CORBEL_TRY(const int number, versionOf(call));
-  CORBEL_TRY(const auto changes, parts_.registry.stageHistory(
-                                     scopeOf(call), call.parameter("model"), number, request.limit));
+  CORBEL_TRY(
+      const auto changes,
+      parts_.registry.stageHistory(scopeOf(call), call.parameter("model"), number, request.limit));
   StageHistory history;
   for (const models::StageChange& change : changes) history.items.push_back(view(change));
   return history;

@@ -56,10 +56,9 @@ class VersionsApi {
                                       "List versions"),
         http::get<&VersionsApi::compare>("/api/v1/ai/models/{model}/versions/compare",
                                          Permission::modelsRead, "Compare two versions"),
-        http::get<&VersionsApi::read>("/api/v1/ai/models/{model}/versions/{version}",
-                                      Permission::modelsRead, "Read a version",
-                                      {.answer = &json::kType<VersionView>,
-                                       .takesIfNoneMatch = true}),
+        http::get<&VersionsApi::read>(
+            "/api/v1/ai/models/{model}/versions/{version}", Permission::modelsRead,
+            "Read a version", {.answer = &json::kType<VersionView>, .takesIfNoneMatch = true}),
         http::patch<&VersionsApi::change>(
             "/api/v1/ai/models/{model}/versions/{version}", Permission::modelsWrite,
             "Move a version to another stage",
@@ -68,10 +67,10 @@ class VersionsApi {
         http::get<&VersionsApi::stageHistory>(
             "/api/v1/ai/models/{model}/versions/{version}/history", Permission::modelsRead,
             "List the moves of a version from stage to stage"),
-        http::get<&VersionsApi::download>("/api/v1/ai/models/{model}/versions/{version}/artifact",
-                                          Permission::modelsRead, "Download a version's file",
-                                          {.contentType = "application/octet-stream",
-                                           .takesIfNoneMatch = true}),
+        http::get<&VersionsApi::download>(
+            "/api/v1/ai/models/{model}/versions/{version}/artifact", Permission::modelsRead,
+            "Download a version's file",
+            {.contentType = "application/octet-stream", .takesIfNoneMatch = true}),
         http::post<&VersionsApi::unload>("/api/v1/ai/models/{model}/versions/{version}/unload",
                                          Permission::modelsWrite, "Give a version's memory back"),
         http::get<&VersionsApi::listAliases>("/api/v1/ai/models/{model}/aliases",

@@ -39,9 +39,7 @@ std::optional<Word> wordIn(const std::array<std::pair<Word, std::string_view>, C
 }  // namespace
 
 std::string_view name(Framework framework) { return nameIn(kFrameworks, framework); }
-std::optional<Framework> parseFramework(std::string_view name) {
-  return wordIn(kFrameworks, name);
-}
+std::optional<Framework> parseFramework(std::string_view name) { return wordIn(kFrameworks, name); }
 std::string_view name(Stage stage) { return nameIn(kStages, stage); }
 std::optional<Stage> parseStage(std::string_view name) { return wordIn(kStages, name); }
 

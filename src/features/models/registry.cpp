@@ -244,9 +244,8 @@ Result<std::vector<Version>> Registry::versions(const Scope& scope, std::string_
       scope.deadline);
 }
 
-Result<Version> Registry::changeStage(
-    const Scope& scope, std::string_view ref, int number,
-    const std::function<Result<Stage>(const Version&)>& decide) {
+Result<Version> Registry::changeStage(const Scope& scope, std::string_view ref, int number,
+                                      const std::function<Result<Stage>(const Version&)>& decide) {
   return database_.write(
       [&](store::Transaction& tx) -> Result<Version> {
         const RegistryReader registry(tx, scope.tenant);

@@ -269,7 +269,8 @@ TEST_F(RegistryTest, ListsVersionsNewestFirstInPages) {
   for (int i = 0; i < 5; ++i) addVersion("m");
   const auto numbers = [&](int before, int limit) {
     std::vector<int> found;
-    for (const Version& version : mustBe(registry.versions(scope(), "m", {.before = before, .limit = limit, .stage = {}})))
+    for (const Version& version :
+         mustBe(registry.versions(scope(), "m", {.before = before, .limit = limit, .stage = {}})))
       found.push_back(version.number);
     return found;
   };

@@ -280,8 +280,7 @@ class DocumentWriter {
     if (route.input != Input::json && route.input != Input::upload) return;
     object("requestBody", [&] {
       writer_.field("required", true);
-      object("content",
-             [&] { route.input == Input::json ? jsonBodies(route) : fileBody(); });
+      object("content", [&] { route.input == Input::json ? jsonBodies(route) : fileBody(); });
     });
   }
 
@@ -298,8 +297,7 @@ class DocumentWriter {
   }
 
   void fileBody() {
-    object(detail::kFileType,
-           [&] { raw("schema", R"({"type":"string","format":"binary"})"); });
+    object(detail::kFileType, [&] { raw("schema", R"({"type":"string","format":"binary"})"); });
   }
 
   void responses(const Route& route) {
