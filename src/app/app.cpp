@@ -129,7 +129,7 @@ Result<void> App::buildFeatures() {
       *registry_, [this](const models::Version& version) { return loadModel(version); },
       models::ServingOptions{settings_.inference.modelCacheSize,
                              settings_.inference.modelCacheBytes.count},
-      clock);
+      metrics_, clock);
   registry_->onChange(
       [this](models::ModelEvent event, const std::string& tenant, const std::string& modelId) {
         event == models::ModelEvent::archived ? serving_->drop(tenant, modelId)

@@ -13,7 +13,7 @@ support/hostile_files.py made.
 
 In an expected body `…` leaves the rest open and `~regex~` matches a text; headers are regular expressions.
 `> name = /pointer` keeps a part of the answer as {{name}} for the cases below. Lines that start with `!` say what must
-not happen: `!contains TEXT`, `!header NAME`, `!metric NAME` (it must not move).
+not happen: `!contains TEXT`, `!header NAME`, `!metric NAME` or `!metric NAME{label=value}` (it must not move).
 
 `% name=value` lines at the top of a file are settings; files with the same settings share a server. A refusal (400 to
 499, and 507) must cost less than 100 ms of processor time, and the best of three be there in 250 ms.

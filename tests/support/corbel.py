@@ -180,7 +180,11 @@ class Corbel:
         return self.request(method, path, json.dumps(body).encode(), {"Content-Type": "application/json"} | sent)
 
     def metric(self, name: str) -> float:
-        """The sum over all labels."""
+        """The sum over all labels, or over those of `name{label=value}`."""
         text = self.call("GET", "/metrics").body.decode()
-        rows = re.findall(rf"^{re.escape(name)}(?:\{{[^\n]*\}})? ([0-9.eE+-]+)$", text, re.M)
-        return sum(map(float, rows))
+        name, _, label = name.rstrip("}").partition("{")
+        rows = re.findall(rf"^{re.escape(name)}(?:\{{([^\n]*)\}})? ([0-9.eE+-]+)$", text, re.M)
+        if not rows:
+            raise AssertionError(f"there is no metric {name}")
+        wanted = label.replace("=", '="') + '"' if label else ""
+        return sum(float(value) for labels, value in rows if not wanted or wanted in labels.split(","))

@@ -111,6 +111,7 @@ void Dispatcher::admitted(Call call) {
     return call.exchange()->readBody(
         {.maxBytes = takesBody ? route.options.bodyMax : 0, .sink = nullptr});
   }
+  if (auto file = detail::requireFile(call.head()); !file) return refuse(call, file.error());
   runOnPool(std::move(call), [this](Call& uploading) {
     auto sink = uploading.route().openUpload(uploading);
     if (!sink) return refuse(uploading, sink.error());
