@@ -152,11 +152,12 @@ class OnnxModel final : public Model {
         fileBytes_(file.size()) {}
 
   // Reads names, types and shapes, and runs one neutral row to learn what the graph really returns.
-  Result<void> inspect();
+  Result<void> inspect(Deadline deadline);
 
   const Signature& signature() const override { return signature_; }
   Result<Tensors> run(const Tensors& inputs, Deadline deadline) const override;
-  Result<Explanation> explain(const Tensors& inputs, Deadline deadline) const override;
+  Result<Explanation> explain(const Tensors& inputs, std::size_t output,
+                              Deadline deadline) const override;
   std::size_t memoryBytes() const override { return 2 * fileBytes_; }
   bool isQuick() const override { return quick_; }
 
@@ -164,8 +165,8 @@ class OnnxModel final : public Model {
   static Ort::Session makeSession(const OnnxRuntime& runtime, std::span<const std::byte> file);
   Result<void> inspectInputs();
   Result<void> inspectOutputs();
-  void findClassifier();
-  void findOutHowQuick();
+  void findClassifier(Deadline deadline);
+  void findOutHowQuick(Deadline deadline);
   Result<Tensors> runWithin(const Tensors& inputs, Deadline deadline) const;
   Result<void> readOutput(std::size_t index, const Ort::Value& value);
   Result<void> check(const Tensors& inputs) const;
@@ -194,15 +195,15 @@ Ort::Session OnnxModel::makeSession(const OnnxRuntime& runtime, std::span<const 
   return {runtime.env(), file.data(), file.size(), options};
 }
 
-Result<void> OnnxModel::inspect() {
+Result<void> OnnxModel::inspect(Deadline deadline) {
   signature_.engine = "onnxruntime";
   signature_.format = "onnx";
   CORBEL_CHECK(inspectInputs());
   CORBEL_CHECK(inspectOutputs());
   for (const TensorSpec& spec : signature_.inputs) inputNames_.push_back(spec.name.c_str());
   for (const TensorSpec& spec : signature_.outputs) outputNames_.push_back(spec.name.c_str());
-  findClassifier();
-  findOutHowQuick();
+  findClassifier(deadline);
+  findOutHowQuick(deadline);
   return {};
 }
 
@@ -253,7 +254,7 @@ Tensors OnnxModel::neutralRow() const {
 
 // Converters name and order outputs differently, but a classifier always has a label a row and a
 // score a row and class.
-void OnnxModel::findClassifier() {
+void OnnxModel::findClassifier(Deadline deadline) {
   Signature& found = signature_;
   const auto read = [&](const std::vector<Ort::Value>& outputs) -> Result<void> {
     for (std::size_t i = 0; i < outputs.size(); ++i) CORBEL_CHECK(readOutput(i, outputs[i]));
@@ -262,8 +263,8 @@ void OnnxModel::findClassifier() {
     if (oneNumber) found.task = ModelTask::regression;
     return {};
   };
-  const auto probed = runSession(
-      neutralRow(), Deadline::after(runtime_->clock(), limits::kValidationDeadline), read);
+  const auto patience = Deadline::after(runtime_->clock(), limits::kValidationDeadline);
+  const auto probed = runSession(neutralRow(), deadline.earlier(patience), read);
   if (probed && found.labels >= 0 && found.probabilities >= 0) {
     found.task = ModelTask::classification;
     return;
@@ -273,7 +274,7 @@ void OnnxModel::findClassifier() {
 }
 
 // The best of a few runs: what else the machine does meanwhile must not make a model slow for good.
-void OnnxModel::findOutHowQuick() {
+void OnnxModel::findOutHowQuick(Deadline deadline) {
   constexpr int kRuns = 5;
   const auto isRow = [](const TensorSpec& spec) {
     return spec.shape.size() == 2 && spec.shape[0] < 0 && spec.shape[1] > 0;
@@ -283,7 +284,7 @@ void OnnxModel::findOutHowQuick() {
   const Clock& clock = runtime_->clock();
   for (int i = 0; i < kRuns && !quick_; ++i) {
     const auto begin = clock.steady();
-    if (!runWithin(row, Deadline::after(clock, kPatience))) return;
+    if (!runWithin(row, deadline.earlier(Deadline::after(clock, kPatience)))) return;
     quick_ = clock.steady() - begin <= kQuick;
   }
 }
@@ -368,17 +369,18 @@ Result<Tensors> OnnxModel::runWithin(const Tensors& inputs, Deadline deadline) c
                     });
 }
 
-Result<Explanation> OnnxModel::explain(const Tensors&, Deadline) const {
+Result<Explanation> OnnxModel::explain(const Tensors&, std::size_t, Deadline) const {
   return fail(ErrorCode::unprocessable, "ONNX Runtime has no exact attribution for this graph");
 }
 
 }  // namespace
 
 Result<std::shared_ptr<const Model>> loadOnnxModel(std::span<const std::byte> file,
-                                                   std::shared_ptr<OnnxRuntime> runtime) {
+                                                   std::shared_ptr<OnnxRuntime> runtime,
+                                                   Deadline deadline) {
   try {
     auto model = std::make_shared<OnnxModel>(std::move(runtime), file);
-    CORBEL_CHECK(model->inspect());
+    CORBEL_CHECK(model->inspect(deadline));
     return model;
   } catch (const Ort::Exception& exception) {
     return fail(ErrorCode::unprocessable, "model file: " + whyNotOpened(exception.what()),

@@ -74,7 +74,7 @@ class OnnxModelTest : public testing::Test {
     runtime_ = *std::move(opened);
   }
   Result<std::shared_ptr<const Model>> load(const std::string& bytes) const {
-    return loadOnnxModel(std::as_bytes(std::span(bytes)), runtime_);
+    return loadOnnxModel(std::as_bytes(std::span(bytes)), runtime_, Deadline::never());
   }
   std::shared_ptr<const Model> mustLoad(const std::string& bytes) const {
     auto loaded = load(bytes);
@@ -155,7 +155,7 @@ TEST_F(OnnxModelTest, RefusesAFileThatIsNoGraph) {
 TEST_F(OnnxModelTest, HasNoExactAttribution) {
   const auto model = mustLoad(aRelu());
   ASSERT_NE(model, nullptr);
-  EXPECT_EQ(model->explain({row({1, 2, 3})}, Deadline::never()).error().code,
+  EXPECT_EQ(model->explain({row({1, 2, 3})}, 0, Deadline::never()).error().code,
             ErrorCode::unprocessable);
 }
 

@@ -1,6 +1,7 @@
 #include "inference/tabular_engine.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <optional>
 #include <span>
@@ -13,6 +14,7 @@
 #include "inference/link.h"
 #include "inference/transforms.h"
 #include "inference/tree_shap.h"
+#include "time_limit.h"
 
 namespace corbel::inference {
 namespace {
@@ -48,6 +50,7 @@ class LinearEvaluator {
   std::size_t memoryBytes() const {
     return (coefficients_.size() + intercepts_.size()) * sizeof(Number);
   }
+  std::size_t stepsOfARow() const { return coefficients_.size(); }
 
  private:
   std::size_t features_;
@@ -57,6 +60,46 @@ class LinearEvaluator {
   Link link_;
   bool missingIsZero_;
 };
+
+// A step takes about a nanosecond.
+constexpr std::size_t kQuickSteps = 100'000;
+constexpr std::size_t kStepsBetweenChecks = 20'000'000;
+// The forest's kernel for many rows takes as long for one as for so many.
+constexpr std::size_t kBlockRowsMin = 64;
+
+std::size_t bytesOf(const std::vector<std::string>& texts) {
+  std::size_t bytes = 0;
+  for (const std::string& text : texts) bytes += sizeof text + text.capacity();
+  return bytes;
+}
+
+std::size_t bytesOf(const Forest& forest) {
+  std::size_t bytes = (forest.leafValues.size() + forest.baseScores.size()) * sizeof(double);
+  for (const Tree& tree : forest.trees) bytes += sizeof tree + tree.nodes.size() * sizeof(Node);
+  for (const CategorySet& set : forest.categories)
+    bytes += sizeof set + set.size() * sizeof(std::uint32_t);
+  return bytes;
+}
+
+std::size_t bytesOf(const LinearModel& linear) {
+  return (linear.coefficients.size() + linear.intercepts.size()) * sizeof(double);
+}
+
+// Compared by division: a product of what a caller claims may overflow.
+bool holdsRows(std::size_t values, std::int64_t rows, std::size_t columns) {
+  if (columns == 0) return values == 0 && rows == 1;
+  return rows >= 0 && values % columns == 0 && values / columns == static_cast<std::size_t>(rows);
+}
+
+// What a row may leave out: forests send NaN one way, XGBoost's linear models skip it, and
+// pipelines may begin by filling it in.
+bool takesMissing(const TabularModel& model) {
+  if (std::holds_alternative<Forest>(model.predictor)) return true;
+  if (std::get<LinearModel>(model.predictor).missingIsZero) return true;
+  if (model.transforms.empty()) return false;
+  const auto* imputer = std::get_if<Imputer>(&model.transforms.front().step);
+  return imputer != nullptr && std::isnan(imputer->missing);
+}
 
 std::vector<std::string> labelTexts(const ClassLabels& labels) {
   if (const auto* texts = std::get_if<std::vector<std::string>>(&labels)) return *texts;
@@ -88,6 +131,9 @@ class Predictor {
   std::size_t memoryBytes() const {
     return forest_ ? forest_->memoryBytes() : linear_->memoryBytes();
   }
+  std::size_t stepsOfARow() const {
+    return forest_ ? forest_->stepsOfARow() : linear_->stepsOfARow();
+  }
 
  private:
   std::optional<CompiledForest> forest_;
@@ -110,37 +156,49 @@ class TabularEngine final : public Model {
  public:
   using AnyPredictor = std::variant<Predictor<float>, Predictor<double>>;
 
-  TabularEngine(TabularModel model, AnyPredictor predictor, std::string format)
-      : model_(std::move(model)), predictor_(std::move(predictor)) {
+  TabularEngine(TabularModel model, AnyPredictor predictor, std::string format, const Clock& clock)
+      : model_(std::move(model)), predictor_(std::move(predictor)), clock_(clock) {
     describe(std::move(format));
+    rowSteps_ = stepsOfARow();
+    ownBytes_ = bytesAtStart();
   }
 
   const Signature& signature() const override { return signature_; }
   Result<Tensors> run(const Tensors& inputs, Deadline deadline) const override;
-  Result<Explanation> explain(const Tensors& inputs, Deadline deadline) const override;
-  std::size_t memoryBytes() const override;
-  bool isQuick() const override;
+  Result<Explanation> explain(const Tensors& inputs, std::size_t output,
+                              Deadline deadline) const override;
+  std::size_t memoryBytes() const override {
+    return ownBytes_ + shapBytes_.load(std::memory_order_relaxed);
+  }
+  bool isQuick() const override { return rowSteps_ <= kQuickSteps; }
 
  private:
   void describe(std::string format);
   Result<const std::vector<Number>*> check(const Tensors& inputs) const;
   void transform(std::span<Number> row) const;
-  // Results after link and finish: [rows x outputs].
-  std::vector<Number> evaluate(const std::vector<Number>& values, std::size_t rows) const;
+  // Results after link and finish: [rows x outputs], appended.
+  void evaluate(std::span<const Number> values, std::size_t rows, std::vector<Number>& out) const;
   // Raw outputs after the link: [rows x rawOutputs].
   std::vector<Number> predict(const Number* rows, std::size_t count) const;
   void finish(const Number* raw, Number* out) const;
   Tensors scoreAndLabel(std::vector<Number> scores, std::int64_t rows) const;
   Result<const TreeShap*> treeShap() const;
-  std::vector<double> explainRow(const TreeShap& shap, const std::vector<Number>& row) const;
-  void explainLinear(const LinearModel& linear, std::span<const Number> row,
-                     Explanation& explanation) const;
+  Result<std::vector<double>> explainRow(const TreeShap& shap, const std::vector<Number>& row,
+                                         std::size_t output, const TimeLimit& limit) const;
+  Explanation explainLinear(const LinearModel& linear, std::span<const Number> row,
+                            std::size_t output) const;
   std::size_t rawOutputs() const;
+  std::size_t stepsOfARow() const;
+  std::size_t bytesAtStart() const;
   std::size_t width() const { return features(model_); }
 
   TabularModel model_;
   AnyPredictor predictor_;
+  const Clock& clock_;
   Signature signature_;
+  std::size_t rowSteps_ = 0;
+  std::size_t ownBytes_ = 0;
+  mutable std::atomic<std::size_t> shapBytes_ = 0;
   mutable Mutex shapMutex_;
   mutable std::optional<TreeShap> shap_ CORBEL_GUARDED_BY(shapMutex_);
 };
@@ -154,7 +212,7 @@ void TabularEngine<Number>::describe(std::string format) {
   signature_.format = std::move(format);
   signature_.inputs = {{"input", type, {-1, static_cast<std::int64_t>(width())}}};
   signature_.featureNames = model_.featureNames;
-  signature_.acceptsMissing = isForest;
+  signature_.acceptsMissing = takesMissing(model_);
   if (model_.task == Task::regressor) {
     signature_.task = ModelTask::regression;
     signature_.outputs = {{"prediction", type, {-1, count}}};
@@ -182,7 +240,7 @@ Result<const std::vector<Number>*> TabularEngine<Number>::check(const Tensors& i
       inputs.size() == 1 ? std::get_if<std::vector<Number>>(&inputs[0].values) : nullptr;
   const bool fits =
       values != nullptr && inputs[0].shape.size() == 2 && inputs[0].shape[1] == columns;
-  if (fits) return values;
+  if (fits && holdsRows(values->size(), inputs[0].shape[0], width())) return values;
   return failField("/input", "must be one " + std::string(name(signature_.inputs[0].type)) +
                                  " tensor of shape [rows, " + std::to_string(columns) + "]");
 }
@@ -237,23 +295,30 @@ std::vector<Number> TabularEngine<Number>::predict(const Number* rows, std::size
 }
 
 template <class Number>
-std::vector<Number> TabularEngine<Number>::evaluate(const std::vector<Number>& values,
-                                                    std::size_t rows) const {
+void TabularEngine<Number>::evaluate(std::span<const Number> values, std::size_t rows,
+                                     std::vector<Number>& out) const {
   std::vector<Number> transformed;
   const Number* from = values.data();
   const bool rounds = model_.input == Precision::float32 && std::is_same_v<Number, double>;
   if (rounds || !model_.transforms.empty()) {
-    transformed = values;
+    transformed.assign(values.begin(), values.end());
     for (std::size_t r = 0; r < rows; ++r)
       transform(std::span(transformed).subspan(r * width(), width()));
     from = transformed.data();
   }
   auto raw = predict(from, rows);
-  if (model_.finish == Finish::none) return raw;
+  if (model_.finish == Finish::none) {
+    if (out.empty()) {
+      out = std::move(raw);
+    } else {
+      out.insert(out.end(), raw.begin(), raw.end());
+    }
+    return;
+  }
   const std::size_t count = outputs(model_);
-  std::vector<Number> finished(rows * count);
-  for (std::size_t r = 0; r < rows; ++r) finish(&raw[r * rawOutputs()], &finished[r * count]);
-  return finished;
+  const std::size_t first = out.size();
+  out.resize(first + rows * count);
+  for (std::size_t r = 0; r < rows; ++r) finish(&raw[r * rawOutputs()], &out[first + r * count]);
 }
 
 template <class Number>
@@ -267,50 +332,58 @@ Tensors TabularEngine<Number>::scoreAndLabel(std::vector<Number> scores, std::in
 }
 
 template <class Number>
-Result<Tensors> TabularEngine<Number>::run(const Tensors& inputs, Deadline) const {
+Result<Tensors> TabularEngine<Number>::run(const Tensors& inputs, Deadline deadline) const {
   CORBEL_TRY(const auto* values, check(inputs));
-  const std::int64_t rows = inputs[0].shape[0];
-  auto results = evaluate(*values, static_cast<std::size_t>(rows));
-  if (signature_.labels >= 0) return scoreAndLabel(std::move(results), rows);
-  return Tensors{Tensor{{rows, static_cast<std::int64_t>(outputs(model_))}, std::move(results)}};
-}
-
-template <class Number>
-void TabularEngine<Number>::explainLinear(const LinearModel& linear, std::span<const Number> row,
-                                          Explanation& explanation) const {
-  explanation.method = "linear";
-  for (std::size_t o = 0; o < linear.outputs; ++o) {
-    explanation.base[o] = linear.intercepts[o];
-    for (std::size_t c = 0; c < row.size(); ++c) {
-      const bool skipped = linear.missingIsZero && std::isnan(row[c]);
-      explanation.contributions[o * row.size() + c] =
-          skipped ? 0 : static_cast<double>(row[c]) * linear.coefficients[o * row.size() + c];
+  const auto rows = static_cast<std::size_t>(inputs[0].shape[0]);
+  const std::size_t blockRows = std::max(kStepsBetweenChecks / rowSteps_, kBlockRowsMin);
+  const TimeLimit limit(deadline, clock_);
+  std::vector<Number> results;
+  for (std::size_t first = 0; first < rows; first += blockRows) {
+    const std::size_t count = std::min(blockRows, rows - first);
+    if (count < rows) {  // one block costs less than others would gain
+      CORBEL_CHECK(limit.check());
+      results.reserve(rows * outputs(model_));
     }
+    evaluate(std::span(*values).subspan(first * width(), count * width()), count, results);
   }
+  const auto shape = inputs[0].shape[0];
+  if (signature_.labels >= 0) return scoreAndLabel(std::move(results), shape);
+  return Tensors{Tensor{{shape, static_cast<std::int64_t>(outputs(model_))}, std::move(results)}};
 }
 
 template <class Number>
-Result<Explanation> TabularEngine<Number>::explain(const Tensors& inputs, Deadline) const {
-  CORBEL_TRY(const auto* values, check(inputs));
-  const std::size_t columns = width();
-  std::vector<Number> row(values->begin(), values->begin() + static_cast<std::ptrdiff_t>(columns));
-  transform(row);
-  Explanation explanation{
-      .method = "treeshap", .columns = columns, .contributions = {}, .base = {}};
-  explanation.contributions.resize(rawOutputs() * columns);
-  explanation.base.resize(rawOutputs());
-  if (const auto* linear = std::get_if<LinearModel>(&model_.predictor)) {
-    explainLinear(*linear, row, explanation);
-    return explanation;
-  }
-  CORBEL_TRY(const auto* shap, treeShap());
-  const auto contributions = explainRow(*shap, row);
-  for (std::size_t o = 0; o < rawOutputs(); ++o) {
-    const auto* from = &contributions[o * (columns + 1)];
-    std::copy(from, from + columns, &explanation.contributions[o * columns]);
-    explanation.base[o] = from[columns];
+Explanation TabularEngine<Number>::explainLinear(const LinearModel& linear,
+                                                 std::span<const Number> row,
+                                                 std::size_t output) const {
+  Explanation explanation{.method = "linear",
+                          .contributions = std::vector<double>(row.size()),
+                          .base = linear.intercepts[output]};
+  for (std::size_t c = 0; c < row.size(); ++c) {
+    if (linear.missingIsZero && std::isnan(row[c])) continue;
+    explanation.contributions[c] =
+        static_cast<double>(row[c]) * linear.coefficients[output * row.size() + c];
   }
   return explanation;
+}
+
+template <class Number>
+Result<Explanation> TabularEngine<Number>::explain(const Tensors& inputs, std::size_t output,
+                                                   Deadline deadline) const {
+  CORBEL_TRY(const auto* values, check(inputs));
+  if (inputs[0].shape[0] < 1) return failField("/input", "must have a row to explain");
+  if (output >= rawOutputs()) output = 0;
+  std::vector<Number> row(values->begin(), values->begin() + static_cast<std::ptrdiff_t>(width()));
+  transform(row);
+  if (const auto* linear = std::get_if<LinearModel>(&model_.predictor))
+    return explainLinear(*linear, row, output);
+  const TimeLimit limit(deadline, clock_);
+  CORBEL_CHECK(limit.check());
+  CORBEL_TRY(const auto* shap, treeShap());
+  CORBEL_TRY(auto contributions, explainRow(*shap, row, output, limit));
+  const double base = contributions.back();
+  contributions.pop_back();
+  return Explanation{
+      .method = "treeshap", .contributions = std::move(contributions), .base = base};
 }
 
 // Prepared when first asked for: most models are never explained.
@@ -320,57 +393,58 @@ Result<const TreeShap*> TabularEngine<Number>::treeShap() const {
   if (!shap_) {
     CORBEL_TRY(auto prepared, TreeShap::prepare(std::get<Forest>(model_.predictor)));
     shap_.emplace(std::move(prepared));
+    shapBytes_ = shap_->memoryBytes();
   }
   return &*shap_;
 }
 
 template <class Number>
-std::vector<double> TabularEngine<Number>::explainRow(const TreeShap& shap,
-                                                      const std::vector<Number>& row) const {
-  if (precisionOf(model_) == Precision::float64)
-    return shap.explain(std::vector<double>(row.begin(), row.end()).data());
-  const std::vector<float> floats(row.begin(), row.end());
-  return shap.explain(floats.data());
-}
-
-// A tree costs some ten nanoseconds, a column a few more for each output.
-template <class Number>
-bool TabularEngine<Number>::isQuick() const {
-  constexpr std::size_t kQuickTrees = 5'000;
-  constexpr std::size_t kQuickProducts = 100'000;
-  const auto* forest = std::get_if<Forest>(&model_.predictor);
-  const bool smallForest = forest == nullptr || forest->trees.size() <= kQuickTrees;
-  return smallForest && width() * rawOutputs() <= kQuickProducts;
-}
-
-template <class Number>
-std::size_t TabularEngine<Number>::memoryBytes() const {
-  std::size_t bytes = sizeof *this;
-  bytes += std::visit([](const auto& predictor) { return predictor.memoryBytes(); }, predictor_);
-  if (const auto* forest = std::get_if<Forest>(&model_.predictor)) {
-    for (const Tree& tree : forest->trees) bytes += tree.nodes.size() * sizeof(Node);
-    bytes += forest->leafValues.size() * sizeof(double);
+Result<std::vector<double>> TabularEngine<Number>::explainRow(const TreeShap& shap,
+                                                              const std::vector<Number>& row,
+                                                              std::size_t output,
+                                                              const TimeLimit& limit) const {
+  if (precisionOf(model_) == Precision::float64) {
+    return shap.explain(std::vector<double>(row.begin(), row.end()).data(), output, limit);
   }
-  return bytes;
+  const std::vector<float> floats(row.begin(), row.end());
+  return shap.explain(floats.data(), output, limit);
+}
+
+template <class Number>
+std::size_t TabularEngine<Number>::stepsOfARow() const {
+  const std::size_t predictor = std::visit(
+      [](const auto& any) -> std::size_t { return any.stepsOfARow(); }, predictor_);
+  return predictor + width() + rawOutputs();
+}
+
+template <class Number>
+std::size_t TabularEngine<Number>::bytesAtStart() const {
+  std::size_t bytes = sizeof *this + 2 * bytesOf(model_.featureNames);  // the signature's too
+  bytes += 2 * bytesOf(signature_.classLabels);
+  bytes += std::visit([](const auto& predictor) { return predictor.memoryBytes(); }, predictor_);
+  return bytes + std::visit([](const auto& predictor) { return bytesOf(predictor); },
+                            model_.predictor);
 }
 
 template <class Compute>
-Result<std::shared_ptr<const Model>> make(TabularModel model, std::string format) {
+Result<std::shared_ptr<const Model>> make(TabularModel model, std::string format,
+                                          const Clock& clock) {
   CORBEL_TRY(auto predictor, Predictor<Compute>::make(model));
   if (hasDoubleRows(model)) {
     return std::make_shared<const TabularEngine<double>>(std::move(model), std::move(predictor),
-                                                         std::move(format));
+                                                         std::move(format), clock);
   }
   return std::make_shared<const TabularEngine<float>>(std::move(model), std::move(predictor),
-                                                      std::move(format));
+                                                      std::move(format), clock);
 }
 
 }  // namespace
 
-Result<std::shared_ptr<const Model>> makeTabularEngine(TabularModel model, std::string format) {
+Result<std::shared_ptr<const Model>> makeTabularEngine(TabularModel model, std::string format,
+                                                       const Clock& clock) {
   return precisionOf(model) == Precision::float64
-             ? make<double>(std::move(model), std::move(format))
-             : make<float>(std::move(model), std::move(format));
+             ? make<double>(std::move(model), std::move(format), clock)
+             : make<float>(std::move(model), std::move(format), clock);
 }
 
 }  // namespace corbel::inference
