@@ -33,14 +33,13 @@ std::unique_ptr<exec::Pool> makePool(std::string name, unsigned threads, std::si
                                      metrics::Metrics& metrics, const Clock& clock) {
   auto& waits = metrics.of(metrics::kPoolWait).with(name);
   return std::make_unique<exec::Pool>(
-      exec::PoolOptions{.name = std::move(name),
-                        .threads = threads,
-                        .queueBound = queueBound,
-                        .onWait = [&waits](std::chrono::nanoseconds wait) { waits.observe(wait); },
-                        .onThrow =
-                            [](std::string_view what) {
-                              log::error("app", "work failed", {{"detail", what}});
-                            }},
+      exec::PoolOptions{
+          .name = std::move(name),
+          .threads = threads,
+          .queueBound = queueBound,
+          .onWait = [&waits](std::chrono::nanoseconds wait) { waits.observe(wait); },
+          .onThrow =
+              [](std::string_view what) { log::error("app", "work failed", {{"detail", what}}); }},
       clock);
 }
 
@@ -286,9 +285,8 @@ Result<std::shared_ptr<const inference::Model>> App::loadModel(const models::Ver
     ::malloc_trim(0);  // what was given up must not count
     return metrics::residentBytes();
   };
-  CORBEL_CHECK(
-      serving_->makeRoom(kBytesALoadedByte * static_cast<std::uint64_t>(file.sizeBytes()),
-                         {settings_.memory.limit.count, residentBytes}));
+  CORBEL_CHECK(serving_->makeRoom(kBytesALoadedByte * static_cast<std::uint64_t>(file.sizeBytes()),
+                                  {settings_.memory.limit.count, residentBytes}));
   CORBEL_TRY(const auto content, models::readAll(file, std::numeric_limits<std::int64_t>::max()));
   inference::LoadOptions options;
   options.onnxRuntime = [this] { return onnxRuntime(); };
@@ -305,7 +303,8 @@ void App::observeParts() {
   };
   using One = std::array<std::string_view, 1>;
   using None = std::array<std::string_view, 0>;
-  for (const exec::Pool* pool : {apiPool_.get(), cpuPool_.get(), loadPool_.get(), backgroundPool_.get()}) {
+  for (const exec::Pool* pool :
+       {apiPool_.get(), cpuPool_.get(), loadPool_.get(), backgroundPool_.get()}) {
     gauge(metrics::kPoolQueued, One{pool->name()},
           [pool] { return static_cast<double>(pool->stats().queued); });
     gauge(metrics::kPoolRefused, One{pool->name()},

@@ -192,6 +192,7 @@ Ort::Session OnnxModel::makeSession(const OnnxRuntime& runtime, std::span<const 
   options.SetExecutionMode(ORT_SEQUENTIAL);
   options.SetGraphOptimizationLevel(ORT_ENABLE_ALL);
   options.AddConfigEntry("session.intra_op.allow_spinning", "0");
+  options.AddConfigEntry("session.use_env_allocators", "1");
   return {runtime.env(), file.data(), file.size(), options};
 }
 

@@ -10,8 +10,7 @@
 #include <vector>
 
 #include "base/mutex.h"
-#include "inference/compiled_forest.h"
-#include "inference/link.h"
+#include "inference/tabular_predictor.h"
 #include "inference/transforms.h"
 #include "inference/tree_shap.h"
 #include "time_limit.h"
@@ -19,71 +18,11 @@
 namespace corbel::inference {
 namespace {
 
-template <class Number>
-class LinearEvaluator {
- public:
-  explicit LinearEvaluator(const LinearModel& model)
-      : features_(model.features),
-        outputs_(model.outputs),
-        coefficients_(model.coefficients.begin(), model.coefficients.end()),
-        intercepts_(model.intercepts.begin(), model.intercepts.end()),
-        link_(model.link),
-        missingIsZero_(model.missingIsZero) {}
-
-  void margins(const Number* row, Number* out) const {
-    for (std::size_t o = 0; o < outputs_; ++o) {
-      const Number* coefficients = &coefficients_[o * features_];
-      Number sum = intercepts_[o];  // first, as XGBoost does: the order decides the last bits
-      for (std::size_t f = 0; f < features_; ++f) sum += term(row[f], coefficients[f]);
-      out[o] = sum;
-    }
-  }
-  void predict(const Number* rows, std::size_t count, std::size_t stride, Number* out) const {
-    for (std::size_t r = 0; r < count; ++r) {
-      margins(rows + r * stride, out + r * outputs_);
-    }
-    applyLink(link_, Number{1}, count, outputs_, out);
-  }
-  Number term(Number value, Number coefficient) const {
-    return missingIsZero_ && std::isnan(value) ? Number{} : value * coefficient;
-  }
-  std::size_t memoryBytes() const {
-    return (coefficients_.size() + intercepts_.size()) * sizeof(Number);
-  }
-  std::size_t stepsOfARow() const { return coefficients_.size(); }
-
- private:
-  std::size_t features_;
-  std::size_t outputs_;
-  std::vector<Number> coefficients_;
-  std::vector<Number> intercepts_;
-  Link link_;
-  bool missingIsZero_;
-};
-
 // A step takes about a nanosecond.
 constexpr std::size_t kQuickSteps = 100'000;
 constexpr std::size_t kStepsBetweenChecks = 20'000'000;
 // The forest's kernel for many rows takes as long for one as for so many.
 constexpr std::size_t kBlockRowsMin = 64;
-
-std::size_t bytesOf(const std::vector<std::string>& texts) {
-  std::size_t bytes = 0;
-  for (const std::string& text : texts) bytes += sizeof text + text.capacity();
-  return bytes;
-}
-
-std::size_t bytesOf(const Forest& forest) {
-  std::size_t bytes = (forest.leafValues.size() + forest.baseScores.size()) * sizeof(double);
-  for (const Tree& tree : forest.trees) bytes += sizeof tree + tree.nodes.size() * sizeof(Node);
-  for (const CategorySet& set : forest.categories)
-    bytes += sizeof set + set.size() * sizeof(std::uint32_t);
-  return bytes;
-}
-
-std::size_t bytesOf(const LinearModel& linear) {
-  return (linear.coefficients.size() + linear.intercepts.size()) * sizeof(double);
-}
 
 // Compared by division: a product of what a caller claims may overflow.
 bool holdsRows(std::size_t values, std::int64_t rows, std::size_t columns) {
@@ -108,37 +47,6 @@ std::vector<std::string> labelTexts(const ClassLabels& labels) {
     texts.push_back(std::to_string(label));
   return texts;
 }
-
-// The forest or linear model itself, in the precision it computes in.
-template <class Number>
-class Predictor {
- public:
-  static Result<Predictor> make(const TabularModel& model) {
-    Predictor predictor;
-    if (const auto* linear = std::get_if<LinearModel>(&model.predictor)) {
-      predictor.linear_.emplace(*linear);
-      return predictor;
-    }
-    CORBEL_TRY(auto compiled, CompiledForest::compile(std::get<Forest>(model.predictor)));
-    predictor.forest_.emplace(std::move(compiled));
-    return predictor;
-  }
-  void predict(const Number* rows, std::size_t count, std::size_t width, Number* out) const {
-    return forest_ ? forest_->predict(rows, count, width, out)
-                   : linear_->predict(rows, count, width, out);
-  }
-  const std::optional<LinearEvaluator<Number>>& linear() const { return linear_; }
-  std::size_t memoryBytes() const {
-    return forest_ ? forest_->memoryBytes() : linear_->memoryBytes();
-  }
-  std::size_t stepsOfARow() const {
-    return forest_ ? forest_->stepsOfARow() : linear_->stepsOfARow();
-  }
-
- private:
-  std::optional<CompiledForest> forest_;
-  std::optional<LinearEvaluator<Number>> linear_;
-};
 
 Precision precisionOf(const TabularModel& model) {
   return std::visit([](const auto& predictor) { return predictor.precision; }, model.predictor);
@@ -382,8 +290,7 @@ Result<Explanation> TabularEngine<Number>::explain(const Tensors& inputs, std::s
   CORBEL_TRY(auto contributions, explainRow(*shap, row, output, limit));
   const double base = contributions.back();
   contributions.pop_back();
-  return Explanation{
-      .method = "treeshap", .contributions = std::move(contributions), .base = base};
+  return Explanation{.method = "treeshap", .contributions = std::move(contributions), .base = base};
 }
 
 // Prepared when first asked for: most models are never explained.
@@ -412,8 +319,8 @@ Result<std::vector<double>> TabularEngine<Number>::explainRow(const TreeShap& sh
 
 template <class Number>
 std::size_t TabularEngine<Number>::stepsOfARow() const {
-  const std::size_t predictor = std::visit(
-      [](const auto& any) -> std::size_t { return any.stepsOfARow(); }, predictor_);
+  const std::size_t predictor =
+      std::visit([](const auto& any) -> std::size_t { return any.stepsOfARow(); }, predictor_);
   return predictor + width() + rawOutputs();
 }
 
@@ -422,8 +329,8 @@ std::size_t TabularEngine<Number>::bytesAtStart() const {
   std::size_t bytes = sizeof *this + 2 * bytesOf(model_.featureNames);  // the signature's too
   bytes += 2 * bytesOf(signature_.classLabels);
   bytes += std::visit([](const auto& predictor) { return predictor.memoryBytes(); }, predictor_);
-  return bytes + std::visit([](const auto& predictor) { return bytesOf(predictor); },
-                            model_.predictor);
+  return bytes +
+         std::visit([](const auto& predictor) { return bytesOf(predictor); }, model_.predictor);
 }
 
 template <class Compute>

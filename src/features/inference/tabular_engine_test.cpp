@@ -161,8 +161,8 @@ TEST(TabularEngine, ExplainsALinearModelExactlyInItsMargin) {
 
 TEST(TabularEngine, RefusesValuesThatAreNotItsRows) {
   const auto engine = engineOf(aLine());
-  for (const Tensor& wrong : {rows(2, {1, 2, 3}), rows(1, {1, 2, 3, 4}), rows(-1, {}),
-                              rows(std::int64_t{1} << 62, {})}) {
+  for (const Tensor& wrong :
+       {rows(2, {1, 2, 3}), rows(1, {1, 2, 3, 4}), rows(-1, {}), rows(std::int64_t{1} << 62, {})}) {
     EXPECT_FALSE(engine->run({wrong}, Deadline::never())) << wrong.shape[0];
     EXPECT_FALSE(engine->explain({wrong}, 0, Deadline::never())) << wrong.shape[0];
   }

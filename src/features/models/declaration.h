@@ -24,8 +24,8 @@ struct Declaration {
 // inputSchema the model file decides. configuration.preprocessing.image = {"width", "height",
 // "channels": 1|3, "resize": "nearest"|"bilinear", "layout": "channelsFirst"|"channelsLast",
 // "scale", "mean": [..], "std": [..]} makes the input an image. outputSchema.enum names the
-// classes, each otherwise. configuration.cache = {"ttlSeconds"} caches predictions. unprocessable: something else
-// stands there; pointers begin with /inputSchema, /outputSchema or /configuration.
+// classes, each otherwise. configuration.cache = {"ttlSeconds"} caches predictions. unprocessable:
+// something else stands there; pointers begin with /inputSchema, /outputSchema or /configuration.
 Result<Declaration> parseDeclaration(const Model& model);
 
 // unprocessable at /outputSchema/enum: there are labels, and not as many as the file has classes.

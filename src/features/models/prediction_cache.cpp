@@ -123,7 +123,8 @@ void PredictionCache::put(std::string tenant, std::string inputHash, std::string
   database_.write(
       {.apply = [used = used_, maxBytes = bounds_.maxBytes, tenant = std::move(tenant),
                  hash = std::move(inputHash), text = std::move(prediction), id = ids_.next(), size,
-                 expiresAt, share = std::int64_t{0}](store::Transaction& tx) mutable -> Result<void> {
+                 expiresAt,
+                 share = std::int64_t{0}](store::Transaction& tx) mutable -> Result<void> {
          used->begin(share);
          CORBEL_TRY(const std::int64_t replaced, sizeOf(tx, tenant, hash));
          CORBEL_CHECK(used->makeRoom(tx, size - replaced, maxBytes, share));

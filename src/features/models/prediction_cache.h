@@ -33,11 +33,7 @@ class CacheBytes;
 class PredictionCache {
  public:
   PredictionCache(store::Database& database, IdSource& ids, const Clock& clock, CacheBounds bounds)
-      : database_(database),
-        ids_(ids),
-        clock_(clock),
-        bounds_(bounds),
-        used_(makeUsed()) {}
+      : database_(database), ids_(ids), clock_(clock), bounds_(bounds), used_(makeUsed()) {}
 
   // What an answer depends on, as one hash: the version, the model's settings (labels, schema) by
   // their revision, the input and what was asked about it.

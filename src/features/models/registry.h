@@ -134,8 +134,8 @@ class Registry {
   Result<AliasChange> promote(const Scope& scope, std::string_view ref, std::string_view alias,
                               std::optional<int> version);
   // Points the alias back at where it was before its last move, which is a move too: a second roll
-  // back undoes the first. unprocessable: it never moved, or was unset then; or it is unset now, and
-  // the model has kMaxAliases.
+  // back undoes the first. unprocessable: it never moved, or was unset then; or it is unset now,
+  // and the model has kMaxAliases.
   Result<AliasChange> rollBack(const Scope& scope, std::string_view ref, std::string_view alias);
   Result<std::vector<AliasChange>> history(const Scope& scope, std::string_view ref,
                                            int limit) const;

@@ -133,8 +133,8 @@ Result<Serving::Handle> Serving::makeServed(const Scope& scope, ResolvedVersion 
   if (former) {
     served->engine = former->engine;
   } else {
-    CORBEL_TRY(served->engine, loader_(resolved.version,
-                                       Deadline::after(clock_, limits::kValidationDeadline)));
+    CORBEL_TRY(served->engine,
+               loader_(resolved.version, Deadline::after(clock_, limits::kValidationDeadline)));
     loads_.fetch_add(1, std::memory_order_relaxed);
   }
   CORBEL_TRY(auto declaration, parseDeclaration(resolved.model));
