@@ -76,8 +76,8 @@ void PredictionsApi::predict(http::Call call, PredictRequest request,
   (work.served ? modelHits_ : modelMisses_).add();
   if (work.served && runsAtOnce(*work.served, work.request)) return runAtOnce(std::move(work));
   auto shared = std::make_shared<Work>(std::move(work));
-  if (shared->served) return queue(parts_.pool, std::move(shared), &PredictionsApi::run);
-  queue(parts_.loads, std::move(shared), &PredictionsApi::load);
+  if (shared->served) return queue(parts_.pool, shared, &PredictionsApi::run);
+  queue(parts_.loads, shared, &PredictionsApi::load);
 }
 
 // What a model costs may depend on its input: one that is not quick this time begins again on the
@@ -92,7 +92,7 @@ void PredictionsApi::runAtOnce(Work work) {
   queue(parts_.pool, std::make_shared<Work>(std::move(work)), &PredictionsApi::run);
 }
 
-void PredictionsApi::queue(exec::Pool& pool, SharedWork work, Step step) {
+void PredictionsApi::queue(exec::Pool& pool, const SharedWork& work, Step step) {
   const bool accepted = pool.tryRun([this, work, step] {
     if (!work->deadline.expired(parts_.clock)) return (this->*step)(work);
     work->reply(fail(ErrorCode::deadlineExceeded, "The prediction waited longer than allowed."));

@@ -40,7 +40,7 @@ class PredictionsApi {
   void predict(http::Call call, PredictRequest request, http::Reply<http::Response> reply);
   using SharedWork = std::shared_ptr<Work>;
   using Step = void (PredictionsApi::*)(const SharedWork& work);
-  void queue(exec::Pool& pool, SharedWork work, Step step);
+  void queue(exec::Pool& pool, const SharedWork& work, Step step);
   void load(const SharedWork& work);
   void resume(const SharedWork& work);
   void run(const SharedWork& work);

@@ -24,10 +24,10 @@ constexpr std::size_t kStepsBetweenChecks = 20'000'000;
 // The forest's kernel for many rows takes as long for one as for so many.
 constexpr std::size_t kBlockRowsMin = 64;
 
-// Compared by division: a product of what a caller claims may overflow.
 bool holdsRows(std::size_t values, std::int64_t rows, std::size_t columns) {
-  if (columns == 0) return values == 0 && rows == 1;
-  return rows >= 0 && values % columns == 0 && values / columns == static_cast<std::size_t>(rows);
+  std::size_t expected = 0;
+  const bool overflows = __builtin_mul_overflow(rows, columns, &expected);
+  return !overflows && rows >= 0 && values == expected && (columns > 0 || rows == 1);
 }
 
 // What a row may leave out: forests send NaN one way, XGBoost's linear models skip it, and
@@ -68,6 +68,7 @@ class TabularEngine final : public Model {
       : model_(std::move(model)), predictor_(std::move(predictor)), clock_(clock) {
     describe(std::move(format));
     rowSteps_ = stepsOfARow();
+    blockRows_ = std::max(kStepsBetweenChecks / rowSteps_, kBlockRowsMin);
     ownBytes_ = bytesAtStart();
   }
 
@@ -105,6 +106,7 @@ class TabularEngine final : public Model {
   const Clock& clock_;
   Signature signature_;
   std::size_t rowSteps_ = 0;
+  std::size_t blockRows_ = 0;  // evaluated between two looks at the clock
   std::size_t ownBytes_ = 0;
   mutable std::atomic<std::size_t> shapBytes_ = 0;
   mutable Mutex shapMutex_;
@@ -243,11 +245,10 @@ template <class Number>
 Result<Tensors> TabularEngine<Number>::run(const Tensors& inputs, Deadline deadline) const {
   CORBEL_TRY(const auto* values, check(inputs));
   const auto rows = static_cast<std::size_t>(inputs[0].shape[0]);
-  const std::size_t blockRows = std::max(kStepsBetweenChecks / rowSteps_, kBlockRowsMin);
   const TimeLimit limit(deadline, clock_);
   std::vector<Number> results;
-  for (std::size_t first = 0; first < rows; first += blockRows) {
-    const std::size_t count = std::min(blockRows, rows - first);
+  for (std::size_t first = 0; first < rows; first += blockRows_) {
+    const std::size_t count = std::min(blockRows_, rows - first);
     if (count < rows) {  // one block costs less than others would gain
       CORBEL_CHECK(limit.check());
       results.reserve(rows * outputs(model_));
