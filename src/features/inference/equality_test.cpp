@@ -249,6 +249,8 @@ void checkContributions(const Case& one) {
 class Equality : public testing::Test {
  protected:
   void SetUp() override {
+    // Nobody changes the environment meanwhile.
+    // NOLINTNEXTLINE(concurrency-mt-unsafe)
     const char* const folder = std::getenv("CORBEL_EQUALITY_DIR");
     if (folder == nullptr) GTEST_SKIP() << "CORBEL_EQUALITY_DIR is not set";
     folder_ = folder;
