@@ -68,7 +68,7 @@ void shareArena(Ort::Env& env) {
 
 Result<std::shared_ptr<OnnxRuntime>> openOnnxRuntime(const OnnxRuntimeOptions& options,
                                                      const Clock& clock) {
-  const auto refuse = [&](std::string why) {
+  const auto refuse = [&](const std::string& why) {
     return fail(ErrorCode::failedPrecondition,
                 "ONNX Runtime (setting inference.onnxRuntimeLibrary): " + why,
                 options.library.string());
