@@ -67,8 +67,8 @@ class App {
   Result<void> makeFirstKey();
   Result<void> checkAuthentication();
   Result<std::shared_ptr<inference::OnnxRuntime>> onnxRuntime();
-  Result<void> requireMemory(std::uint64_t fileBytes);
-  Result<std::shared_ptr<const inference::Model>> loadModel(const models::Version& version);
+  Result<std::shared_ptr<const inference::Model>> loadModel(const models::Version& version,
+                                                            Deadline deadline);
   void observeParts();
   void keepHouse(const std::stop_token& stop);
   void giveMemoryBack(std::uint64_t& seen) const;
@@ -103,6 +103,7 @@ class App {
   std::unique_ptr<models::PredictionCache> predictionCache_;
   std::unique_ptr<exec::Pool> apiPool_;
   std::unique_ptr<exec::Pool> cpuPool_;
+  std::unique_ptr<exec::Pool> loadPool_;
   std::unique_ptr<exec::Pool> backgroundPool_;
   std::unique_ptr<gates::Gates> gates_;
   std::unique_ptr<gates::Accounting> accounting_;

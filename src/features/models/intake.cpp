@@ -73,6 +73,13 @@ Result<Version> ArtifactIntake::accept(const Scope& scope, std::string_view ref,
                      ErrorCode::unprocessable);
   }
   CORBEL_TRY(const Model model, registry_.find(scope, ref));
+  if (object.sizeBytes > maxFileBytes_) {
+    return fail(ErrorCode::payloadTooLarge,
+                "The model file has " + std::to_string(object.sizeBytes) +
+                    " bytes. Within its memory (memory.limitBytes) this server can load files of "
+                    "up to " +
+                    std::to_string(maxFileBytes_) + " bytes.");
+  }
   const auto file = objects_.open(object.digest, scope.deadline);
   if (!file && file.error().code == ErrorCode::notFound) {
     return fail(ErrorCode::aborted, "The same file was just being removed. Upload it again.");
@@ -81,6 +88,7 @@ Result<Version> ArtifactIntake::accept(const Scope& scope, std::string_view ref,
   CORBEL_TRY(const auto signature, inspect_(*file, scope.deadline));
   CORBEL_TRY(auto declaration, parseDeclaration(model));
   CORBEL_CHECK(inference::InputPlan::make(signature, std::move(declaration.input)));
+  CORBEL_CHECK(checkLabels(declaration.labels, signature));
   version.artifactSha256 = digest;
   version.artifactBytes = object.sizeBytes;
   version.signature = toJson(signature);

@@ -25,8 +25,12 @@ class ArtifactIntake {
   using Inspect = std::function<Result<inference::Signature>(const objects::ObjectFile&, Deadline)>;
 
   ArtifactIntake(Registry& registry, objects::ObjectStore& objects, Inspect inspect,
-                 const Clock& clock)
-      : registry_(registry), objects_(objects), inspect_(std::move(inspect)), clock_(clock) {}
+                 const Clock& clock, std::int64_t maxFileBytes)
+      : registry_(registry),
+        objects_(objects),
+        inspect_(std::move(inspect)),
+        clock_(clock),
+        maxFileBytes_(maxFileBytes) {}
 
   // Where the file's bytes go. not_found: no such model. insufficient_storage: the tenant's quota
   // is used up.
@@ -35,8 +39,9 @@ class ArtifactIntake {
 
   // All bytes were appended. The artifact and signature of `version` are filled in here; where its
   // artifactSha256 is given, in lower case, the file must have it. The time that sending took is
-  // over: this has limits::kValidationDeadline, whatever scope.deadline says. unprocessable: the
-  // file is not the one meant, cannot be opened, or does not fit the model's inputSchema. aborted:
+  // over: this has limits::kValidationDeadline, whatever scope.deadline says. payload_too_large:
+  // the file has more than the maximum of bytes, so it could never be loaded. unprocessable: the
+  // file is not the one meant, cannot be opened, or does not fit what the model declares. aborted:
   // the same content was just being removed. Errors of the registry, the store and the disk pass
   // through.
   Result<Version> finish(const Scope& scope, std::string_view ref, objects::ObjectWriter& file,
@@ -53,6 +58,7 @@ class ArtifactIntake {
   objects::ObjectStore& objects_;
   Inspect inspect_;
   const Clock& clock_;
+  const std::int64_t maxFileBytes_;
   Mutex mutex_;
   std::map<objects::Digest, int> inUse_ CORBEL_GUARDED_BY(mutex_);
 };
