@@ -74,9 +74,11 @@ Tensor fromOrt(const Ort::Value& value) {
     return tensor;
   }
   std::visit(
-      [&](auto& values) {
-        if (!values.empty())
-          std::memcpy(values.data(), value.GetTensorRawData(), values.size() * sizeof(values[0]));
+      [&]<class Element>(std::vector<Element>& values) {
+        if constexpr (!std::is_same_v<Element, std::string>) {
+          if (!values.empty())
+            std::memcpy(values.data(), value.GetTensorRawData(), values.size() * sizeof(Element));
+        }
       },
       tensor.values);
   return tensor;
@@ -132,7 +134,7 @@ std::string whyNotOpened(std::string_view text) {
   return "ONNX Runtime does not know the operator " + excerpt(known.substr(known.rfind(' ') + 1));
 }
 
-std::unexpected<Error> refused(std::string message) {
+std::unexpected<Error> refused(const std::string& message) {
   return fail(ErrorCode::unprocessable, "ONNX graph: " + message);
 }
 
