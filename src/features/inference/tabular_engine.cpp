@@ -239,6 +239,7 @@ void TabularEngine<Number>::evaluate(std::span<const Number> values, std::size_t
 template <class Number>
 Tensors TabularEngine<Number>::scoreAndLabel(std::vector<Number> scores, std::int64_t rows) const {
   std::vector<std::string> labels;
+  labels.reserve(scores.size());
   for (const Number score : scores) {
     labels.push_back(
         signature_.classLabels[score > static_cast<Number>(model_.decisionThreshold) ? 1 : 0]);

@@ -110,6 +110,7 @@ TEST_F(IntakeTest, UploadsOfTheSameContentAtTheSameTimeDoNotRemoveIt) {
   std::atomic<int> made = 0;
   {
     std::vector<std::jthread> uploads;
+    uploads.reserve(kUploads);
     for (int i = 0; i < kUploads; ++i) {
       uploads.emplace_back([&, i] {
         // Every other one is refused after its file was opened.
