@@ -160,7 +160,10 @@ TEST(ReaderPool, GrowsToItsBoundAndThenMakesReadersWait) {
 // What makes a ROLLBACK fail in every connection opened meanwhile.
 class RefusedRollback {
  public:
-  RefusedRollback() { sqlite3_auto_extension(reinterpret_cast<void (*)()>(&watch)); }
+  RefusedRollback() {
+    sqlite3_initialize();
+    sqlite3_auto_extension(reinterpret_cast<void (*)()>(&watch));
+  }
   ~RefusedRollback() { sqlite3_reset_auto_extension(); }
   RefusedRollback(const RefusedRollback&) = delete;
   RefusedRollback& operator=(const RefusedRollback&) = delete;
