@@ -184,7 +184,7 @@ TEST_F(RegistryTest, FiltersByFrameworkCategoryAndTagTogether) {
   tagged("a", Framework::onnx, "vision", {"prod"});
   tagged("b", Framework::xgboost, "vision", {"prod"});
   tagged("c", Framework::onnx, "text", {"prod"});
-  tagged("d", Framework::onnx, "vision", {"test"});
+  tagged("d", Framework::onnx, "vision", {"test", "Prod"});
   ModelQuery query;
   query.framework = "onnx";
   query.category = "vision";

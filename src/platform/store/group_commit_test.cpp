@@ -117,6 +117,37 @@ TEST_F(GroupCommit, KeepsTheNeighboursOfAUnitThatRunsAway) {
   EXPECT_EQ(countNotes(*database), 2);
 }
 
+// A unit that ends its own savepoint: what it did cannot be undone alone any more.
+TEST_F(GroupCommit, LeavesNothingOfAFailedUnitThatCannotBeUndoneAlone) {
+  HeldWriter held(*database);
+  Outcomes outcomes(3);
+  outcomes.write(*database, [](Transaction& tx) { return insertNote(tx, 1, "before"); });
+  outcomes.write(*database, [](Transaction& tx) -> Result<void> {
+    CORBEL_CHECK(insertNote(tx, 9, "goes with the failure"));
+    CORBEL_CHECK(tx.execute("RELEASE unit"));
+    return fail(ErrorCode::aborted, "no");
+  });
+  outcomes.write(*database, [](Transaction& tx) { return insertNote(tx, 2, "after"); });
+  held.release();
+  const auto& all = outcomes.wait();
+  EXPECT_TRUE(all[0]);
+  EXPECT_EQ(all[1].error().code, ErrorCode::aborted);
+  EXPECT_TRUE(all[2]);
+  EXPECT_EQ(countNotes(*database), 2);
+}
+
+TEST_F(GroupCommit, LetsGoOfWhatTheUnitsHeldAsSoonAsTheyAreAnswered) {
+  const auto gone = std::make_shared<std::promise<void>>();
+  struct Held {
+    std::shared_ptr<std::promise<void>> gone;
+    ~Held() { gone->set_value(); }
+  };
+  database->write(
+      {.apply = [held = std::make_shared<Held>(gone)](Transaction&) -> Result<void> { return {}; },
+       .done = [](Result<void>) {}});
+  EXPECT_EQ(gone->get_future().wait_for(std::chrono::seconds(10)), std::future_status::ready);
+}
+
 TEST_F(GroupCommit, IsVisibleToReadersBeforeItIsAcknowledged) {
   std::promise<std::int64_t> seen;
   database->write({.apply = [](Transaction& tx) { return insertNote(tx, 1, "a"); },
@@ -147,6 +178,21 @@ TEST_F(Queue, LetsGoOfAUnitThatWaitsTooLong) {
   EXPECT_EQ(outcome.error().code, ErrorCode::deadlineExceeded);
   EXPECT_EQ(database->stats().queueDepth, 0u);
   held.release();
+}
+
+TEST_F(Queue, WaitsByTheClockThatItWasGiven) {
+  database.reset();
+  ManualClock manual;
+  database = openDatabase({.dataFolder = folder.path()}, manual);
+  HeldWriter held(*database);
+  auto write = std::async(std::launch::async, [&] {
+    return database->write([](Transaction& tx) { return insertNote(tx, 1, "in time"); },
+                           Deadline::after(manual, milliseconds(20)));
+  });
+  // More than the 20 ms, which on the store's own clock have not begun.
+  EXPECT_EQ(write.wait_for(milliseconds(60)), std::future_status::timeout);
+  held.release();
+  EXPECT_TRUE(write.get());
 }
 
 TEST_F(Queue, IsCommittedWhenTheStoreCloses) {

@@ -42,6 +42,7 @@ class ReaderPool {
   Result<std::unique_ptr<Connection>> take(Deadline deadline);
   Result<std::unique_ptr<Connection>> openOne();
   void giveBack(std::unique_ptr<Connection> connection);
+  void discard(std::unique_ptr<Connection> connection);
 
   const std::filesystem::path file_;
   const int readersMax_;

@@ -75,14 +75,15 @@ Result<std::int64_t> number(Connection& connection, std::string_view sql) {
   return found;
 }
 
-// A new file is marked as ours; one with other tables in it belongs to somebody else.
+// A new file is marked as ours; one with other tables in it belongs to somebody else, and is left
+// as it is.
 Result<void> claim(Connection& connection) {
   CORBEL_TRY(const auto id, number(connection, "PRAGMA application_id"));
-  if (id == kApplicationId) return {};
   CORBEL_TRY(const auto tables, number(connection, "SELECT count(*) FROM sqlite_schema"));
-  if (id != 0 || tables != 0)
+  if (id != kApplicationId && (id != 0 || tables != 0))
     return fail(ErrorCode::failedPrecondition, "is not a Corbel database");
-  return connection.run("PRAGMA application_id=1128416588");
+  CORBEL_CHECK(connection.becomeWriter());
+  return id == kApplicationId ? Result<void>() : connection.run("PRAGMA application_id=1128416588");
 }
 static_assert(kApplicationId == 1128416588);
 

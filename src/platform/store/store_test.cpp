@@ -1,6 +1,8 @@
 #include "store/store.h"
 
 #include <gtest/gtest.h>
+#include <sqlite3.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
@@ -66,6 +68,17 @@ TEST_F(Rows, OfAnotherTypeThanAskedForFailTheQuery) {
 }
 
 static_assert(detail::countPlaceholders("SELECT '?', \"?\" /* ? */ -- ?\n WHERE a = ?") == 1);
+
+TEST_F(Rows, AreMatchedByLikeLetterForLetter) {
+  const auto matches = database->read(
+      [](Reader& reader) {
+        return reader.query("SELECT 'Prod' LIKE 'pro%', 'prod' LIKE 'pro%'")
+            .one([](const Row& row) { return std::pair(row.boolean(0), row.boolean(1)); });
+      },
+      Deadline::never());
+  ASSERT_TRUE(matches);
+  EXPECT_EQ(*matches, std::pair(false, true));
+}
 
 using Reads = StoreTest;
 
@@ -142,6 +155,71 @@ TEST(ReaderPool, GrowsToItsBoundAndThenMakesReadersWait) {
   EXPECT_TRUE(database->read([](Reader&) -> Result<void> { return {}; }, Deadline::never()));
   EXPECT_EQ(database->stats().readersOpen, 5u);
   EXPECT_GE(database->stats().readsThatWaited, 1u);
+}
+
+// What makes a ROLLBACK fail in every connection opened meanwhile.
+class RefusedRollback {
+ public:
+  RefusedRollback() {
+    sqlite3_initialize();
+    sqlite3_auto_extension(reinterpret_cast<void (*)()>(&watch));
+  }
+  ~RefusedRollback() { sqlite3_reset_auto_extension(); }
+  RefusedRollback(const RefusedRollback&) = delete;
+  RefusedRollback& operator=(const RefusedRollback&) = delete;
+
+ private:
+  static int watch(sqlite3* connection, const char**, const sqlite3_api_routines*) {
+    const auto refuse = [](void*, int action, const char* word, const char*, const char*,
+                           const char*) {
+      const bool rollback = action == SQLITE_TRANSACTION && std::string_view(word) == "ROLLBACK";
+      return rollback ? SQLITE_DENY : SQLITE_OK;
+    };
+    return sqlite3_set_authorizer(connection, refuse, nullptr);
+  }
+};
+
+TEST(ReaderPool, DiscardsAConnectionWhoseSnapshotDoesNotEnd) {
+  TemporaryFolder folder;
+  const SystemClock clock;
+  const RefusedRollback refused;
+  const auto database = openDatabase({.dataFolder = folder.path()}, clock);
+  ASSERT_TRUE(createNotes(*database));
+  EXPECT_EQ(countNotes(*database), 0);
+  EXPECT_EQ(database->stats().readersOpen, 3u);
+  ASSERT_TRUE(insertNote(*database, 1, "a"));
+  EXPECT_EQ(countNotes(*database), 1);
+}
+
+TEST(ReaderPool, WithoutADescriptorForAnotherConnectionIsBusyNotBroken) {
+  TemporaryFolder folder;
+  const SystemClock clock;
+  const auto database = openDatabase({.dataFolder = folder.path()}, clock);
+  const auto nothing = [](Reader&) -> Result<void> { return {}; };
+  std::latch inside(4);
+  std::latch leave(1);
+  std::vector<std::jthread> readers;
+  for (int i = 0; i < 4; ++i) {
+    readers.emplace_back([&] {
+      std::ignore = database->read(
+          [&](Reader&) -> Result<void> {
+            inside.count_down();
+            leave.wait();
+            return {};
+          },
+          Deadline::never());
+    });
+  }
+  inside.wait();
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{.rlim_cur = 3, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto fifth = database->read(nothing, Deadline::never());
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  leave.count_down();
+  EXPECT_EQ(fifth.error().code, ErrorCode::unavailable);
+  EXPECT_TRUE(database->read(nothing, Deadline::never()));
 }
 
 using Writes = StoreTest;

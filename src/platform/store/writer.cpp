@@ -94,14 +94,11 @@ Result<void> Writer::writeAndWait(std::move_only_function<Result<void>(Transacti
     ++refused_;
     return std::unexpected(number.error());
   }
-  bool withdrawable = deadline.time() != SteadyTime::max();
   MutexLock lock(wait.mutex);
   while (!wait.outcome) {
-    if (!withdrawable) {
-      lock.wait(wait.answered);
-    } else if (!lock.waitUntil(wait.answered, deadline.time()) && !wait.outcome) {
+    if (!waitUntil(lock, wait.answered, deadline, clock_) && !wait.outcome) {
       if (withdraw(*number)) return std::unexpected(expiredError());
-      withdrawable = false;  // it has begun: the outcome comes soon
+      deadline = Deadline::never();  // it has begun: the outcome comes soon
     }
   }
   return *std::move(wait.outcome);
@@ -194,9 +191,12 @@ Result<void> Writer::applyInside(Unit& unit) {
     return applied;
   }
   connection_->setDeadline(Deadline::never());
-  if (!applied) CORBEL_CHECK(connection_->run("ROLLBACK TO unit"));
-  CORBEL_CHECK(connection_->run("RELEASE unit"));
-  return applied;
+  auto ended = applied ? Result<void>() : connection_->run("ROLLBACK TO unit");
+  if (ended) ended = connection_->run("RELEASE unit");
+  if (ended) return applied;
+  // What it did can no longer be told from what the others did.
+  std::ignore = connection_->run("ROLLBACK");
+  return applied ? ended : applied;
 }
 
 void Writer::answer(std::vector<Unit>& group) {
@@ -206,6 +206,7 @@ void Writer::answer(std::vector<Unit>& group) {
   failed_ += group.size() - good;
   largestGroup_ = std::max(largestGroup_.load(), std::uint64_t{group.size()});
   for (Unit& unit : group) unit.work.done(*std::move(unit.outcome));
+  group.clear();  // what the functions hold must not wait for the next group
 }
 
 void Writer::checkpointWhenDue() {
