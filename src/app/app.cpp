@@ -244,8 +244,13 @@ Result<void> App::listen() {
       .threads = settings_.server.threads > 0 ? settings_.server.threads : exec::availableCpus(),
       .maxConnections = settings_.server.maxConnections,
       .headerDeadline = settings_.server.headerDeadline,
-      .idleTimeout = settings_.server.idleTimeout};
+      .idleTimeout = settings_.server.idleTimeout,
+      .bodyMemory = settings_.server.bodyMemory.count};
   CORBEL_TRY(server_, http::Server::start(options, *dispatcher_, installation_->clock));
+  if (const auto fitting = server_->stats().maxConnections; fitting < options.maxConnections) {
+    log::warn("app", "server.maxConnections is more than this process may open; raise ulimit -n",
+              {{"connections", fitting}});
+  }
   if (settings_.metrics.port > 0) {
     CORBEL_TRY(metricsListener_,
                MetricsListener::start(settings_.server.host, settings_.metrics.port, metrics_,

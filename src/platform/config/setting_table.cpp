@@ -22,6 +22,7 @@ constexpr std::array kSettings = {
     setting<&S::server, &ServerSettings::headerDeadline>("server.headerDeadlineMs", {.min = 100}, "Time from a request's first byte to the end of its header."),
     setting<&S::server, &ServerSettings::idleTimeout>("server.idleTimeoutMs", {.min = 100}, "Time a connection may wait between requests."),
     setting<&S::server, &ServerSettings::shutdownDeadline>("server.shutdownDeadlineMs", {.max = 300'000}, "Time running requests get to finish when the server stops."),
+    setting<&S::server, &ServerSettings::bodyMemory>("server.bodyMemoryBytes", {.min = 64 * kMiB}, "Memory that request bodies may take together; more get 503."),
     setting<&S::server, &ServerSettings::allowedHosts>("server.allowedHosts", {.check = checkAllowedHost}, "Host headers answered, besides the loopback names and the address listened on; * answers all."),
     setting<&S::data, &DataSettings::folder>("data.folder", {.check = checkFolder}, "Folder of everything that is kept."),
     setting<&S::store, &StoreSettings::url>("store.url", {.aliases = {"DATABASE_URL"}, .check = checkStoreUrl}, "Database, as sqlite:<file>; empty: corbel.db in data.folder."),

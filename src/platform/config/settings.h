@@ -35,6 +35,7 @@ struct ServerSettings {
   std::chrono::milliseconds headerDeadline{10'000};
   std::chrono::milliseconds idleTimeout{75'000};
   std::chrono::milliseconds shutdownDeadline{10'000};
+  Bytes bodyMemory = 256_MiB;
   std::vector<std::string> allowedHosts;
 };
 

@@ -10,9 +10,9 @@
 #include <utility>
 #include <variant>
 
+#include "base/descriptor.h"
 #include "base/limits.h"
 #include "base/result.h"
-#include "descriptor.h"
 #include "http/exchange.h"
 #include "http/message.h"
 #include "http_exchange.h"
@@ -31,8 +31,8 @@ Connection::Connection(NetworkThread& thread, Descriptor socket, std::string rem
     : thread_(thread),
       socket_(std::move(socket)),
       remoteAddress_(std::move(remoteAddress)),
-      since_(thread.loop().now()),
-      writtenAt_(since_) {}
+      body_(thread.bodyMemory()),
+      since_(thread.loop().now()) {}
 
 void Connection::onEvents(std::uint32_t events) {
   if (state_ == State::closed) return;
@@ -58,7 +58,7 @@ void Connection::advance() {
   advancing_ = false;
 }
 
-// After an exception of the service, a sink or the allocator.
+// In an exception of the service, a sink or the allocator.
 void Connection::recover() {
   if (!exchange_ || exchange_->completed()) return close();
   try {
@@ -129,22 +129,31 @@ std::shared_ptr<HttpExchange> Connection::freshExchange() {
     auto(exchange).reset();
     return exchange;
   }
-  return std::make_shared<HttpExchange>(shared_from_this(), thread_.sharedLoop());
+  return std::make_shared<HttpExchange>(shared_from_this(), thread_.sharedLoop(),
+                                        thread_.service());
 }
 
 void Connection::planBody(HttpExchange& exchange, BodyPlan plan) {
   if (&exchange != exchange_.get() || state_ != State::service || body_.planned()) return;
-  if (const auto planned = body_.plan(std::move(plan), input_); !planned) {
-    failExchange(planned.error());
-  } else {
-    state_ = State::body;
-    since_ = thread_.loop().now();
-    received_ = 0;
-    if (parser_.expectsContinue() && body_.hasBody() && input_.empty()) {
-      outgoing_.text() += "HTTP/1.1 100 Continue\r\n\r\n";
-    }
+  try {
+    startBody(std::move(plan));
+  } catch (...) {
+    if (advancing_) throw;
+    return recover();
   }
   advance();
+}
+
+void Connection::startBody(BodyPlan plan) {
+  if (const auto planned = body_.plan(std::move(plan), input_); !planned) {
+    return failExchange(planned.error());
+  }
+  state_ = State::body;
+  since_ = thread_.loop().now();
+  received_ = 0;
+  if (parser_.expectsContinue() && body_.hasBody() && input_.empty()) {
+    outgoing_.text() += "HTTP/1.1 100 Continue\r\n\r\n";
+  }
 }
 
 bool Connection::readBody() {
@@ -176,6 +185,7 @@ bool Connection::readBody() {
 void Connection::deliverBody() {
   state_ = State::service;
   exchange_->showBody(body_.body());
+  exchange_->withService = true;
   const std::shared_ptr<Exchange> exchange = exchange_;
   thread_.service().onBody(exchange);
 }
@@ -194,7 +204,12 @@ void Connection::chunkDone(HttpExchange& exchange, Result<void> result) {
   body_.chunkTaken();
   since_ = thread_.loop().now();
   received_ = 0;
-  if (!result) failExchange(result.error());
+  try {
+    if (!result) failExchange(result.error());
+  } catch (...) {
+    if (advancing_) throw;
+    return recover();
+  }
   advance();
 }
 
@@ -217,14 +232,22 @@ void Connection::refuse(const Error& error) {
 }
 
 void Connection::turnAway(const Error& error) {
-  refuse(error);
+  try {
+    refuse(error);
+  } catch (...) {
+    return close();
+  }
   advance();
 }
 
 void Connection::respond(HttpExchange& exchange, Response response) {
   if (&exchange != exchange_.get()) return;
-  appendResponse(exchange, std::move(response), stateAfterResponse());
-  if (state_ == State::head) nextRequest();
+  try {
+    appendResponse(exchange, std::move(response), stateAfterResponse());
+    if (state_ == State::head) nextRequest();
+  } catch (...) {
+    return close();
+  }
   advance();
 }
 
@@ -243,7 +266,6 @@ Connection::State Connection::stateAfterResponse() {
 
 void Connection::appendResponse(HttpExchange& exchange, Response&& response, State next) {
   const auto after = next == State::closing ? AfterResponse::close : AfterResponse::keepOpen;
-  if (outgoing_.empty()) writtenAt_ = thread_.loop().now();
   appendHead(outgoing_.text(), response, after, thread_.date());
   exchange.sent = {response.status, 0, body_.total(), false};
   if (mayHaveBody(response.status) && exchange.head().method != Method::head) {

@@ -3,11 +3,12 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/descriptor.h"
 #include "body_reader.h"
-#include "descriptor.h"
 #include "event_loop.h"
 #include "http_exchange.h"
 #include "input_buffer.h"
@@ -32,7 +33,6 @@ class Connection final : public EventLoop::Watcher,
   void sweep(SteadyTime now);
   // Closes when idle; else the next response says that it is the last.
   void drain();
-  // Reports running exchanges as aborted.
   void close();
 
   // For HttpExchange. Ignored when the exchange is not the current one any more.
@@ -59,6 +59,7 @@ class Connection final : public EventLoop::Watcher,
   bool readHead();
   void beginRequest();
   std::shared_ptr<HttpExchange> freshExchange();
+  void startBody(BodyPlan plan);
   bool readBody();
   void deliverBody();
   void feedSink();
@@ -77,8 +78,10 @@ class Connection final : public EventLoop::Watcher,
   bool flush();
   void continueLater();
   void settle();
-  void report(HttpExchange& exchange);
   bool isIdle() const { return state_ == State::head && input_.empty() && outgoing_.empty(); }
+  void look(SteadyTime now);
+  void sweepWriting(SteadyTime now);
+  std::uint64_t delivered() const;
   void sweepHead(SteadyTime now);
   void sweepBody(SteadyTime now);
 
@@ -106,8 +109,12 @@ class Connection final : public EventLoop::Watcher,
   std::vector<std::shared_ptr<HttpExchange>> spare_;
 
   SteadyTime since_;            // of waiting for a request, a head, a part of a body, or the end
-  SteadyTime writtenAt_;        // last progress of writing
   std::uint64_t received_ = 0;  // bytes since since_
+  struct Pace {
+    SteadyTime since;
+    std::uint64_t delivered;  // bytes, until then
+  };
+  std::optional<Pace> writing_;  // while something waits to be written
 };
 
 }  // namespace corbel::http

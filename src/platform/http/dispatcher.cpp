@@ -40,6 +40,11 @@ Result<void> requirePlainBody(const RequestHead& head) {
               "Content-Encoding must be identity: send the body uncompressed");
 }
 
+// Of a server that has too many connections or bodies.
+void addRetryAfter(Response& response, const Error& error) {
+  if (error.code == ErrorCode::unavailable) response.headers.emplace_back("Retry-After", "1");
+}
+
 // The last line of defence: an exception of a library that slipped through its seam must not end
 // the process.
 void runGuarded(Call& call, auto&& work) {
@@ -142,25 +147,30 @@ void Dispatcher::refuse(const Call& call, const Error& error) {
 
 void Dispatcher::onSent(Exchange& exchange, const Sent& sent) {
   if (exchange.context() == nullptr) return;
-  parts_.observer.onAnswered(exchange.head(), *exchange.context(), sent,
-                             parts_.clock.steady() - exchange.startedAt());
+  const RequestHead& head = exchange.head();
+  parts_.observer.onAnswered(
+      {head.method, head.remoteAddress, sent, parts_.clock.steady() - exchange.startedAt()},
+      *exchange.context());
 }
 
 Response Dispatcher::onUnreadable(const Error& error, std::string_view remoteAddress,
                                   Exchange* exchange) {
   if (exchange != nullptr && exchange->context() != nullptr) {
     Response response = errorResponse(exchange->context(), error);
-    response.headers = std::exchange(exchange->context()->responseHeaders, {});
+    addRetryAfter(response, error);
+    for (auto& header : exchange->context()->responseHeaders) {
+      response.headers.push_back(std::move(header));
+    }
+    exchange->context()->responseHeaders.clear();
     return response;
   }
-  RequestHead head;
-  head.remoteAddress = remoteAddress;
   CallContext context;
   context.requestId = parts_.ids.next();
   Response response = errorResponse(&context, error);
+  addRetryAfter(response, error);
   response.headers.emplace_back("X-Request-ID", context.requestId);
-  parts_.observer.onAnswered(head, context, {.status = response.status},
-                             std::chrono::nanoseconds(0));
+  parts_.observer.onAnswered({.remoteAddress = remoteAddress, .sent = {.status = response.status}},
+                             context);
   return response;
 }
 

@@ -11,6 +11,8 @@
 #include "base/mutex.h"
 #include "base/random.h"
 #include "http/route.h"
+#include "http/server.h"
+#include "loopback.h"
 
 namespace corbel::http {
 namespace {
@@ -46,6 +48,7 @@ class TestApi {
         get<&TestApi::greet>("/greet", openToAll, "Greet"),
         post<&TestApi::echo>("/greet", openToAll, "Echo", {.bodyMax = 64}),
         get<&TestApi::fail_>("/fail", openToAll, "Throw"),
+        get<&TestApi::failLate>("/fail-late", openToAll, "Throw when the client is gone"),
         get<&TestApi::failQuickly>("/fail-quickly", openToAll, "Throw on the network thread"),
         get<&TestApi::forget>("/forget", openToAll, "Drop the reply"),
         get<&TestApi::wait>("/wait", openToAll, "Keep a thread"),
@@ -55,6 +58,8 @@ class TestApi {
   }
 
   std::latch go{1};
+  Promised<bool> began;
+  Promised<bool> abandoned;
   std::shared_ptr<CollectingSink> sink = std::make_shared<CollectingSink>();
   bool refuseUpload = false;
 
@@ -64,6 +69,12 @@ class TestApi {
   }
   Result<Greeting> echo(Call&, const Greeting& greeting) { return greeting; }
   Result<Greeting> fail_(Call&) { throw std::runtime_error("disk on fire"); }
+  Result<Greeting> failLate(Call& call) {
+    call.exchange()->onGone([this] { abandoned.set(true); });
+    began.set(true);
+    go.wait();
+    throw std::runtime_error("disk on fire");
+  }
   void failQuickly(Call, Reply<Greeting>) { throw std::runtime_error("disk on fire"); }
   void forget(Call, Reply<Greeting>) {}
   Result<Greeting> wait(Call&) {
@@ -101,10 +112,9 @@ class Witness final : public Observer {
     requestBody = request;
     responseBody = response;
   }
-  void onAnswered(const RequestHead&, const CallContext& context, const Sent& sent,
-                  std::chrono::nanoseconds) override {
+  void onAnswered(const Answered& call, const CallContext& context) override {
     ++answered;
-    status = sent.status;
+    status = call.sent.status;
     code = context.errorCode;
     detail = context.errorDetail;
   }
@@ -161,6 +171,16 @@ class TestExchange final : public Exchange {
   Mutex mutex_;
   std::condition_variable sent_;
   std::optional<Response> response_ CORBEL_GUARDED_BY(mutex_);
+};
+
+// Counts what the dispatcher is told, and waits for it.
+class Ended final : public Observer {
+ public:
+  void onAnswered(const Answered& call, const CallContext& context) override {
+    ended.set({std::string(context.errorCode), context.errorDetail,
+               call.sent.aborted ? "aborted" : "written"});
+  }
+  Promised<std::vector<std::string>> ended;
 };
 
 class DispatcherTest : public testing::Test {
@@ -252,6 +272,21 @@ TEST_F(DispatcherTest, AnExceptionIsAProblemAndNotTheEnd) {
 TEST_F(DispatcherTest, AnExceptionOnTheNetworkThreadIsAProblemToo) {
   EXPECT_EQ(askFor("/fail-quickly").status, 500);
   EXPECT_EQ(askFor("/quick").status, 200);
+}
+
+TEST_F(DispatcherTest, AccountsForACallOnlyWhenItsHandlerHasEndedThoughTheClientIsGone) {
+  Ended observer;
+  Dispatcher serving({router, doorkeeper, observer, pool, clock, ids}, options);
+  auto server = Server::start({.port = 0}, serving, clock);
+  ASSERT_TRUE(server);
+  Client client((*server)->port());
+  ASSERT_TRUE(client.send("GET /fail-late HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+  api.began.wait();
+  client.reset();
+  api.abandoned.wait();
+  api.go.count_down();
+  EXPECT_EQ(observer.ended.wait(),
+            (std::vector<std::string>{"internal", "disk on fire", "aborted"}));
 }
 
 TEST_F(DispatcherTest, AReplyThatIsDroppedAnswers500) {
@@ -397,6 +432,11 @@ TEST_F(DispatcherTest, ShowsBodiesOnlyToWhoAsks) {
   ask(Method::post, "/greet", {{"Content-Type", "application/json"}}, R"({"text":"hi"})");
   EXPECT_EQ(witness.requestBody, R"({"text":"hi"})");
   EXPECT_EQ(witness.responseBody, R"({"text":"hi"})");
+}
+
+TEST_F(DispatcherTest, TellsWhomItHasNoRoomForWhenToComeBack) {
+  const Error busy{ErrorCode::unavailable, "too many bodies", {}, {}};
+  EXPECT_EQ(header(dispatcher().onUnreadable(busy, "192.0.2.1", nullptr), "Retry-After"), "1");
 }
 
 TEST_F(DispatcherTest, AnswersWhatCouldNotBeRead) {

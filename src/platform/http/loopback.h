@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
@@ -20,11 +22,11 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/limits.h"
 #include "base/mutex.h"
 #include "base/result.h"
 #include "base/text.h"
-#include "descriptor.h"
 #include "http/exchange.h"
 #include "http/message.h"
 #include "http/server.h"
@@ -49,21 +51,38 @@ struct Received {
 
 class Client {
  public:
-  explicit Client(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  // `window`: bytes that the kernel takes from the server before they are read; 0: as many as it
+  // likes.
+  explicit Client(std::uint16_t port, int window = 0) : Client() {
+    if (window > 0) {
+      ::setsockopt(socket_.number(), SOL_SOCKET, SO_RCVBUF, &window, sizeof window);
+    }
+    connect(port);
+  }
+  Client() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     const timeval patience{.tv_sec = 20, .tv_usec = 0};
     ::setsockopt(socket_.number(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     ::setsockopt(socket_.number(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     const int on = 1;
     ::setsockopt(socket_.number(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  }
+  void connect(std::uint16_t port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     connected_ =
         ::connect(socket_.number(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
   }
 
   bool connected() const { return connected_; }
+  // Its own.
+  std::uint16_t port() const {
+    sockaddr_in address{};
+    socklen_t length = sizeof address;
+    ::getsockname(socket_.number(), reinterpret_cast<sockaddr*>(&address), &length);
+    return ntohs(address.sin_port);
+  }
   bool send(std::string_view bytes) {
     while (!bytes.empty()) {
       const auto sent = ::send(socket_.number(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -80,6 +99,19 @@ class Client {
     socket_.close();
   }
   void close() { socket_.close(); }
+  // false: nothing came for so long.
+  bool hears(std::chrono::milliseconds patience) const {
+    pollfd polled{.fd = socket_.number(), .events = POLLIN, .revents = 0};
+    return ::poll(&polled, 1, static_cast<int>(patience.count())) > 0;
+  }
+  // The next `bytes` as they come. false: the server closed first.
+  bool skip(std::size_t bytes) {
+    while (buffer_.size() < bytes) {
+      if (!receive(std::min<std::size_t>(bytes - buffer_.size(), 4096))) return false;
+    }
+    buffer_.erase(0, bytes);
+    return true;
+  }
 
   // The next response. Status 0: the server closed first.
   Received read(std::string_view toMethod = "GET") {
@@ -102,9 +134,9 @@ class Client {
   bool closedByServer() { return buffer_.empty() && !receive(); }
 
  private:
-  bool receive() {
+  bool receive(std::size_t atMost = 65536) {
     char bytes[65536];
-    const auto length = ::recv(socket_.number(), bytes, sizeof bytes, 0);
+    const auto length = ::recv(socket_.number(), bytes, atMost, 0);
     if (length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
       ADD_FAILURE() << "the server does not answer";
     if (length <= 0) return false;
@@ -141,7 +173,9 @@ class ScriptedService final : public Service {
     sent_.push_back(sent);
     changed_.notify_all();
   }
+  std::function<void()> unreadable = [] {};
   Response onUnreadable(const Error& error, std::string_view, Exchange*) override {
+    unreadable();
     static constexpr std::pair<ErrorCode, int> kStatus[] = {
         {ErrorCode::invalidArgument, 400},    {ErrorCode::methodNotAllowed, 405},
         {ErrorCode::requestTimeout, 408},     {ErrorCode::payloadTooLarge, 413},
@@ -153,6 +187,10 @@ class ScriptedService final : public Service {
     return text(error.message, 500);
   }
 
+  std::size_t sentSoFar() {
+    const MutexLock lock(mutex_);
+    return sent_.size();
+  }
   // The outcome of the first `count` exchanges, when they have ended.
   std::vector<Sent> waitForSent(std::size_t count) {
     MutexLock lock(mutex_);

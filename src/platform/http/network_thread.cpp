@@ -2,16 +2,6 @@
 
 #include <pthread.h>
 #include <sys/epoll.h>
-#include <chrono>
-#include <cstddef>
-#include <cstdint>
-#include <memory>
-#include <string>
-#include <utility>
-#include "base/result.h"
-#include "connection.h"
-#include "descriptor.h"
-#include "event_loop.h"
 
 #include <chrono>
 #include <cstddef>
@@ -20,9 +10,9 @@
 #include <string>
 #include <utility>
 
+#include "base/descriptor.h"
 #include "base/result.h"
 #include "connection.h"
-#include "descriptor.h"
 #include "event_loop.h"
 
 namespace corbel::http {
@@ -55,12 +45,16 @@ void NetworkThread::adopt(Descriptor socket, std::string remoteAddress, Entrance
 
 void NetworkThread::start(Descriptor socket, std::string remoteAddress, Entrance entrance) {
   const int number = socket.number();
-  auto connection =
-      std::make_shared<Connection>(*this, std::move(socket), std::move(remoteAddress));
+  std::shared_ptr<Connection> connection;
+  try {
+    connection = std::make_shared<Connection>(*this, std::move(socket), std::move(remoteAddress));
+    connections_.push_back({connection, entrance});
+  } catch (...) {
+    return forget(entrance);
+  }
+  connection->slot = connections_.size() - 1;
   constexpr std::uint32_t kEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-  if (!loop_->watch(number, kEvents, *connection)) return forget(entrance);
-  connection->slot = connections_.size();
-  connections_.push_back({connection, entrance});
+  if (!loop_->watch(number, kEvents, *connection)) return connection->close();
   if (entrance == Entrance::turnedAway) {
     connection->turnAway({ErrorCode::unavailable,
                           "the server has as many connections as it allows; try again later",

@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "byte_budget.h"
 #include "connection.h"
 #include "event_loop.h"
 #include "http/server.h"
@@ -16,11 +17,15 @@ namespace corbel::http {
 // What the threads of one server share.
 struct ServerState {
   ServerState(const ServerOptions& serverOptions, Service& answers, const Clock& time)
-      : options(serverOptions), service(answers), clock(time) {}
+      : options(serverOptions),
+        service(answers),
+        clock(time),
+        bodyMemory(std::make_shared<ByteBudget>(serverOptions.bodyMemory)) {}
 
   const ServerOptions options;
   Service& service;
   const Clock& clock;
+  const std::shared_ptr<ByteBudget> bodyMemory;
   std::atomic<std::size_t> connections = 0;
   std::atomic<std::size_t> turnedAway = 0;  // still being told so
   std::atomic<std::uint64_t> accepted = 0;
@@ -46,6 +51,7 @@ class NetworkThread {
   const ServerState& state() const { return state_; }
   Service& service() { return state_.service; }
   std::shared_ptr<EventLoop> sharedLoop() const { return loop_; }
+  const std::shared_ptr<ByteBudget>& bodyMemory() const { return state_.bodyMemory; }
   std::string_view date() { return date_.at(state_.clock.now()); }
   void onClosed(Connection& connection);
 

@@ -1,9 +1,7 @@
 #include "response_writer.h"
 
-#include <array>
 #include <charconv>
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <ctime>
 #include <string>
@@ -13,6 +11,7 @@
 
 #include "base/clock.h"
 #include "http/message.h"
+#include "http/status.h"
 
 namespace corbel::http {
 namespace {
@@ -24,50 +23,6 @@ constexpr std::string_view kSecurityHeaders =
     "Referrer-Policy: no-referrer\r\n"
     "X-Frame-Options: DENY\r\n";
 
-// Indexed by status - 100: looked up once a response.
-constexpr auto kReasons = [] {
-  std::array<std::string_view, 500> reasons{};
-  constexpr std::pair<std::size_t, std::string_view> kKnown[] = {
-      {200, "OK"},
-      {201, "Created"},
-      {202, "Accepted"},
-      {204, "No Content"},
-      {206, "Partial Content"},
-      {301, "Moved Permanently"},
-      {302, "Found"},
-      {303, "See Other"},
-      {304, "Not Modified"},
-      {307, "Temporary Redirect"},
-      {308, "Permanent Redirect"},
-      {400, "Bad Request"},
-      {401, "Unauthorized"},
-      {402, "Payment Required"},
-      {403, "Forbidden"},
-      {404, "Not Found"},
-      {405, "Method Not Allowed"},
-      {406, "Not Acceptable"},
-      {408, "Request Timeout"},
-      {409, "Conflict"},
-      {410, "Gone"},
-      {412, "Precondition Failed"},
-      {413, "Content Too Large"},
-      {415, "Unsupported Media Type"},
-      {416, "Range Not Satisfiable"},
-      {422, "Unprocessable Content"},
-      {428, "Precondition Required"},
-      {429, "Too Many Requests"},
-      {431, "Request Header Fields Too Large"},
-      {500, "Internal Server Error"},
-      {501, "Not Implemented"},
-      {502, "Bad Gateway"},
-      {503, "Service Unavailable"},
-      {504, "Gateway Timeout"},
-      {507, "Insufficient Storage"},
-  };
-  for (const auto& [status, reason] : kKnown) reasons[status - 100] = reason;
-  return reasons;
-}();
-
 void appendNumber(std::string& out, std::uint64_t number) {
   char digits[20];
   const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
@@ -75,11 +30,10 @@ void appendNumber(std::string& out, std::uint64_t number) {
 }
 
 void appendStatusLine(std::string& out, int status) {
-  const auto index = static_cast<std::size_t>(status) - 100;
   out += "HTTP/1.1 ";
   appendNumber(out, static_cast<std::uint64_t>(status));
   out += ' ';
-  if (index < kReasons.size()) out += kReasons[index];
+  out += statusText(status);
   out += "\r\n";
 }
 

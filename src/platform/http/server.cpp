@@ -18,6 +18,7 @@
 #include "http/exchange.h"
 #include "listener.h"
 #include "network_thread.h"
+#include "open_files.h"
 
 namespace corbel::http {
 namespace {
@@ -25,25 +26,33 @@ namespace {
 class HttpServer final : public Server {
  public:
   HttpServer(const ServerOptions& options, Service& service, const Clock& clock,
-             std::vector<std::shared_ptr<EventLoop>> loops, Bound bound)
+             std::vector<std::shared_ptr<EventLoop>> loops)
       : state_(options, service, clock) {
     for (auto& loop : loops) {
       threads_.push_back(std::make_unique<NetworkThread>(state_, std::move(loop)));
     }
-    listener_ = std::make_unique<Listener>(state_, threads_, std::move(bound));
   }
   ~HttpServer() override { drain(Deadline::at(SteadyTime::min())); }
 
-  std::uint16_t port() const override { return listener_->port(); }
+  Result<void> listen(std::vector<Bound> sockets) {
+    for (Bound& bound : sockets) {
+      CORBEL_TRY(auto listener, Listener::start(state_, threads_, std::move(bound)));
+      listeners_.push_back(std::move(listener));
+    }
+    return {};
+  }
+
+  std::uint16_t port() const override { return listeners_.front()->port(); }
   ServerStats stats() const override {
-    return {state_.connections, state_.accepted, state_.refused};
+    return {state_.connections, state_.accepted, state_.refused, state_.options.maxConnections,
+            state_.bodyMemory->taken()};
   }
   void drain(Deadline deadline) override;
 
  private:
   ServerState state_;
   std::vector<std::unique_ptr<NetworkThread>> threads_;
-  std::unique_ptr<Listener> listener_;
+  std::vector<std::unique_ptr<Listener>> listeners_;  // all on the first thread
   Mutex draining_;
 };
 
@@ -56,7 +65,7 @@ void HttpServer::drain(Deadline deadline) {
   state_.draining = true;
   std::latch closed(1);
   threads_.front()->loop().post([&] {
-    listener_->close();
+    for (const auto& listener : listeners_) listener->close();
     closed.count_down();
   });
   closed.wait();
@@ -71,15 +80,18 @@ void HttpServer::drain(Deadline deadline) {
 
 Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Service& service,
                                               const Clock& clock) {
-  CORBEL_TRY(Bound bound, bindTo(options.host, options.port));
+  ServerOptions fitting = options;
+  fitting.maxConnections = connectionsWithin(raiseOpenFiles(), options.maxConnections);
+  CORBEL_TRY(auto sockets, bindTo(options.host, options.port));
   std::vector<std::shared_ptr<EventLoop>> loops;
   for (unsigned i = 0; i < std::max(1U, options.threads); ++i) {
     CORBEL_TRY(auto loop, EventLoop::create(clock));
     loops.push_back(std::move(loop));
   }
   try {
-    return std::make_unique<HttpServer>(options, service, clock, std::move(loops),
-                                        std::move(bound));
+    auto server = std::make_unique<HttpServer>(fitting, service, clock, std::move(loops));
+    CORBEL_CHECK(server->listen(std::move(sockets)));
+    return server;
   } catch (const std::exception& exception) {
     return fail(ErrorCode::internal, "cannot start the network threads", exception.what());
   }

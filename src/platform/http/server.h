@@ -20,19 +20,24 @@ struct ServerOptions {
   std::size_t maxConnections = limits::kConnections;
   std::chrono::milliseconds headerDeadline = limits::kHeaderDeadline;
   std::chrono::milliseconds idleTimeout = limits::kIdle;
+  std::size_t bodyMemory = limits::kBodyMemory;  // of all request bodies together; over it 503
 };
 
 struct ServerStats {
   std::size_t connections = 0;
   std::uint64_t accepted = 0;
-  std::uint64_t refused = 0;  // over maxConnections
+  std::uint64_t refused = 0;       // over maxConnections
+  std::size_t maxConnections = 0;  // as asked for, or less where the process may not open so many
+  std::size_t bodyMemory = 0;      // bytes of request bodies
 };
 
-// Each of `threads` threads runs its own io_context; a connection stays on one. Requests of a
+// Each of `threads` threads runs its own event loop; a connection stays on one. Requests of a
 // connection are answered one after the other (pipelined requests wait in the buffer).
 class Server {
  public:
-  // Binds and starts. `service` and `clock` must outlive the server.
+  // Raises the process's limit of open files as far as it may, binds every address that `host`
+  // means, and starts. `service` and `clock` must outlive the server, `service` also the work on
+  // exchanges that the end of the server cut off (see Service::onSent).
   // failed_precondition: the address cannot be bound; the message names it and says what to do.
   static Result<std::unique_ptr<Server>> start(const ServerOptions& options, Service& service,
                                                const Clock& clock);
