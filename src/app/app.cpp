@@ -237,10 +237,16 @@ std::vector<native::HealthCheck> App::healthChecks() {
   return {{"store", store}, {"objects", objects}, {"models", models}};
 }
 
+std::vector<http::Endpoint> App::endpoints() const {
+  std::vector<http::Endpoint> all{{.host = settings_.server.host, .port = settings_.server.port}};
+  if (!settings_.server.unixSocket.empty())
+    all.push_back({.unixPath = settings_.server.unixSocket});
+  return all;
+}
+
 Result<void> App::listen() {
   const http::ServerOptions options{
-      .host = settings_.server.host,
-      .port = settings_.server.port,
+      .endpoints = endpoints(),
       .threads = settings_.server.threads > 0 ? settings_.server.threads : exec::availableCpus(),
       .maxConnections = settings_.server.maxConnections,
       .headerDeadline = settings_.server.headerDeadline,

@@ -59,6 +59,7 @@ class App {
   Result<void> openState();
   Result<void> buildFeatures();
   void buildApi();
+  std::vector<http::Endpoint> endpoints() const;
   Result<void> listen();
   Result<void> checkAuthentication();
   Result<std::shared_ptr<inference::OnnxRuntime>> onnxRuntime();

@@ -12,8 +12,7 @@ Result<std::unique_ptr<MetricsListener>> MetricsListener::start(const std::strin
                                                                 const Clock& clock) {
   std::unique_ptr<MetricsListener> listener(new MetricsListener(metrics));
   http::ServerOptions options;
-  options.host = host;
-  options.port = port;
+  options.endpoints = {{.host = host, .port = port}};
   CORBEL_TRY(listener->server_, http::Server::start(options, *listener, clock));
   return listener;
 }

@@ -17,6 +17,7 @@ constexpr std::int64_t kMiB = 1024 * kKiB;
 constexpr std::array kSettings = {
     setting<&S::server, &ServerSettings::host>("server.host", {.aliases = {"HOST"}, .check = checkHost}, "Address to listen on. Anything but a loopback address needs auth.enabled."),
     setting<&S::server, &ServerSettings::port>("server.port", {.aliases = {"PORT"}}, "Port to listen on; 0 takes any free one."),
+    setting<&S::server, &ServerSettings::unixSocket>("server.unixSocket", {}, "Unix socket to listen on as well (mode 660); empty: none."),
     setting<&S::server, &ServerSettings::threads>("server.threads", {.max = 256}, "Network threads; 0 follows the CPUs this process may use."),
     setting<&S::server, &ServerSettings::maxConnections>("server.maxConnections", {.min = 1, .max = kMillion}, "Connections served at once; more are refused."),
     setting<&S::server, &ServerSettings::headerDeadline>("server.headerDeadlineMs", {.min = 100}, "Time from a request's first byte to the end of its header."),

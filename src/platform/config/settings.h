@@ -30,6 +30,7 @@ constexpr Bytes operator""_MiB(unsigned long long count) { return Bytes{count <<
 struct ServerSettings {
   std::string host = "127.0.0.1";
   std::uint16_t port = 3004;
+  std::string unixSocket;
   unsigned threads = 0;
   std::uint32_t maxConnections = 10'000;
   std::chrono::milliseconds headerDeadline{10'000};

@@ -10,7 +10,6 @@
 #include <utility>
 #include <variant>
 
-#include "base/descriptor.h"
 #include "base/limits.h"
 #include "base/result.h"
 #include "http/exchange.h"
@@ -27,12 +26,16 @@ constexpr std::size_t kCopyBodyUpTo = 16 * limits::kKiB;
 
 }  // namespace
 
-Connection::Connection(NetworkThread& thread, Descriptor socket, std::string remoteAddress)
+Connection::Connection(NetworkThread& thread, std::unique_ptr<Stream> stream, std::string address,
+                       Peer peer)
     : thread_(thread),
-      socket_(std::move(socket)),
-      remoteAddress_(std::move(remoteAddress)),
+      stream_(std::move(stream)),
+      address_(std::move(address)),
+      peer_(peer),
       body_(thread.bodyMemory()),
-      since_(thread.loop().now()) {}
+      since_(thread.loop().now()) {
+  peer_.address = address_;
+}
 
 void Connection::onEvents(std::uint32_t events) {
   if (state_ == State::closed) return;
@@ -40,6 +43,7 @@ void Connection::onEvents(std::uint32_t events) {
   if ((events & EPOLLRDHUP) != 0) peerFinished_ = true;
   if ((events & (EPOLLIN | EPOLLRDHUP)) != 0) readable_ = true;
   if ((events & EPOLLOUT) != 0) writable_ = true;
+  if (stream_->mixesDirections()) readable_ = writable_ = true;
   readsLeft_ = kReadsPerTurn;
   advance();
 }
@@ -109,7 +113,7 @@ void Connection::beginRequest() {
   exchange_->begin(thread_.loop().now());
   RequestHead& head = exchange_->headToFill();
   parser_.describe(input_.unread(), head);
-  head.remoteAddress = remoteAddress_;
+  head.peer = peer_;
   input_.consume(parser_.headBytes());
   input_.pin();
   body_.start(parser_.framing(), parser_.contentLength());
@@ -221,7 +225,7 @@ void Connection::failExchange(const Error& error) {
 // The client's pending input does not belong to a request any more.
 Response Connection::unreadable(const Error& error, Exchange* exchange) {
   unreadInput_ = true;
-  return thread_.service().onUnreadable(error, remoteAddress_, exchange);
+  return thread_.service().onUnreadable(error, address_, exchange);
 }
 
 void Connection::refuse(const Error& error) {

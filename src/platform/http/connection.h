@@ -7,13 +7,13 @@
 #include <string>
 #include <vector>
 
-#include "base/descriptor.h"
 #include "body_reader.h"
 #include "event_loop.h"
 #include "http_exchange.h"
 #include "input_buffer.h"
 #include "outgoing.h"
 #include "request_parser.h"
+#include "stream.h"
 
 namespace corbel::http {
 
@@ -24,7 +24,7 @@ class NetworkThread;
 class Connection final : public EventLoop::Watcher,
                          public std::enable_shared_from_this<Connection> {
  public:
-  Connection(NetworkThread& thread, Descriptor socket, std::string remoteAddress);
+  Connection(NetworkThread& thread, std::unique_ptr<Stream> stream, std::string address, Peer peer);
 
   // Answers `error` and closes, instead of reading requests.
   void turnAway(const Error& error);
@@ -86,8 +86,9 @@ class Connection final : public EventLoop::Watcher,
   void sweepBody(SteadyTime now);
 
   NetworkThread& thread_;  // gone when closed
-  Descriptor socket_;
-  const std::string remoteAddress_;
+  const std::unique_ptr<Stream> stream_;
+  const std::string address_;
+  Peer peer_;
 
   State state_ = State::head;
   bool advancing_ = false;  // step() is on the stack: it goes on by itself

@@ -20,6 +20,7 @@
 #include "connection.h"
 #include "http_exchange.h"
 #include "network_thread.h"
+#include "stream.h"
 
 namespace corbel::http {
 namespace {
@@ -39,10 +40,11 @@ bool wouldBlock() { return errno == EAGAIN || errno == EWOULDBLOCK; }
 bool Connection::finishClosing() {
   if (!flush()) return false;
   if (!unreadInput_ && !readable_ && input_.empty()) {
+    stream_->sayGoodbye();
     close();
     return false;
   }
-  ::shutdown(socket_.number(), SHUT_WR);
+  stream_->shutdownWrite();
   state_ = State::lingering;
   since_ = thread_.loop().now();
   received_ = 0;
@@ -52,7 +54,7 @@ bool Connection::finishClosing() {
 bool Connection::linger() {
   std::array<char, 16 * limits::kKiB> thrownAway;
   while (readable_) {
-    const auto length = ::recv(socket_.number(), thrownAway.data(), thrownAway.size(), 0);
+    const auto length = ::recv(stream_->descriptor(), thrownAway.data(), thrownAway.size(), 0);
     if (length < 0 && errno == EINTR) continue;
     if (length < 0 && wouldBlock()) {
       readable_ = false;
@@ -77,20 +79,13 @@ bool Connection::receive() {
   if (state_ != State::body) input_.unpin();
   const auto ofBody = state_ == State::body ? body_.space() : std::span<char>();
   const auto space = ofBody.empty() ? input_.space() : ofBody;
-  const auto length = ::recv(socket_.number(), space.data(), space.size(), 0);
-  if (length < 0 && errno == EINTR) return true;
-  if (length < 0 && wouldBlock()) {
-    readable_ = false;
-    return false;
-  }
-  if (length <= 0) {
-    close();
-    return false;
-  }
-  const auto bytes = static_cast<std::size_t>(length);
+  const auto read = stream_->read(space);
+  if (read.outcome == Stream::Outcome::blocked) readable_ = false;
+  if (read.outcome == Stream::Outcome::closed || read.outcome == Stream::Outcome::failed) close();
+  if (read.outcome != Stream::Outcome::done) return false;
+  const auto bytes = read.bytes;
   if (state_ == State::head && input_.empty() && served_) since_ = thread_.loop().now();
-  // epoll(7): a short read has emptied the socket, so that the next edge will be reported.
-  if (bytes < space.size() && !peerFinished_) readable_ = false;
+  if (read.drained && !peerFinished_) readable_ = false;
   received_ += bytes;
   ofBody.empty() ? input_.received(bytes) : body_.wrote(bytes);
   return true;
@@ -100,7 +95,7 @@ bool Connection::receive() {
 bool Connection::flush() {
   if (outgoing_.empty()) return state_ != State::closed;
   if (!writable_) return false;
-  switch (outgoing_.flush(socket_.number())) {
+  switch (outgoing_.flush(*stream_)) {
     case Outgoing::Flush::done:
       settle();
       return state_ != State::closed;
@@ -136,8 +131,8 @@ void Connection::settle() {
 void Connection::close() {
   if (state_ == State::closed) return;
   state_ = State::closed;
-  thread_.loop().unwatch(socket_.number());
-  socket_.close();
+  thread_.loop().unwatch(stream_->descriptor());
+  stream_->close();
   const auto bodyWritten = outgoing_.bodyWritten();
   for (auto& exchange : unsettled_) exchange->sent.bodyBytes = 0;
   if (!unsettled_.empty() && outgoing_.full()) unsettled_.back()->sent.bodyBytes = bodyWritten;
@@ -190,7 +185,7 @@ void Connection::sweepWriting(SteadyTime now) {
 // when a good part of them is gone: what it took says little about a slow client.
 std::uint64_t Connection::delivered() const {
   int waiting = 0;
-  if (::ioctl(socket_.number(), SIOCOUTQ, &waiting) != 0) waiting = 0;
+  if (::ioctl(stream_->descriptor(), SIOCOUTQ, &waiting) != 0) waiting = 0;
   return outgoing_.written() - std::min(outgoing_.written(), static_cast<std::uint64_t>(waiting));
 }
 

@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "base/descriptor.h"
+#include "bind.h"
 #include "event_loop.h"
-#include "listener.h"
 #include "loopback.h"
 #include "open_files.h"
 

@@ -149,7 +149,7 @@ void Dispatcher::onSent(Exchange& exchange, const Sent& sent) {
   if (exchange.context() == nullptr) return;
   const RequestHead& head = exchange.head();
   parts_.observer.onAnswered(
-      {head.method, head.remoteAddress, sent, parts_.clock.steady() - exchange.startedAt()},
+      {head.method, head.peer.address, sent, parts_.clock.steady() - exchange.startedAt()},
       *exchange.context());
 }
 

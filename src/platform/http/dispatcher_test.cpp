@@ -277,7 +277,7 @@ TEST_F(DispatcherTest, AnExceptionOnTheNetworkThreadIsAProblemToo) {
 TEST_F(DispatcherTest, AccountsForACallOnlyWhenItsHandlerHasEndedThoughTheClientIsGone) {
   Ended observer;
   Dispatcher serving({router, doorkeeper, observer, pool, clock, ids}, options);
-  auto server = Server::start({.port = 0}, serving, clock);
+  auto server = Server::start({.endpoints = {{.port = 0}}}, serving, clock);
   ASSERT_TRUE(server);
   Client client((*server)->port());
   ASSERT_TRUE(client.send("GET /fail-late HTTP/1.1\r\nHost: localhost\r\n\r\n"));

@@ -6,6 +6,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -53,13 +54,21 @@ class Client {
  public:
   // `window`: bytes that the kernel takes from the server before they are read; 0: as many as it
   // likes.
-  explicit Client(std::uint16_t port, int window = 0) : Client() {
+  explicit Client(std::uint16_t port, int window = 0) : Client(AF_INET) {
     if (window > 0) {
       ::setsockopt(socket_.number(), SOL_SOCKET, SO_RCVBUF, &window, sizeof window);
     }
     connect(port);
   }
-  Client() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  // Of a Unix socket.
+  explicit Client(const std::string& path) : Client(AF_UNIX) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    connected_ =
+        ::connect(socket_.number(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  }
+  explicit Client(int family = AF_INET) : socket_(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     const timeval patience{.tv_sec = 20, .tv_usec = 0};
     ::setsockopt(socket_.number(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     ::setsockopt(socket_.number(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
@@ -242,11 +251,14 @@ class ServerTestWith : public testing::Test {
  protected:
   ~ServerTestWith() override { server_.reset(); }
   void start() {
-    options.port = 0;
+    if (options.endpoints.size() == 1 && options.endpoints[0].unixPath.empty()) {
+      options.endpoints[0].port = 0;
+    }
     auto started = Server::start(options, service, clock);
     ASSERT_TRUE(started) << started.error().message;
     server_ = std::move(*started);
   }
+  Result<std::unique_ptr<Server>> tryStart() { return Server::start(options, service, clock); }
   Server& server() {
     if (!server_) start();
     return *server_;

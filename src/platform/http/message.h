@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,6 +26,21 @@ struct Header {
   std::string_view value;
 };
 
+// The process at the other end of a Unix socket, as the kernel knows it.
+struct UnixCredentials {
+  int process = 0;
+  unsigned user = 0;
+  unsigned group = 0;
+};
+
+// Who is at the other end.
+struct Peer {
+  std::string_view address =
+      {};  // without port; "unix" for a Unix socket; lives as long as the exchange
+  bool tls = false;
+  std::optional<UnixCredentials> credentials = {};
+};
+
 // Views into the connection's buffer: valid until the exchange is completed.
 struct RequestHead {
   Method method = Method::get;
@@ -32,7 +48,7 @@ struct RequestHead {
   std::string_view path;    // before '?', not decoded
   std::string_view query;   // after '?', not decoded
   std::vector<Header> headers;
-  std::string_view remoteAddress;  // of the peer socket, without port
+  Peer peer;
 
   // The first header of that name in any case; empty when absent.
   std::string_view header(std::string_view name) const;

@@ -10,10 +10,10 @@
 #include <string>
 #include <utility>
 
-#include "base/descriptor.h"
 #include "base/result.h"
 #include "connection.h"
 #include "event_loop.h"
+#include "stream.h"
 
 namespace corbel::http {
 namespace {
@@ -36,18 +36,21 @@ NetworkThread::~NetworkThread() {
   thread_.join();
 }
 
-void NetworkThread::adopt(Descriptor socket, std::string remoteAddress, Entrance entrance) {
+void NetworkThread::adopt(Arrival arrival) {
   ++load_;
-  if (loop_->onThisThread()) return start(std::move(socket), std::move(remoteAddress), entrance);
-  loop_->post([this, socket = std::move(socket), address = std::move(remoteAddress),
-               entrance]() mutable { start(std::move(socket), std::move(address), entrance); });
+  if (loop_->onThisThread()) return start(std::move(arrival));
+  static_cast<void>(
+      loop_->post([this, arrival = std::move(arrival)]() mutable { start(std::move(arrival)); }));
 }
 
-void NetworkThread::start(Descriptor socket, std::string remoteAddress, Entrance entrance) {
-  const int number = socket.number();
+void NetworkThread::start(Arrival arrival) {
+  const Entrance entrance = arrival.entrance;
+  const int number = arrival.socket.number();
   std::shared_ptr<Connection> connection;
   try {
-    connection = std::make_shared<Connection>(*this, std::move(socket), std::move(remoteAddress));
+    connection = std::make_shared<Connection>(
+        *this, std::make_unique<PlainStream>(std::move(arrival.socket)), std::move(arrival.address),
+        Peer{.credentials = arrival.credentials});
     connections_.push_back({connection, entrance});
   } catch (...) {
     return forget(entrance);

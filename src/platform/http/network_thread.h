@@ -2,10 +2,12 @@
 #pragma once
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "base/descriptor.h"
 #include "byte_budget.h"
 #include "connection.h"
 #include "event_loop.h"
@@ -35,6 +37,14 @@ struct ServerState {
 
 enum class Entrance : std::uint8_t { admitted, turnedAway };
 
+// A connection as its listener accepted it.
+struct Arrival {
+  Descriptor socket;
+  std::string address;
+  std::optional<UnixCredentials> credentials = {};
+  Entrance entrance = Entrance::admitted;
+};
+
 class NetworkThread {
  public:
   NetworkThread(ServerState& state, std::shared_ptr<EventLoop> loop);
@@ -42,7 +52,7 @@ class NetworkThread {
   ~NetworkThread();
 
   // From any thread.
-  void adopt(Descriptor socket, std::string remoteAddress, Entrance entrance);
+  void adopt(Arrival arrival);
   void drain();
   std::size_t load() const { return load_; }  // connections given to it and not yet closed
   EventLoop& loop() { return *loop_; }
@@ -56,7 +66,7 @@ class NetworkThread {
   void onClosed(Connection& connection);
 
  private:
-  void start(Descriptor socket, std::string remoteAddress, Entrance entrance);
+  void start(Arrival arrival);
   void sweep();
   void forget(Entrance entrance);
 

@@ -14,6 +14,7 @@
 #include "base/deadline.h"
 #include "base/mutex.h"
 #include "base/result.h"
+#include "bind.h"
 #include "event_loop.h"
 #include "http/exchange.h"
 #include "listener.h"
@@ -35,6 +36,7 @@ class HttpServer final : public Server {
   ~HttpServer() override { drain(Deadline::at(SteadyTime::min())); }
 
   Result<void> listen(std::vector<Bound> sockets) {
+    ports_.push_back(sockets.front().port);
     for (Bound& bound : sockets) {
       CORBEL_TRY(auto listener, Listener::start(state_, threads_, std::move(bound)));
       listeners_.push_back(std::move(listener));
@@ -42,7 +44,7 @@ class HttpServer final : public Server {
     return {};
   }
 
-  std::uint16_t port() const override { return listeners_.front()->port(); }
+  std::uint16_t port(std::size_t endpoint) const override { return ports_.at(endpoint); }
   ServerStats stats() const override {
     return {state_.connections, state_.accepted, state_.refused, state_.options.maxConnections,
             state_.bodyMemory->taken()};
@@ -53,8 +55,17 @@ class HttpServer final : public Server {
   ServerState state_;
   std::vector<std::unique_ptr<NetworkThread>> threads_;
   std::vector<std::unique_ptr<Listener>> listeners_;  // all on the first thread
+  std::vector<std::uint16_t> ports_;                  // of the endpoints
   Mutex draining_;
 };
+
+Result<std::vector<Bound>> bind(const Endpoint& endpoint) {
+  if (endpoint.unixPath.empty()) return bindTo(endpoint.host, endpoint.port);
+  CORBEL_TRY(Bound bound, bindUnix(endpoint.unixPath, endpoint.unixMode));
+  std::vector<Bound> one;
+  one.push_back(std::move(bound));
+  return one;
+}
 
 // How soon drain() notices that the last connection has closed.
 constexpr std::chrono::milliseconds kDrainPoll{5};
@@ -82,7 +93,11 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Serv
                                               const Clock& clock) {
   ServerOptions fitting = options;
   fitting.maxConnections = connectionsWithin(raiseOpenFiles(), options.maxConnections);
-  CORBEL_TRY(auto sockets, bindTo(options.host, options.port));
+  std::vector<std::vector<Bound>> sockets;
+  for (const Endpoint& endpoint : options.endpoints) {
+    CORBEL_TRY(auto bound, bind(endpoint));
+    sockets.push_back(std::move(bound));
+  }
   std::vector<std::shared_ptr<EventLoop>> loops;
   for (unsigned i = 0; i < std::max(1U, options.threads); ++i) {
     CORBEL_TRY(auto loop, EventLoop::create(clock));
@@ -90,7 +105,7 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Serv
   }
   try {
     auto server = std::make_unique<HttpServer>(fitting, service, clock, std::move(loops));
-    CORBEL_CHECK(server->listen(std::move(sockets)));
+    for (auto& bound : sockets) CORBEL_CHECK(server->listen(std::move(bound)));
     return server;
   } catch (const std::exception& exception) {
     return fail(ErrorCode::internal, "cannot start the network threads", exception.what());

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/deadline.h"
 #include "base/limits.h"
@@ -13,9 +14,16 @@
 
 namespace corbel::http {
 
-struct ServerOptions {
+// Where a server listens.
+struct Endpoint {
   std::string host = "127.0.0.1";
   std::uint16_t port = 3004;  // 0: any free port, see Server::port()
+  std::string unixPath = {};  // a Unix socket there, instead of host and port
+  unsigned unixMode = 0660;   // of its file: who may write it may connect
+};
+
+struct ServerOptions {
+  std::vector<Endpoint> endpoints = {{}};
   unsigned threads = 1;
   std::size_t maxConnections = limits::kConnections;
   std::chrono::milliseconds headerDeadline = limits::kHeaderDeadline;
@@ -35,15 +43,16 @@ struct ServerStats {
 // connection are answered one after the other (pipelined requests wait in the buffer).
 class Server {
  public:
-  // Raises the process's limit of open files as far as it may, binds every address that `host`
-  // means, and starts. `service` and `clock` must outlive the server, `service` also the work on
+  // Raises the process's limit of open files as far as it may, binds every address of every
+  // endpoint, and starts. `service` and `clock` must outlive the server, `service` also the work on
   // exchanges that the end of the server cut off (see Service::onSent).
   // failed_precondition: the address cannot be bound; the message names it and says what to do.
   static Result<std::unique_ptr<Server>> start(const ServerOptions& options, Service& service,
                                                const Clock& clock);
   virtual ~Server() = default;
 
-  virtual std::uint16_t port() const = 0;
+  // Of an endpoint; 0: it is a Unix socket.
+  virtual std::uint16_t port(std::size_t endpoint = 0) const = 0;
   virtual ServerStats stats() const = 0;
   // Stops accepting, lets running exchanges finish (keep-alive connections get "Connection:
   // close"), then closes what is left at the deadline. Blocks. Idempotent.

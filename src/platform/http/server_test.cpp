@@ -60,7 +60,7 @@ TEST_F(ServerTest, ShowsTheHeadAndTheAddressOfThePeer) {
     exchange->complete(text(std::string(head.path) + "|" + std::string(head.query) + "|" +
                             std::string(head.header("x-a")) + "|" +
                             std::to_string(head.count("X-B")) + "|" +
-                            std::string(head.remoteAddress)));
+                            std::string(head.peer.address)));
   };
   Client client = connect();
   EXPECT_EQ(
@@ -401,11 +401,12 @@ TEST(Server, SaysWhyItCannotListen) {
   ScriptedService service;
   const SystemClock clock;
   const auto messageFor = [&](std::string host, std::uint16_t port) {
-    const auto server = Server::start({.host = std::move(host), .port = port}, service, clock);
+    const auto server =
+        Server::start({.endpoints = {{.host = std::move(host), .port = port}}}, service, clock);
     return server ? "started"
                   : std::string(name(server.error().code)) + ": " + server.error().message;
   };
-  const auto first = Server::start({.port = 0}, service, clock);
+  const auto first = Server::start({.endpoints = {{.port = 0}}}, service, clock);
   ASSERT_TRUE(first);
   const auto port = (*first)->port();
   EXPECT_EQ(messageFor("127.0.0.1", port),
