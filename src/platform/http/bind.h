@@ -13,10 +13,13 @@ namespace corbel::http {
 
 constexpr int kBacklog = 4096;
 
+class TlsContext;
+
 struct Bound {
   Descriptor socket;
   std::uint16_t port = 0;  // 0: of a Unix socket
   std::string path = {};   // of a Unix socket
+  const TlsContext* tls = nullptr;
 };
 
 struct SocketAddress {

@@ -230,7 +230,7 @@ Response Connection::unreadable(const Error& error, Exchange* exchange) {
 
 void Connection::refuse(const Error& error) {
   Response response = unreadable(error, nullptr);
-  appendHead(outgoing_.text(), response, AfterResponse::close, thread_.date());
+  appendHead(outgoing_.text(), response, AfterResponse::close, transport(), thread_.date());
   if (const auto* text = std::get_if<std::string>(&response.body)) outgoing_.text() += *text;
   state_ = State::closing;
 }
@@ -270,7 +270,7 @@ Connection::State Connection::stateAfterResponse() {
 
 void Connection::appendResponse(HttpExchange& exchange, Response&& response, State next) {
   const auto after = next == State::closing ? AfterResponse::close : AfterResponse::keepOpen;
-  appendHead(outgoing_.text(), response, after, thread_.date());
+  appendHead(outgoing_.text(), response, after, transport(), thread_.date());
   exchange.sent = {response.status, 0, body_.total(), false};
   if (mayHaveBody(response.status) && exchange.head().method != Method::head) {
     const auto length = bodyLength(response);

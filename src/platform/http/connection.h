@@ -13,6 +13,7 @@
 #include "input_buffer.h"
 #include "outgoing.h"
 #include "request_parser.h"
+#include "response_writer.h"
 #include "stream.h"
 
 namespace corbel::http {
@@ -78,6 +79,7 @@ class Connection final : public EventLoop::Watcher,
   bool flush();
   void continueLater();
   void settle();
+  Transport transport() const { return peer_.tls ? Transport::tls : Transport::plain; }
   bool isIdle() const { return state_ == State::head && input_.empty() && outgoing_.empty(); }
   void look(SteadyTime now);
   void sweepWriting(SteadyTime now);

@@ -107,7 +107,8 @@ bool Listener::acceptOne() {
   Descriptor socket(::accept4(bound_.socket.number(), reinterpret_cast<sockaddr*>(&address),
                               &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (socket) {
-    Arrival arrival{.socket = std::move(socket), .address = addressText(address)};
+    Arrival arrival{
+        .socket = std::move(socket), .address = addressText(address), .tls = bound_.tls};
     if (address.ss_family == AF_UNIX) arrival.credentials = credentialsOf(arrival.socket);
     admit(std::move(arrival));
     return true;

@@ -10,15 +10,22 @@
 #include <string>
 #include <utility>
 
+#include "base/descriptor.h"
 #include "base/result.h"
 #include "connection.h"
 #include "event_loop.h"
 #include "stream.h"
+#include "tls.h"
 
 namespace corbel::http {
 namespace {
 
 constexpr std::chrono::milliseconds kSweepInterval{100};
+
+std::unique_ptr<Stream> streamFor(Descriptor socket, const TlsContext* tls) {
+  if (tls != nullptr) return tls->accept(std::move(socket));
+  return std::make_unique<PlainStream>(std::move(socket));
+}
 
 }  // namespace
 
@@ -48,9 +55,11 @@ void NetworkThread::start(Arrival arrival) {
   const int number = arrival.socket.number();
   std::shared_ptr<Connection> connection;
   try {
-    connection = std::make_shared<Connection>(
-        *this, std::make_unique<PlainStream>(std::move(arrival.socket)), std::move(arrival.address),
-        Peer{.credentials = arrival.credentials});
+    const Peer peer{.tls = arrival.tls != nullptr, .credentials = arrival.credentials};
+    auto stream = streamFor(std::move(arrival.socket), arrival.tls);
+    if (!stream) return forget(entrance);
+    connection =
+        std::make_shared<Connection>(*this, std::move(stream), std::move(arrival.address), peer);
     connections_.push_back({connection, entrance});
   } catch (...) {
     return forget(entrance);

@@ -35,6 +35,8 @@ struct ServerState {
   std::atomic<bool> draining = false;
 };
 
+class TlsContext;
+
 enum class Entrance : std::uint8_t { admitted, turnedAway };
 
 // A connection as its listener accepted it.
@@ -42,6 +44,7 @@ struct Arrival {
   Descriptor socket;
   std::string address;
   std::optional<UnixCredentials> credentials = {};
+  const TlsContext* tls = nullptr;
   Entrance entrance = Entrance::admitted;
 };
 

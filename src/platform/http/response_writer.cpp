@@ -22,6 +22,8 @@ constexpr std::string_view kSecurityHeaders =
     "X-Content-Type-Options: nosniff\r\n"
     "Referrer-Policy: no-referrer\r\n"
     "X-Frame-Options: DENY\r\n";
+// RFC 6797: a browser that was here once asks with TLS for a year.
+constexpr std::string_view kStrictTransport = "Strict-Transport-Security: max-age=31536000\r\n";
 
 void appendNumber(std::string& out, std::uint64_t number) {
   char digits[20];
@@ -59,7 +61,7 @@ std::uint64_t bodyLength(const Response& response) {
 bool mayHaveBody(int status) { return status >= 200 && status != 204 && status != 304; }
 
 void appendHead(std::string& out, const Response& response, AfterResponse after,
-                std::string_view date) {
+                Transport transport, std::string_view date) {
   appendStatusLine(out, response.status);
   out += "Date: ";
   out += date;
@@ -72,6 +74,7 @@ void appendHead(std::string& out, const Response& response, AfterResponse after,
     out += "\r\n";
   }
   out += kSecurityHeaders;
+  if (transport == Transport::tls) out += kStrictTransport;
   for (const auto& [name, value] : response.headers) appendHeader(out, name, value);
   if (after == AfterResponse::close) out += "Connection: close\r\n";
   out += "\r\n";

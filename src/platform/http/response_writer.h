@@ -16,11 +16,12 @@ std::uint64_t bodyLength(const Response& response);
 bool mayHaveBody(int status);
 
 enum class AfterResponse : std::uint8_t { keepOpen, close };
+enum class Transport : std::uint8_t { plain, tls };  // of the connection
 
 // Appends status line and headers, up to and with the empty line. `date` is what DateText gives.
 // Control characters in header values become spaces: no value can start a header of its own.
 void appendHead(std::string& out, const Response& response, AfterResponse after,
-                std::string_view date);
+                Transport transport, std::string_view date);
 
 // The Date header's value (RFC 9110, 5.6.7), rendered once a second.
 class DateText {

@@ -20,6 +20,7 @@
 #include "listener.h"
 #include "network_thread.h"
 #include "open_files.h"
+#include "tls.h"
 
 namespace corbel::http {
 namespace {
@@ -27,8 +28,9 @@ namespace {
 class HttpServer final : public Server {
  public:
   HttpServer(const ServerOptions& options, Service& service, const Clock& clock,
-             std::vector<std::shared_ptr<EventLoop>> loops)
-      : state_(options, service, clock) {
+             std::vector<std::shared_ptr<EventLoop>> loops,
+             std::vector<std::unique_ptr<TlsContext>> certificates)
+      : certificates_(std::move(certificates)), state_(options, service, clock) {
     for (auto& loop : loops) {
       threads_.push_back(std::make_unique<NetworkThread>(state_, std::move(loop)));
     }
@@ -51,7 +53,17 @@ class HttpServer final : public Server {
   }
   void drain(Deadline deadline) override;
 
+  Result<bool> refreshCertificates() override {
+    bool any = false;
+    for (const auto& certificate : certificates_) {
+      CORBEL_TRY(const bool changed, certificate->refresh());
+      any |= changed;
+    }
+    return any;
+  }
+
  private:
+  const std::vector<std::unique_ptr<TlsContext>> certificates_;
   ServerState state_;
   std::vector<std::unique_ptr<NetworkThread>> threads_;
   std::vector<std::unique_ptr<Listener>> listeners_;  // all on the first thread
@@ -94,8 +106,15 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Serv
   ServerOptions fitting = options;
   fitting.maxConnections = connectionsWithin(raiseOpenFiles(), options.maxConnections);
   std::vector<std::vector<Bound>> sockets;
+  std::vector<std::unique_ptr<TlsContext>> certificates;
   for (const Endpoint& endpoint : options.endpoints) {
+    const TlsContext* tls = nullptr;
+    if (endpoint.tls) {
+      CORBEL_TRY(auto certificate, TlsContext::load(*endpoint.tls));
+      tls = certificates.emplace_back(std::move(certificate)).get();
+    }
     CORBEL_TRY(auto bound, bind(endpoint));
+    for (Bound& socket : bound) socket.tls = tls;
     sockets.push_back(std::move(bound));
   }
   std::vector<std::shared_ptr<EventLoop>> loops;
@@ -104,7 +123,8 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Serv
     loops.push_back(std::move(loop));
   }
   try {
-    auto server = std::make_unique<HttpServer>(fitting, service, clock, std::move(loops));
+    auto server = std::make_unique<HttpServer>(fitting, service, clock, std::move(loops),
+                                               std::move(certificates));
     for (auto& bound : sockets) CORBEL_CHECK(server->listen(std::move(bound)));
     return server;
   } catch (const std::exception& exception) {

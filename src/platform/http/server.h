@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,12 +15,19 @@
 
 namespace corbel::http {
 
+// PEM: the certificate and behind it those that signed it; its key, without passphrase.
+struct TlsFiles {
+  std::string certificate;
+  std::string key;
+};
+
 // Where a server listens.
 struct Endpoint {
   std::string host = "127.0.0.1";
   std::uint16_t port = 3004;  // 0: any free port, see Server::port()
   std::string unixPath = {};  // a Unix socket there, instead of host and port
   unsigned unixMode = 0660;   // of its file: who may write it may connect
+  std::optional<TlsFiles> tls = {};
 };
 
 struct ServerOptions {
@@ -46,7 +54,8 @@ class Server {
   // Raises the process's limit of open files as far as it may, binds every address of every
   // endpoint, and starts. `service` and `clock` must outlive the server, `service` also the work on
   // exchanges that the end of the server cut off (see Service::onSent).
-  // failed_precondition: the address cannot be bound; the message names it and says what to do.
+  // failed_precondition: an address cannot be bound, or a file of TLS cannot be used; the message
+  // names it and says what to do.
   static Result<std::unique_ptr<Server>> start(const ServerOptions& options, Service& service,
                                                const Clock& clock);
   virtual ~Server() = default;
@@ -54,6 +63,10 @@ class Server {
   // Of an endpoint; 0: it is a Unix socket.
   virtual std::uint16_t port(std::size_t endpoint = 0) const = 0;
   virtual ServerStats stats() const = 0;
+  // Looks whether files of TLS were replaced, and takes them for new connections. Reads files: not
+  // on network threads. true: they were. failed_precondition: they cannot be used; the old ones
+  // stay.
+  virtual Result<bool> refreshCertificates() = 0;
   // Stops accepting, lets running exchanges finish (keep-alive connections get "Connection:
   // close"), then closes what is left at the deadline. Blocks. Idempotent.
   virtual void drain(Deadline deadline) = 0;
