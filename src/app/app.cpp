@@ -41,21 +41,26 @@ void append(std::vector<http::Route>& all, std::vector<http::Route> more) {
   std::ranges::move(more, std::back_inserter(all));
 }
 
-std::vector<std::string> namesOf(const config::ServerSettings& server) {
-  auto names = server.allowedHosts;
-  names.push_back(server.host);
-  return names;
+// The files of TLS are settings.
+Error withSetting(Error error) {
+  if (error.message.starts_with("certificateFile: ") || error.message.starts_with("keyFile: ")) {
+    error.message.insert(0, "setting server.tls.");
+  }
+  return error;
 }
 
 }  // namespace
 
 Result<std::unique_ptr<App>> App::start(const config::Settings& settings) {
   std::unique_ptr<App> app(new App(settings));
+  CORBEL_CHECK(app->takeAddresses());
   CORBEL_CHECK(app->openState());
   CORBEL_CHECK(app->buildFeatures());
   app->buildApi();
-  app->observeParts();
   CORBEL_CHECK(app->listen());
+  app->observeParts();
+  CORBEL_CHECK(app->makeFirstKey());
+  app->listening_ = true;
   app->housekeeper_ =
       std::jthread([raw = app.get()](const std::stop_token& stop) { raw->keepHouse(stop); });
   return app;
@@ -67,6 +72,24 @@ App::~App() {
   apiPool_.reset();
   cpuPool_.reset();
   backgroundPool_.reset();
+}
+
+Result<void> App::takeAddresses() {
+  const std::string& host = settings_.server.host;
+  http::Endpoint endpoint{.host = host, .port = settings_.server.port};
+  const auto& tls = settings_.server.tls;
+  if (!tls.certificateFile.empty()) {
+    endpoint.tls = http::TlsFiles{.certificate = tls.certificateFile, .key = tls.keyFile};
+  }
+  CORBEL_TRY(auto address, http::Address::take(endpoint));
+  addresses_.push_back(std::move(address));
+  if (!settings_.server.unixSocket.empty()) {
+    CORBEL_TRY(auto file, http::Address::take({.unixPath = settings_.server.unixSocket}));
+    addresses_.push_back(std::move(file));
+  }
+  if (settings_.metrics.port == 0) return {};
+  CORBEL_TRY(adminAddress_, http::Address::take(host, settings_.metrics.port));
+  return {};
 }
 
 Result<void> App::openState() {
@@ -81,12 +104,15 @@ Result<void> App::openState() {
     log::warn("app", "an issuer's keys could not be fetched",
               {{"detail", fetched.error().message}});
   }
-  const auto keyFile = std::filesystem::path(settings_.data.folder) / "admin-key";
-  CORBEL_TRY(firstKey_, installation_->keys->ensureFirstKey(keyFile.string(),
-                                                            startDeadline(installation_->clock)));
   limiter_ = std::make_unique<limits::RateLimiter>(installation_->clock, installation_->random);
   CORBEL_TRY(objects_,
              objects::openLocalObjects(config::objectsFolder(settings_), installation_->clock));
+  return {};
+}
+
+Result<void> App::makeFirstKey() {
+  CORBEL_TRY(firstKey_, installation_->keys->ensureFirstKey(adminKeyFile(settings_),
+                                                            startDeadline(installation_->clock)));
   return {};
 }
 
@@ -95,14 +121,13 @@ Result<void> App::openState() {
 Result<void> App::checkAuthentication() {
   const bool hasIssuers =
       !settings_.auth.issuers.empty() || !settings_.auth.jwtSecret.reveal().empty();
-  if (isLoopback(settings_.server.host) || hasIssuers) return {};
-  const auto by = identity::operatorOf(std::string(identity::kDefaultTenant));
-  CORBEL_TRY(const auto keys, installation_->keys->list({by, by.memberships.front()}, "", 1,
-                                                        startDeadline(installation_->clock)));
-  if (!keys.empty()) return {};
+  if (config::isLoopback(settings_.server.host) || hasIssuers) return {};
+  if (installation_->keys->anyUsable()) return {};
   return fail(ErrorCode::failedPrecondition,
               "setting server.host: " + settings_.server.host +
-                  " can be reached from outside, and no authentication is configured. Make a key "
+                  " can be reached from outside, and there is no key that is valid now and no "
+                  "issuer of tokens. "
+                  "Make a key "
                   "with `corbel key "
                   "create`, set auth.jwtSecret or auth.issuers, or use 127.0.0.1.");
 }
@@ -122,7 +147,7 @@ Result<void> App::buildFeatures() {
       *registry_, [this](const models::Version& version) { return loadModel(version); },
       models::ServingOptions{settings_.inference.modelCacheSize,
                              settings_.inference.modelCacheBytes.count},
-      clock);
+      metrics_, clock);
   registry_->onChange(
       [this](models::ModelEvent event, const std::string& tenant, const std::string& modelId) {
         event == models::ModelEvent::archived ? serving_->drop(tenant, modelId)
@@ -154,12 +179,13 @@ void App::buildApi() {
   healthApi_ = std::make_unique<native::HealthApi>(native::HealthApi::Parts{
       std::string(kVersion), clock, [this] { return isReady(); }, healthChecks()});
   metricsApi_ = std::make_unique<native::MetricsApi>(metrics_);
-  statusPage_ = std::make_unique<pages::StatusPage>(
-      kVersion,
-      settings_.docs.enabled ? pages::StatusPage::Docs::open : pages::StatusPage::Docs::closed,
-      [this] { return isReady(); });
-  if (settings_.docs.enabled) {
-    docsApi_ = std::make_unique<pages::DocsApi>(pages::apiDocument(describeApi(), kVersion));
+  const pages::StatusPage::Links links{.docs = settings_.docs.access == "main",
+                                       .metrics = settings_.metrics.port == 0};
+  statusPage_ = std::make_unique<pages::StatusPage>(kVersion, links, [this] { return isReady(); });
+  icon_ = std::make_unique<pages::Icon>();
+  if (settings_.docs.access != "off") {
+    docsApi_ =
+        std::make_unique<pages::DocsApi>(pages::apiDocument(describeApi(settings_), kVersion));
   }
   router_ = std::make_unique<http::Router>(mountAll());
   const gates::Quotas quotas{
@@ -176,7 +202,7 @@ void App::buildApi() {
       http::Dispatcher::Parts{*router_, *gates_, *accounting_, *apiPool_, clock,
                               installation_->ids},
       http::DispatcherOptions{.cors = {settings_.cors.allowedOrigins},
-                              .allowedHosts = namesOf(settings_.server),
+                              .allowedHosts = allowedHosts(),
                               .inferenceDeadline = settings_.inference.timeout});
 }
 
@@ -188,13 +214,14 @@ std::vector<http::Route> App::mountAll() {
   append(all, http::mount(*keysApi_, "Keys"));
   append(all, http::mount(*accessApi_, "Access"));
   append(all, http::mount(*healthApi_, "Health"));
-  append(all, http::mount(*metricsApi_, "Health"));
+  if (settings_.metrics.port == 0) append(all, http::mount(*metricsApi_, "Health"));
   append(all, http::mount(*statusPage_, ""));
-  if (docsApi_) append(all, http::mount(*docsApi_, ""));
+  append(all, http::mount(*icon_, ""));
+  if (settings_.docs.access == "main") append(all, http::mount(*docsApi_, ""));
   return all;
 }
 
-std::vector<http::Route> describeApi() {
+std::vector<http::Route> describeApi(const config::Settings& settings) {
   std::vector<http::Route> all;
   append(all, http::describe<native::ModelsApi>("Models"));
   append(all, http::describe<native::VersionsApi>("Versions"));
@@ -202,67 +229,43 @@ std::vector<http::Route> describeApi() {
   append(all, http::describe<native::KeysApi>("Keys"));
   append(all, http::describe<native::AccessApi>("Access"));
   append(all, http::describe<native::HealthApi>("Health"));
-  append(all, http::describe<native::MetricsApi>("Health"));
+  if (settings.metrics.port == 0) append(all, http::describe<native::MetricsApi>("Health"));
   return all;
 }
 
-std::vector<native::HealthCheck> App::healthChecks() {
-  using Figures = native::HealthCheck::Figures;
-  const auto store = [this](Deadline deadline) -> Result<Figures> {
-    CORBEL_CHECK(installation_->database->read(
-        [](store::Reader& reader) -> Result<void> {
-          CORBEL_CHECK(
-              reader.query("SELECT 1").one([](const store::Row& row) { return row.integer(0); }));
-          return {};
-        },
-        deadline));
-    if (installation_->database->state() == store::StoreState::full) {
-      return fail(ErrorCode::insufficientStorage,
-                  "The disk is full; writes are refused until there is room.");
-    }
-    const auto stats = installation_->database->stats();
-    return Figures{{"waitingWrites", static_cast<double>(stats.queueDepth)},
-                   {"readers", static_cast<double>(stats.readersOpen)}};
-  };
-  const auto objects = [this](Deadline) -> Result<Figures> {
-    const auto usage = objects_->usage();
-    return Figures{{"objects", static_cast<double>(usage.objects)},
-                   {"usedBytes", static_cast<double>(usage.bytes)}};
-  };
-  const auto models = [this](Deadline) -> Result<Figures> {
-    const auto stats = serving_->stats();
-    return Figures{{"loaded", static_cast<double>(stats.models)},
-                   {"usedBytes", static_cast<double>(stats.bytes)}};
-  };
-  return {{"store", store}, {"objects", objects}, {"models", models}};
-}
-
-std::vector<http::Endpoint> App::endpoints() const {
-  std::vector<http::Endpoint> all{{.host = settings_.server.host, .port = settings_.server.port}};
-  if (!settings_.server.unixSocket.empty())
-    all.push_back({.unixPath = settings_.server.unixSocket});
-  return all;
+std::vector<std::string> App::allowedHosts() const {
+  auto names = settings_.server.allowedHosts;
+  names.push_back(settings_.server.host);
+  return names;
 }
 
 Result<void> App::listen() {
   const http::ServerOptions options{
-      .endpoints = endpoints(),
       .threads = settings_.server.threads > 0 ? settings_.server.threads : exec::availableCpus(),
       .maxConnections = settings_.server.maxConnections,
       .headerDeadline = settings_.server.headerDeadline,
       .idleTimeout = settings_.server.idleTimeout,
       .bodyMemory = settings_.server.bodyMemory.count};
-  CORBEL_TRY(server_, http::Server::start(options, *dispatcher_, installation_->clock));
+  auto started = http::Server::start(std::exchange(addresses_, {}), options, *dispatcher_,
+                                     installation_->clock);
+  if (!started) return std::unexpected(withSetting(std::move(started).error()));
+  server_ = *std::move(started);
   if (const auto fitting = server_->stats().maxConnections; fitting < options.maxConnections) {
     log::warn("app", "server.maxConnections is more than this process may open; raise ulimit -n",
               {{"connections", fitting}});
   }
-  if (settings_.metrics.port > 0) {
-    CORBEL_TRY(metricsListener_,
-               MetricsListener::start(settings_.server.host, settings_.metrics.port, metrics_,
-                                      installation_->clock));
-  }
-  listening_ = true;
+  if (!adminAddress_) return {};
+  const AdminListener::Parts parts{
+      .metrics = metrics_,
+      .docs = settings_.docs.access == "admin" ? docsApi_.get() : nullptr,
+      .icon = *icon_,
+      .admission = *gates_,
+      .observer = *accounting_,
+      .pool = *apiPool_,
+      .clock = installation_->clock,
+      .ids = installation_->ids};
+  CORBEL_TRY(adminListener_, AdminListener::start(*std::exchange(adminAddress_, std::nullopt),
+                                                  parts, allowedHosts()));
   return {};
 }
 
@@ -272,8 +275,12 @@ Result<std::shared_ptr<inference::OnnxRuntime>> App::onnxRuntime() {
   auto opened = inference::openOnnxRuntime(
       {.library = onnxRuntimeLibrary(settings_.inference), .threads = 1}, installation_->clock);
   // The version was accepted when the library was there: its caller can only wait for the operator.
-  if (!opened) return fail(ErrorCode::unavailable, opened.error().message, opened.error().detail);
+  if (!opened) {
+    onnxFailure_ = Error{ErrorCode::unavailable, opened.error().message, opened.error().detail, {}};
+    return std::unexpected(*onnxFailure_);
+  }
   onnx_ = *std::move(opened);
+  onnxFailure_.reset();
   return onnx_;
 }
 
@@ -299,43 +306,6 @@ Result<std::shared_ptr<const inference::Model>> App::loadModel(const models::Ver
   return inference::load(std::as_bytes(std::span(content)), options);
 }
 
-void App::observeParts() {
-  metrics_.of(metrics::kBuildInfo).with(kVersion).set(1);
-  std::ranges::move(observeProcess(metrics_, installation_->clock),
-                    std::back_inserter(observations_));
-  const auto gauge = [this](const auto& spec, const auto& labels, auto value) {
-    observations_.push_back(metrics_.observe(spec, labels, std::move(value)));
-  };
-  using One = std::array<std::string_view, 1>;
-  using None = std::array<std::string_view, 0>;
-  for (const exec::Pool* pool : {apiPool_.get(), cpuPool_.get(), backgroundPool_.get()}) {
-    gauge(metrics::kPoolQueued, One{pool->name()},
-          [pool] { return static_cast<double>(pool->stats().queued); });
-    gauge(metrics::kPoolRefused, One{pool->name()},
-          [pool] { return static_cast<double>(pool->stats().refused); });
-  }
-  const auto* database = installation_->database.get();
-  gauge(metrics::kStoreUnits, One{"committed"},
-        [database] { return static_cast<double>(database->stats().unitsCommitted); });
-  gauge(metrics::kStoreUnits, One{"failed"},
-        [database] { return static_cast<double>(database->stats().unitsFailed); });
-  gauge(metrics::kStoreUnits, One{"refused"},
-        [database] { return static_cast<double>(database->stats().unitsRefused); });
-  gauge(metrics::kStoreCommits, None{},
-        [database] { return static_cast<double>(database->stats().groups); });
-  gauge(metrics::kStoreReads, None{},
-        [database] { return static_cast<double>(database->stats().reads); });
-  gauge(metrics::kStoreReadWait, None{},
-        [database] { return static_cast<double>(database->stats().readWaitUs) / 1e6; });
-  gauge(metrics::kStoreQueued, None{},
-        [database] { return static_cast<double>(database->stats().queueDepth); });
-  gauge(metrics::kCacheHitRatio, One{"predictions"}, [cache = predictionCache_.get()] {
-    const auto stats = cache->stats();
-    const auto all = stats.hits + stats.misses;
-    return all == 0 ? 0.0 : static_cast<double>(stats.hits) / static_cast<double>(all);
-  });
-}
-
 void App::keepHouse(const std::stop_token& stop) {
   Mutex mutex;
   std::condition_variable wake;
@@ -352,12 +322,23 @@ void App::keepHouse(const std::stop_token& stop) {
     }
     if (metrics::residentBytes() > settings_.memory.limit.count) serving_->giveUpOldest();
     giveMemoryBack(modelsMoved);
+    refreshCertificates();
     if (round % kRoundsBetweenSaves != 0 || stop.stop_requested()) continue;
     const Deadline deadline = startDeadline(installation_->clock);
     for (const auto& outcome :
          {installation_->keys->saveLastUse(deadline), predictionCache_->removeExpired(deadline)}) {
       if (!outcome) log::warn("app", "housekeeping failed", {{"detail", outcome.error().detail}});
     }
+  }
+}
+
+void App::refreshCertificates() {
+  const auto replaced = server_->refreshCertificates();
+  if (!replaced) {
+    log::warn("app", "the files of TLS have changed and cannot be used; the old ones stay",
+              {{"detail", replaced.error().message}});
+  } else if (*replaced) {
+    log::info("app", "new connections get the new certificate");
   }
 }
 
@@ -373,7 +354,7 @@ void App::giveMemoryBack(std::uint64_t& seen) const {
 void App::drain(Deadline deadline) {
   if (gates_) gates_->drain();
   if (server_) server_->drain(deadline);
-  if (metricsListener_) metricsListener_->drain(deadline);
+  if (adminListener_) adminListener_->drain(deadline);
   if (housekeeper_.joinable()) {
     housekeeper_.request_stop();
     housekeeper_.join();

@@ -5,8 +5,8 @@
 #include <string>
 #include <thread>
 
+#include "app/admin_listener.h"
 #include "app/database.h"
-#include "app/metrics_listener.h"
 #include "base/result.h"
 #include "config/settings.h"
 #include "exec/pool.h"
@@ -31,18 +31,21 @@
 #include "native/versions_api.h"
 #include "objects/objects.h"
 #include "pages/docs_api.h"
+#include "pages/icon.h"
 #include "pages/status_page.h"
 #include "telemetry/metrics.h"
 
 namespace corbel::app {
 
-// The API of this program as data, without handlers: what its document is made of.
-std::vector<http::Route> describeApi();
+// The API at server.port as data, without handlers: what its document is made of.
+std::vector<http::Route> describeApi(const config::Settings& settings);
 
 // One serving process.
 class App {
  public:
-  // Everything is constructed and the address is bound. Errors say which setting or file is wrong.
+  // The addresses are taken before anything is written, and the first key is made when they are
+  // listened on: a start that fails leaves no key that nobody has seen. Errors say which setting or
+  // file is wrong.
   static Result<std::unique_ptr<App>> start(const config::Settings& settings);
   ~App();
 
@@ -56,25 +59,34 @@ class App {
 
  private:
   explicit App(const config::Settings& settings) : settings_(settings) {}
+  Result<void> takeAddresses();
   Result<void> openState();
   Result<void> buildFeatures();
   void buildApi();
-  std::vector<http::Endpoint> endpoints() const;
   Result<void> listen();
+  Result<void> makeFirstKey();
   Result<void> checkAuthentication();
   Result<std::shared_ptr<inference::OnnxRuntime>> onnxRuntime();
   Result<void> requireMemory(std::uint64_t fileBytes);
   Result<std::shared_ptr<const inference::Model>> loadModel(const models::Version& version);
   void observeParts();
   void keepHouse(const std::stop_token& stop);
+  void refreshCertificates();
   void giveMemoryBack(std::uint64_t& seen) const;
   std::vector<http::Route> mountAll();
   std::vector<native::HealthCheck> healthChecks();
+  native::HealthCheck storeCheck();
+  native::HealthCheck memoryCheck();
+  native::HealthCheck onnxCheck();
+  native::HealthCheck keySetCheck(std::size_t issuer);
+  std::vector<std::string> allowedHosts() const;
   bool isReady() const {
     return listening_ && installation_->database->healthy() && !gates_->draining();
   }
 
   config::Settings settings_;
+  std::vector<http::Address> addresses_;       // until they are listened on
+  std::optional<http::Address> adminAddress_;  // the same; none: metrics.port is 0
   std::unique_ptr<Installation> installation_;
   std::optional<identity::MintedKey> firstKey_;
   metrics::Metrics metrics_;
@@ -84,6 +96,8 @@ class App {
   std::unique_ptr<objects::ObjectStore> objects_;
   Mutex onnxMutex_;
   std::shared_ptr<inference::OnnxRuntime> onnx_ CORBEL_GUARDED_BY(onnxMutex_);
+  std::optional<Error> onnxFailure_
+      CORBEL_GUARDED_BY(onnxMutex_);  // of the last attempt to load it
   std::unique_ptr<models::Registry> registry_;
   std::unique_ptr<models::ArtifactIntake> intake_;
   std::unique_ptr<models::Serving> serving_;
@@ -101,11 +115,12 @@ class App {
   std::unique_ptr<native::HealthApi> healthApi_;
   std::unique_ptr<native::MetricsApi> metricsApi_;
   std::unique_ptr<pages::StatusPage> statusPage_;
-  std::unique_ptr<pages::DocsApi> docsApi_;
+  std::unique_ptr<pages::Icon> icon_;
+  std::unique_ptr<pages::DocsApi> docsApi_;  // null: docs.access is off
   std::unique_ptr<http::Router> router_;
   std::unique_ptr<http::Dispatcher> dispatcher_;
   std::unique_ptr<http::Server> server_;
-  std::unique_ptr<MetricsListener> metricsListener_;  // null: metrics.port is 0
+  std::unique_ptr<AdminListener> adminListener_;  // null: metrics.port is 0
   std::atomic<bool> listening_ = false;
   std::jthread housekeeper_;
 };

@@ -86,8 +86,4 @@ Result<std::unique_ptr<identity::JwtVerifier>> makeJwtVerifier(const config::Aut
   return identity::JwtVerifier::make(std::move(issuers), directory, clock);
 }
 
-bool isLoopback(const std::string& host) {
-  return host == "localhost" || host == "::1" || host == "[::1]" || host.starts_with("127.");
-}
-
 }  // namespace corbel::app

@@ -16,6 +16,4 @@ Result<std::unique_ptr<identity::JwtVerifier>> makeJwtVerifier(const config::Aut
                                                                const identity::Directory& directory,
                                                                const Clock& clock);
 
-bool isLoopback(const std::string& host);
-
 }  // namespace corbel::app

@@ -64,6 +64,8 @@ std::optional<std::string> addSettings(const CLI::App& root, Flags& flags) {
   }
   if (!flags.config.empty()) flags.common.configFile = flags.config;
   flags.common.output = outputOf(flags.output);
+  if (flags.common.output == Output::markdown && !root.got_subcommand("config"))
+    return "--output markdown: only config has it; the others have text and json";
   return std::nullopt;
 }
 

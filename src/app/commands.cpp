@@ -157,7 +157,7 @@ int run(const Invocation& invocation) {
   if (std::holds_alternative<ShowVersion>(invocation.command))
     return showVersion(invocation.common.output);
   if (std::holds_alternative<ShowOpenApi>(invocation.command)) {
-    print(pages::apiDocument(describeApi(), kVersion));
+    print(pages::apiDocument(describeApi(config::Settings{}), kVersion));
     return kOk;
   }
   const auto configuration = config::load({.file = invocation.common.configFile,

@@ -8,6 +8,10 @@
 
 namespace corbel::app {
 
+std::string adminKeyFile(const config::Settings& settings) {
+  return (std::filesystem::path(settings.data.folder) / "admin-key").string();
+}
+
 std::vector<store::Migration> allMigrations() {
   std::vector<store::Migration> all;
   for (const auto part : {identity::migrations(), models::migrations()})

@@ -1,6 +1,7 @@
 // Opening the installation's state: database, migrations, tenants and keys.
 #pragma once
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
@@ -14,6 +15,9 @@
 #include "store/store.h"
 
 namespace corbel::app {
+
+// Where the first key is kept until somebody moves it.
+std::string adminKeyFile(const config::Settings& settings);
 
 // Every table of the program, ascending.
 std::vector<store::Migration> allMigrations();

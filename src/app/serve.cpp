@@ -2,13 +2,20 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <string>
+#include <string_view>
+#include <system_error>
 
 #include "app/app.h"
 #include "app/command_line.h"
+#include "app/database.h"
 #include "app/version.h"
 #include "telemetry/log.h"
 
@@ -39,25 +46,55 @@ sigset_t blockStopSignals() {
   return signals;
 }
 
-void greet(const App& app, const config::Settings& settings) {
-  const std::string url = "http://" +
-                          (settings.server.host == "0.0.0.0" ? "127.0.0.1" : settings.server.host) +
-                          ":" + std::to_string(app.port());
-  std::printf("Corbel %.*s is ready on %s\n", static_cast<int>(kVersion.size()), kVersion.data(),
-              url.c_str());
-  if (settings.docs.enabled) std::printf("  API docs   %s/docs\n", url.c_str());
+// Where a client on this machine finds it: an address that means all of them cannot be connected
+// to.
+std::string urlOf(std::string_view scheme, std::string host, std::uint16_t port) {
+  if (host == "0.0.0.0") host = "127.0.0.1";
+  if (host == "::" || host == "[::]") host = "::1";
+  if (host.contains(':') && !host.starts_with('[')) host = "[" + host + "]";
+  return std::string(scheme) + "://" + host + ":" + std::to_string(port);
+}
+
+// As one word of a shell.
+std::string shellWord(const std::string& text) {
+  const auto isPlain = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("/.:_-").contains(c);
+  };
+  if (std::ranges::all_of(text, isPlain)) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  return quoted + "'";
+}
+
+void greetWithKey(const App& app, const config::Settings& settings, const std::string& url) {
+  const std::string file = adminKeyFile(settings);
+  std::error_code error;
+  if (!std::filesystem::exists(file, error)) return;
   if (app.firstKey()) {
     const auto key = app.firstKey()->text.reveal();
-    std::printf(
-        "  admin key  %.*s\n             kept in %s/admin-key (mode 600); it may do everything\n",
-        static_cast<int>(key.size()), key.data(), settings.data.folder.c_str());
+    std::printf("  admin key  %.*s\n             kept in %s (mode 600); it may do everything\n",
+                static_cast<int>(key.size()), key.data(), file.c_str());
   } else {
-    std::printf("  admin key  in %s/admin-key, unless it was moved\n",
-                settings.data.folder.c_str());
+    std::printf("  admin key  in %s\n", file.c_str());
   }
-  std::printf(
-      "  try        curl -H \"Authorization: Bearer $(cat %s/admin-key)\" %s/api/v1/ai/models\n",
-      settings.data.folder.c_str(), url.c_str());
+  std::printf("  try        curl -H \"Authorization: Bearer $(cat %s)\" %s\n",
+              shellWord(file).c_str(), shellWord(url + "/api/v1/ai/models").c_str());
+}
+
+void greet(const App& app, const config::Settings& settings) {
+  const std::string& host = settings.server.host;
+  const std::string url =
+      urlOf(settings.server.tls.certificateFile.empty() ? "http" : "https", host, app.port());
+  const std::string adminUrl = urlOf("http", host, settings.metrics.port);
+  std::printf("Corbel %.*s is ready on %s\n", static_cast<int>(kVersion.size()), kVersion.data(),
+              url.c_str());
+  if (settings.docs.access != "off") {
+    const std::string& where = settings.docs.access == "admin" ? adminUrl : url;
+    std::printf("  API docs   %s/docs\n", where.c_str());
+  }
+  if (settings.metrics.port > 0) std::printf("  metrics    %s/metrics\n", adminUrl.c_str());
+  greetWithKey(app, settings, url);
   std::fflush(stdout);
 }
 

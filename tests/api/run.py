@@ -13,10 +13,10 @@ support/hostile_files.py made.
 
 In an expected body `…` leaves the rest open and `~regex~` matches a text; headers are regular expressions.
 `> name = /pointer` keeps a part of the answer as {{name}} for the cases below. Lines that start with `!` say what must
-not happen: `!contains TEXT`, `!header NAME`, `!metric NAME` (it must not move).
+not happen: `!contains TEXT`, `!header NAME`, `!metric NAME` or `!metric NAME{label=value}` (it must not move).
 
 `% name=value` lines at the top of a file are settings; files with the same settings share a server. A refusal (400 to
-499) must cost less than 100 ms.
+499, and 507) must cost less than 100 ms of processor time, and the best of three be there in 250 ms.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "support"))
-from corbel import ROOT, Answer, Corbel  # noqa: E402
+from corbel import ROOT, SANITIZED, Answer, Corbel  # noqa: E402
 from fixtures import ENVIRONMENT, SETTINGS, prepare  # noqa: E402
 
 OPEN = "…"
 HEADER = r"([A-Za-z][A-Za-z0-9-]*): ?(.*)"
 REFUSAL_CPU_SECONDS = 0.1  # of processor time: other programs on the machine do not count
+REFUSAL_SECONDS = 0.25  # by the clock, and so with what others take of the machine: the best of three
 
 
 @dataclass
@@ -218,19 +219,38 @@ def run_case(corbel: Corbel, case: Case, names: dict[str, str], folder: Path) ->
     for _ in range(times(case, "*") - 1):
         send(corbel, case, names, folder)
     for _ in range(times(case, "?")):
-        cpu = corbel.cpu_seconds()
+        cpu, begin = corbel.cpu_seconds(), time.monotonic()
         answer = send(corbel, case, names, folder)
-        cpu = corbel.cpu_seconds() - cpu
+        took, cpu = time.monotonic() - begin, corbel.cpu_seconds() - cpu
         failure = check(case, answer, names)
         if not failure:
             break
         time.sleep(0.01 if case.request[0][0] == "?" else 0)
-    if not failure and 400 <= answer.status < 500 and cpu > REFUSAL_CPU_SECONDS:
-        failure = f"the refusal took {cpu * 1000:.0f} ms of processor time"
+    if not failure and is_refusal(answer):
+        failure = slowness(corbel, case, names, folder, took, cpu)
     for name, value in before.items():
         if not failure and corbel.metric(name) != value:
             failure = f"metric {name} moved"
     return failure, answer
+
+
+def is_refusal(answer: Answer) -> bool:
+    return 400 <= answer.status < 500 or answer.status == 507
+
+
+def slowness(corbel: Corbel, case: Case, names: dict[str, str], folder: Path, took: float, cpu: float) -> str | None:
+    """What was refused changed nothing, so it can be asked again."""
+    if SANITIZED:
+        return None
+    if cpu > REFUSAL_CPU_SECONDS:
+        return f"the refusal took {cpu * 1000:.0f} ms of processor time"
+    for _ in range(2):
+        if took <= REFUSAL_SECONDS:
+            return None
+        begin = time.monotonic()
+        send(corbel, case, names, folder)
+        took = min(took, time.monotonic() - begin)
+    return f"the refusal took {took * 1000:.0f} ms" if took > REFUSAL_SECONDS else None
 
 
 # ---- rewriting

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
-import shutil
+import resource
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import threading
@@ -13,9 +16,10 @@ import time
 import unittest
 from pathlib import Path
 
-from corbel import Corbel
+from corbel import Corbel, run
 from limits import file_limit
 
+INTERNAL, CONFIGURATION = 70, 78
 MODEL_FILE = Path(__file__).with_name("house-prices.json")
 UPLOAD = "/api/v1/ai/models/houses/versions"
 ROW = {"input": {"size": 120, "age": 12}}
@@ -83,55 +87,117 @@ class Killed(unittest.TestCase):
             self.assertEqual(again, expected)
 
 
+class Disk:
+    """A place with little room, which can be given more."""
+
+    def __init__(self, test: unittest.TestCase, room: int) -> None:
+        self.folder = Path(test.enterContext(tempfile.TemporaryDirectory(prefix="corbel-disk-"))) / "data"
+        self.room = room
+
+    def serve(self) -> Corbel:
+        raise NotImplementedError
+
+    def grow(self, corbel: Corbel) -> None:
+        raise NotImplementedError
+
+
+class FileLimit(Disk):
+    """No file may become longer than the room: EFBIG, wherever tests run."""
+
+    def serve(self) -> Corbel:
+        return Corbel(folder=self.folder, limit=file_limit(self.room))
+
+    def grow(self, corbel: Corbel) -> None:
+        resource.prlimit(corbel.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+class SmallFileSystem(Disk):
+    """A file system of that size: ENOSPC. May be mounted by root, where containers allow it."""
+
+    def __init__(self, test: unittest.TestCase, room: int) -> None:
+        super().__init__(test, room)
+        test.addCleanup(subprocess.run, ["umount", self.folder.parent], check=True)
+        subprocess.run(mount(self.folder.parent, room), check=True)
+
+    def serve(self) -> Corbel:
+        return Corbel(folder=self.folder)
+
+    def grow(self, corbel: Corbel) -> None:
+        subprocess.run([*mount(self.folder.parent, 10 * self.room), "-o", "remount"], check=True)
+
+
+def mount(place: Path, room: int) -> list[str]:
+    return ["mount", "-t", "tmpfs", "-o", f"size={room}", "tmpfs", str(place)]
+
+
+@functools.cache
+def disks() -> tuple[type[Disk], ...]:
+    """The limit on files always; a real file system as well where one may be mounted."""
+    with tempfile.TemporaryDirectory() as place:
+        if os.getuid() != 0 or subprocess.run(mount(Path(place), 65536), capture_output=True).returncode != 0:
+            print("full disk: no file system may be mounted here; a limit on files stands for it", flush=True)
+            return (FileLimit,)
+        subprocess.run(["umount", place], check=True)
+        return FileLimit, SmallFileSystem
+
+
 class FullDisk(unittest.TestCase):
-    """With a limit on the size of files, and where tests may mount one, on a small file system."""
+    def test_an_upload_without_room_is_refused_and_leaves_nothing(self) -> None:
+        for kind in disks():
+            with self.subTest(kind.__name__), kind(self, 8_000_000).serve() as corbel:
+                make_model(corbel)
+                before = files_of(corbel)
+                answer = corbel.call("POST", UPLOAD, b"x" * 12_000_000).expect(507)
+                self.assertEqual(answer.json()["code"], "insufficient_storage")
+                self.assertNotIn(str(corbel.folder), answer.body.decode())
+                wait_for("the part on disk being removed", lambda: files_of(corbel) == before)  # noqa: B023
+                corbel.call("POST", UPLOAD, MODEL_FILE.read_bytes()).expect(201)
+                corbel.call("POST", "/api/v1/ai/models/houses/predict", ROW).expect(200)
 
-    def check(self, corbel: Corbel) -> None:
-        make_model(corbel)
-        before = files_of(corbel)
-        answer = corbel.call("POST", UPLOAD, b"x" * 12_000_000).expect(507)
-        self.assertEqual(answer.json()["code"], "insufficient_storage")
-        self.assertNotIn(str(corbel.folder), answer.body.decode())
-        wait_for("the part on disk being removed", lambda: files_of(corbel) == before)
-        corbel.call("POST", UPLOAD, MODEL_FILE.read_bytes()).expect(201)
-        corbel.call("POST", "/api/v1/ai/models/houses/predict", ROW).expect(200)
+    def test_a_database_without_room_refuses_writes_and_answers_reads_until_there_is_some(self) -> None:
+        for kind in disks():
+            disk = kind(self, 3_000_000)
+            with self.subTest(kind.__name__), disk.serve() as corbel:
+                make_model(corbel)
+                card = {"framework": "onnx", "card": "x" * 90_000}
+                statuses = []
+                while len(statuses) < 100 and (not statuses or statuses[-1] == 201):
+                    model = card | {"name": f"m{len(statuses)}"}
+                    statuses.append(corbel.call("POST", "/api/v1/ai/models", model).status)
+                self.assertEqual(set(statuses), {201, 507})
+                kept = corbel.call("GET", "/api/v1/ai/models?limit=200").expect(200).json()["items"]
+                self.assertEqual(len(kept), 1 + statuses.count(201))
+                disk.grow(corbel)
+                corbel.call("POST", "/api/v1/ai/models", card | {"name": "later"}).expect(201)
 
-    def test_a_file_that_may_not_grow_is_refused(self) -> None:
-        with Corbel(limit=file_limit(8_000_000)) as corbel:
-            self.check(corbel)
 
-    def test_a_full_file_system_is_told_and_survived(self) -> None:
-        with tempfile.TemporaryDirectory() as place:
-            mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", place]
-            if os.getuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
-                self.skipTest("no file system may be mounted here")
-            try:
-                with Corbel(folder=Path(place) / "data") as corbel:
-                    self.check(corbel)
-            finally:
-                subprocess.run(["umount", place], check=True)
+class Damaged(unittest.TestCase):
+    def test_a_page_in_the_middle_ends_the_process_once_and_then_refuses_the_start(self) -> None:
+        with Corbel() as corbel:
+            make_model(corbel)
+            self.assertEqual(corbel.stop(), 0)
+            assert corbel.folder is not None
+            file = corbel.folder / "corbel.db"
+            whole = file.read_bytes()
+            with contextlib.closing(sqlite3.connect(file)) as database:
+                query = "SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = 'ml_models'"
+                at = (database.execute(query).fetchone()[0] - 1) * 4096
+            file.write_bytes(whole[:at] + b"\x55" * 4096 + whole[at + 4096 :])
 
-    def test_a_database_that_may_not_grow_refuses_writes_and_answers_reads(self) -> None:
-        with tempfile.TemporaryDirectory() as place:
-            mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", place]
-            if os.getuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
-                self.skipTest("no file system may be mounted here")
-            try:
-                with Corbel(folder=Path(place) / "data") as corbel:
-                    make_model(corbel)
-                    (Path(place) / "ballast").write_bytes(b"x" * shutil.disk_usage(place).free)
-                    card = {"name": "large", "framework": "onnx", "card": "x" * 90_000}
-                    statuses = [
-                        corbel.call("POST", "/api/v1/ai/models", card | {"name": f"m{i}"}).status for i in range(40)
-                    ]
-                    self.assertEqual(statuses[-1], 507)
-                    self.assertLessEqual(set(statuses), {201, 507})
-                    kept = corbel.call("GET", "/api/v1/ai/models?limit=200").expect(200).json()["items"]
-                    self.assertEqual(len(kept), 1 + statuses.count(201))
-                    (Path(place) / "ballast").unlink()
-                    corbel.call("POST", "/api/v1/ai/models", card).expect(201)
-            finally:
-                subprocess.run(["umount", place], check=True)
+            corbel.start()
+            answer = corbel.call("GET", "/api/v1/ai/models").expect(500)
+            self.assertNotIn("corbel.db", answer.body.decode())
+            self.assertEqual(corbel.process.wait(20), INTERNAL, corbel.log())
+
+            for _ in range(2):
+                again = run("serve", "--server.port=0", f"--data.folder={corbel.folder}")
+                self.assertEqual((again.returncode, again.stdout), (CONFIGURATION, ""), again.stderr)
+                self.assertIn("corbel.db is damaged", again.stderr)
+                self.assertIn("restore a backup", again.stderr)
+
+            file.write_bytes(whole)
+            corbel.start()
+            corbel.call("GET", "/api/v1/ai/models/houses").expect(200)
 
 
 class Stopped(unittest.TestCase):

@@ -11,7 +11,8 @@ from corbel import binary, clean_environment
 
 
 def file_limit(file_bytes: int) -> Callable[[], None]:
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+    """It may be lifted again."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, resource.RLIM_INFINITY))
 
 
 def limited(home: Path, folder: Path, file_bytes: int) -> subprocess.CompletedProcess[str]:

@@ -61,6 +61,53 @@ class Logs(unittest.TestCase):
             for field in ("timestamp", "level", "service", "module", "message"):
                 self.assertIn(field, entry)
 
+    def test_the_line_of_a_request_says_whose_it_was_and_how_long_it_took(self) -> None:
+        with Corbel(settings={"log.format": "json"}) as corbel:
+            made = corbel.call("GET", "/api/v1/ai/models").expect(200).headers["x-request-id"]
+            chosen = {"X-Request-ID": "checkout-7_a"}
+            self.assertEqual(
+                corbel.call("GET", "/api/v1/ai/models/nowhere", **chosen).expect(404).headers["x-request-id"],
+                "checkout-7_a",
+            )
+            open_to_all = corbel.request("GET", "/health").expect(200).headers["x-request-id"]
+            self.assertEqual(corbel.stop(), 0)
+            lines = self.lines(corbel, "request")
+        for request_id, tenant, status in (
+            (made, "default", 200),
+            ("checkout-7_a", "default", 404),
+            (open_to_all, "", 200),
+        ):
+            line = lines[request_id]
+            self.assertEqual((line["tenant"], line["status"], line["module"]), (tenant, status, "http"))
+            self.assertIsInstance(line["duration_ms"], float)
+            self.assertTrue(0 < line["duration_ms"] < 30_000, line)
+
+    def test_bodies_are_logged_at_debug_level_without_what_is_secret_in_them(self) -> None:
+        with Corbel(settings={"log.level": "debug", "log.bodies": "true"}) as corbel:
+            body = {"name": "watcher", "role": "viewer"}
+            answer = corbel.call("POST", "/api/v1/ai/keys", body).expect(201)
+            self.assertEqual(corbel.stop(), 0)
+            line = self.lines(corbel, "bodies")[answer.headers["x-request-id"]]
+        self.assertEqual((line["level"], line["tenant"], line["path"]), ("debug", "default", "/api/v1/ai/keys"))
+        self.assertEqual(json.loads(line["request_body"]), body)
+        logged = json.loads(line["response_body"])
+        self.assertEqual(logged["id"], answer.json()["id"])
+        self.assertNotEqual(logged["key"], answer.json()["key"])
+        self.assertNotIn(answer.json()["key"].split("_")[2], json.dumps(line))
+
+    def test_bodies_are_not_logged_unless_asked_for(self) -> None:
+        for settings in ({"log.level": "debug"}, {"log.bodies": "true"}):
+            with self.subTest(settings), Corbel(settings=settings) as corbel:
+                corbel.call("POST", "/api/v1/ai/keys", {"name": "watcher", "role": "viewer"}).expect(201)
+                self.assertEqual(corbel.stop(), 0)
+                self.assertNotIn("_body", corbel.log())
+
+    @staticmethod
+    def lines(corbel: Corbel, message: str) -> dict[str, dict[str, object]]:
+        """By correlation_id."""
+        entries = [json.loads(line) for line in corbel.log().splitlines()]
+        return {entry["correlation_id"]: entry for entry in entries if entry["message"] == message}
+
     def test_no_secret_is_logged_even_at_debug_level_with_bodies(self) -> None:
         canary = "8d1f3a60c5e97b24f06a9be1d3c8750242f7ab91e6d05c3b"
         settings = {"log.level": "debug", "log.bodies": "true"} | fixtures.SETTINGS

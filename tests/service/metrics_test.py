@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import socket
 import subprocess
+import time
 import unittest
 from pathlib import Path
 
@@ -46,6 +49,33 @@ class Metrics(unittest.TestCase):
             self.corbel.request("GET", f"/nowhere/{i}").expect(404)
             self.corbel.call("GET", f"/api/v1/ai/models/nothing-{i}").expect(404)
         self.assertEqual(self.text().count("\n"), before)
+
+    def test_every_metric_of_the_table_is_exposed(self) -> None:
+        table = (ROOT / "src/platform/telemetry/metric_table.h").read_text()
+        names = re.findall(r'^inline constexpr \w+Spec \w+\{"(\w+)"', table, re.M)
+        self.assertGreater(len(names), 20)
+        text = self.text()
+        for name in names:
+            with self.subTest(name):
+                self.assertRegex(text, rf"(?m)^{name}(_count)?(\{{.*\}})? [0-9.e+-]+$")
+
+    def test_connections_are_counted_as_they_come_and_are_refused(self) -> None:
+        with Corbel(settings={"server.maxConnections": "3"}) as corbel:
+            held = [socket.create_connection(("127.0.0.1", corbel.port)) for _ in range(3)]
+            for connection in held:
+                connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                self.assertIn(b" 200 ", connection.recv(65536))
+            with socket.create_connection(("127.0.0.1", corbel.port)) as refused:
+                self.assertIn(b" 503 ", refused.recv(65536))
+            held.pop().close()
+            until = time.monotonic() + 20
+            while (answer := corbel.call("GET", "/metrics")).status != 200 and time.monotonic() < until:
+                time.sleep(0.01)
+            text = answer.expect(200).body.decode()
+            self.assertRegex(text, r"(?m)^corbel_http_connections 3$")
+            self.assertRegex(text, r"(?m)^corbel_http_connections_refused_total [1-9]\d*$")
+            for connection in held:
+                connection.close()
 
     def test_names_that_dashboards_expect_are_there(self) -> None:
         text = self.text()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import socket
 import stat
 import subprocess
 import tempfile
+import time
 import unittest
+import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from corbel import Corbel, binary, clean_environment
@@ -40,6 +45,16 @@ class Start(unittest.TestCase):
             port = taken.getsockname()[1]
             result = self.serve(f"--server.port={port}")
         self.assert_refused(result, f"127.0.0.1:{port}", "another program listens there")
+
+    def test_a_start_that_found_its_port_occupied_leaves_nothing_and_the_next_shows_the_key(self) -> None:
+        for setting in ("server.port", "metrics.port"):
+            with self.subTest(setting), socket.create_server(("127.0.0.1", 0)) as taken:
+                self.assert_refused(
+                    self.serve(f"--{setting}={taken.getsockname()[1]}"), "another program listens there"
+                )
+                self.assertFalse(self.folder.exists())
+        with Corbel(folder=self.folder) as corbel:
+            self.assertIn(corbel.admin_key, corbel.greeting())
 
     def test_an_unknown_setting_is_answered_with_the_one_that_was_meant(self) -> None:
         self.assert_refused(self.serve("--server.prot=1"), "server.prot", "server.port")
@@ -91,6 +106,27 @@ class Start(unittest.TestCase):
         with Corbel(folder=self.folder, settings={"server.host": "0.0.0.0"}) as corbel:
             corbel.call("GET", "/api/v1/ai/me", key=made.stdout.strip()).expect(200)
             corbel.request("GET", "/api/v1/ai/me").expect(401)
+
+    def test_an_open_address_needs_a_key_that_is_valid_now(self) -> None:
+        with Corbel(folder=self.folder) as corbel:
+            soon = datetime.now(UTC) + timedelta(seconds=1)
+            until = soon.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            short = {"name": "short", "role": "owner", "expiresAt": until}
+            corbel.call("POST", "/api/v1/ai/keys", short).expect(201)
+            keys = corbel.call("GET", "/api/v1/ai/keys").json()["items"]
+            first = next(key["id"] for key in keys if key["name"] == "first key")
+            corbel.call("DELETE", f"/api/v1/ai/keys/{first}").expect(204)
+        time.sleep(max(0.0, (soon - datetime.now(UTC)).total_seconds() + 0.01))
+        self.assert_refused(self.serve("--server.host=0.0.0.0"), "server.host", "valid now", "corbel key create")
+
+    def test_origins_that_contradict_each_other_are_refused(self) -> None:
+        self.assert_refused(self.serve("--cors.allowedOrigins=*,https://a.example"), "cors.allowedOrigins", "* alone")
+
+    def test_ipv6_is_served_and_written_as_urls_have_it(self) -> None:
+        with Corbel(folder=self.folder, settings={"server.host": "::1"}) as corbel:
+            self.assertIn(f"is ready on http://[::1]:{corbel.port}\n", corbel.greeting())
+            self.assertEqual(corbel.host, "::1")
+            corbel.call("GET", "/api/v1/ai/me").expect(200)
 
     def test_a_folder_is_used_by_one_process_only(self) -> None:
         with Corbel(folder=self.folder) as first:
@@ -165,11 +201,25 @@ class FirstStart(unittest.TestCase):
             self.assertNotIn(key, corbel.greeting())
             self.assertEqual(len(corbel.call("GET", "/api/v1/ai/keys").json()["items"]), 1)
 
-    def test_a_key_file_that_was_taken_away_is_not_made_again(self) -> None:
+    def test_a_key_file_that_was_taken_away_is_not_made_again_nor_spoken_of(self) -> None:
         with Corbel(folder=self.folder):
             (self.folder / "admin-key").unlink()
-        with Corbel(folder=self.folder):
+        with Corbel(folder=self.folder) as corbel:
             self.assertFalse((self.folder / "admin-key").exists())
+            self.assertNotIn("admin", corbel.greeting())
+            self.assertNotIn("curl", corbel.greeting())
+
+    def test_what_the_greeting_says_to_try_works_as_it_is_pasted(self) -> None:
+        for name in ("data", "Anna's data (new)"):
+            with self.subTest(name), Corbel(folder=self.folder.with_name(name)) as corbel:
+                line = next(line for line in corbel.greeting().splitlines() if line.strip().startswith("try "))
+                pasted = line.strip().removeprefix("try").strip()
+                tried = subprocess.run(["bash", "-c", pasted], capture_output=True, text=True, timeout=30)
+                self.assertEqual(json.loads(tried.stdout), {"items": [], "nextCursor": None}, tried.stderr)
+                url = re.search(r"API docs +(\S+)", corbel.greeting())
+                assert url
+                with urllib.request.urlopen(url[1], timeout=30) as page:
+                    self.assertIn("text/html", page.headers["Content-Type"])
 
     def test_nothing_in_the_folder_is_for_others(self) -> None:
         with Corbel(folder=self.folder):

@@ -23,6 +23,10 @@ def binary() -> Path:
     return Path(os.environ.get("CORBEL_BINARY", ROOT / "build/dev/corbel"))
 
 
+# Programs made to find mistakes are several times slower, and larger.
+SANITIZED = "asan" in binary().parts or "tsan" in binary().parts
+
+
 def clean_environment() -> dict[str, str]:
     """Without the settings of whoever runs the tests."""
     return {k: v for k, v in os.environ.items() if not k.startswith("CORBEL_")}
@@ -93,9 +97,10 @@ class Corbel:
     def _await_port(self) -> int:
         until = time.monotonic() + 30
         while time.monotonic() < until:
-            found = re.search(rb"http://[^\s:]+:(\d+)", self.greeting_path.read_bytes())
+            found = re.search(rb"http://(\[[^\]]*\]|[^\s:]+):(\d+)", self.greeting_path.read_bytes())
             if found:
-                return int(found[1])
+                self.host = found[1].decode().strip("[]")
+                return int(found[2])
             if self.process.poll() is not None:
                 break
             time.sleep(0.001)
@@ -149,7 +154,7 @@ class Corbel:
         """One request on a connection of its own. Headers as a list may repeat."""
         pairs = list(headers.items()) if isinstance(headers, dict) else headers or []
         names = {name.lower() for name, _ in pairs}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
         try:
             connection.putrequest(method, path, skip_host="host" in names, skip_accept_encoding=True)
             for name, value in pairs:
@@ -175,7 +180,11 @@ class Corbel:
         return self.request(method, path, json.dumps(body).encode(), {"Content-Type": "application/json"} | sent)
 
     def metric(self, name: str) -> float:
-        """The sum over all labels."""
+        """The sum over all labels, or over those of `name{label=value}`."""
         text = self.call("GET", "/metrics").body.decode()
-        rows = re.findall(rf"^{re.escape(name)}(?:\{{[^\n]*\}})? ([0-9.eE+-]+)$", text, re.M)
-        return sum(map(float, rows))
+        name, _, label = name.rstrip("}").partition("{")
+        rows = re.findall(rf"^{re.escape(name)}(?:\{{([^\n]*)\}})? ([0-9.eE+-]+)$", text, re.M)
+        if not rows:
+            raise AssertionError(f"there is no metric {name}")
+        wanted = label.replace("=", '="') + '"' if label else ""
+        return sum(float(value) for labels, value in rows if not wanted or wanted in labels.split(","))

@@ -117,6 +117,111 @@ def xgboost_files() -> dict[str, bytes]:
     }
 
 
+# A house: 100 by 1, 2 or 3, as above, in LightGBM's text.
+LIGHTGBM = """tree
+version=v4
+num_class=1
+num_tree_per_iteration=1
+label_index=0
+max_feature_idx=2
+objective=regression
+feature_names=size age kind
+feature_infos=[0:1000] [0:100] [0:1]
+
+Tree=0
+num_leaves=3
+num_cat=0
+split_feature=0 1
+threshold=100 10
+decision_type=2 2
+left_child=-1 -2
+right_child=1 -3
+leaf_value=101 103 102
+leaf_count=5 3 2
+internal_count=10 5
+is_linear=0
+shrinkage=1
+
+end of trees
+"""
+
+
+def lightgbm_files() -> dict[str, bytes]:
+    def text(before: str = "", after: str = "") -> bytes:
+        assert before in LIGHTGBM
+        return LIGHTGBM.replace(before, after, 1).encode() if before else LIGHTGBM.encode()
+
+    return {
+        "houses.txt": text(),
+        "truncated.txt": text()[:-120],
+        "cycle.txt": text("right_child=1 -3", "right_child=1 0"),
+        "child-outside.txt": text("right_child=1 -3", "right_child=1 9001"),
+        "negative-child.txt": text("left_child=-1 -2", "left_child=-1 -9001"),
+        "negative-feature.txt": text("split_feature=0 1", "split_feature=0 -4"),
+        "feature-outside.txt": text("split_feature=0 1", "split_feature=0 12"),
+        "two-billion-leaves.txt": text("num_leaves=3", "num_leaves=2147483647"),
+    }
+
+
+def tree_onnx(nodes: dict[str, list[Any]]) -> bytes:
+    """A TreeEnsembleClassifier of the classes 5 and 7: x0 <= 0.5 is a 5, unless `nodes` say otherwise."""
+    from onnx import TensorProto, helper
+
+    attributes = {
+        "nodes_treeids": [0, 0, 0],
+        "nodes_nodeids": [0, 1, 2],
+        "nodes_featureids": [0, 0, 0],
+        "nodes_modes": ["BRANCH_LEQ", "LEAF", "LEAF"],
+        "nodes_values": [0.5, 0.0, 0.0],
+        "nodes_truenodeids": [1, 0, 0],
+        "nodes_falsenodeids": [2, 0, 0],
+        "class_treeids": [0, 0, 0, 0],
+        "class_nodeids": [1, 1, 2, 2],
+        "class_ids": [0, 1, 0, 1],
+        "class_weights": [0.75, 0.25, 0.125, 0.875],
+        "classlabels_int64s": [5, 7],
+        "post_transform": "NONE",
+    } | nodes
+    node = helper.make_node("TreeEnsembleClassifier", ["x"], ["label", "odds"], domain="ai.onnx.ml", **attributes)
+    row = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 2])
+    label = helper.make_tensor_value_info("label", TensorProto.INT64, [None])
+    odds = helper.make_tensor_value_info("odds", TensorProto.FLOAT, [None, 2])
+    made = helper.make_graph([node], "g", [row], [label, odds])
+    opset = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    return helper.make_model(made, opset_imports=opset, ir_version=8).SerializeToString()
+
+
+def onnx_tree_files() -> dict[str, bytes]:
+    good = tree_onnx({})
+    return {
+        "tree.onnx": good,
+        "tree-truncated.onnx": good[:-60],
+        "tree-cycle.onnx": tree_onnx(
+            {"nodes_modes": ["BRANCH_LEQ", "BRANCH_LEQ", "LEAF"], "nodes_truenodeids": [1, 0, 0]}
+        ),
+        "tree-negative-feature.onnx": tree_onnx({"nodes_featureids": [-3, 0, 0]}),
+        "tree-negative-child.onnx": tree_onnx({"nodes_falsenodeids": [-2, 0, 0]}),
+        "tree-child-outside.onnx": tree_onnx({"nodes_falsenodeids": [9001, 0, 0]}),
+        "tree-class-outside.onnx": tree_onnx({"class_ids": [0, 1, 0, 12]}),
+    }
+
+
+def slow_onnx(steps: int, width: int) -> bytes:
+    """Multiplies a square of the input's first number by itself, again and again."""
+    from onnx import TensorProto, helper
+
+    row = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1])
+    out = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 1])
+    shape = helper.make_tensor("shape", TensorProto.INT64, [2], [width, width])
+    axes = helper.make_tensor("axes", TensorProto.INT64, [2], [0, 1])
+    nodes = [helper.make_node("Expand", ["x", "shape"], ["s0"])]
+    nodes += [helper.make_node("MatMul", [f"s{i}", "s0"], [f"s{i + 1}"]) for i in range(steps)]
+    nodes += [helper.make_node("ReduceSum", [f"s{steps}", "axes"], ["y"], keepdims=1)]
+    made = helper.make_graph(nodes, "g", [row], [out], [shape, axes])
+    opset = [helper.make_opsetid("", 17)]
+    return helper.make_model(made, opset_imports=opset, ir_version=8).SerializeToString()
+
+
 def onnx_files() -> dict[str, bytes]:
     from onnx import TensorProto, helper
 
@@ -205,8 +310,9 @@ def images() -> dict[str, bytes]:
 
 def make(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in {**xgboost_files(), **onnx_files(), **other_files(), **images()}.items():
-        (folder / name).write_bytes(content)
+    for files in (xgboost_files(), lightgbm_files(), onnx_files(), onnx_tree_files(), other_files(), images()):
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,10 @@ base    asan        modules that parse, with address and undefined-behaviour san
 base    tsan        modules that share state between threads, with the thread sanitizer
 full    lint-all    static analysis of every file
 full    asan-all    all modules with address and undefined-behaviour sanitizers
+full    asan-api    the API, hostile requests and hostile logs, the same way
 full    tsan-all    all modules with the thread sanitizer
 '
-ASAN_MODULES=(base config crypto exec http identity inference json objects)
+ASAN_MODULES=(base config crypto exec http identity inference json models native objects store telemetry)
 TSAN_MODULES=(base exec http identity limits models objects store telemetry)
 
 test_build() { build dev; }
@@ -40,6 +41,12 @@ test_asan() { build asan "${ASAN_MODULES[@]/%/_test}"; unit_tests asan '^Equalit
 test_tsan() { build tsan "${TSAN_MODULES[@]/%/_test}"; unit_tests tsan '^Equality'; }
 test_lint_all() { lint all; }
 test_asan_all() { build asan; unit_tests asan '^Equality'; }
+test_asan_api() {
+  build asan corbel
+  export CORBEL_BINARY=$ROOT/build/asan/corbel
+  "$VENV/python" tests/api/run.py
+  "$VENV/python" tests/service/run.py wire logs
+}
 test_tsan_all() { build tsan; unit_tests tsan '^Equality'; }
 
 step_names() { awk 'NF { printf " %s", $2 }' <<<"$STEPS"; }

@@ -40,7 +40,7 @@ void Accounting::onAnswered(const http::Answered& answered, const http::CallCont
   char status[8];
   const auto end = std::to_chars(status, status + sizeof status, sent.status).ptr;
   requests_.with(method, std::string_view(status, end), route, tenant).add();
-  durations_.with(method, route).observe(answered.duration);
+  durations_.with(method, route, tenant).observe(answered.duration);
 
   const log::Level level = sent.status >= 500 ? log::Level::error : log::Level::info;
   if (!log::enabled("http", level)) return;

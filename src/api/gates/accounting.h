@@ -25,7 +25,7 @@ class Accounting final : public http::Observer {
  private:
   const Bodies bodies_;
   metrics::Labelled<metrics::Counter, 4> requests_;
-  metrics::Labelled<metrics::Histogram, 2> durations_;
+  metrics::Labelled<metrics::Histogram, 3> durations_;
 };
 
 }  // namespace corbel::gates

@@ -29,6 +29,11 @@ void addLimitHeaders(http::Call& call, const limits::Decision& decision) {
   call.addHeader("RateLimit", limits::rateLimitField(decision));
 }
 
+void addRefusalHeaders(http::Call& call, const limits::Decision& decision) {
+  addLimitHeaders(call, decision);
+  call.addHeader("Retry-After", limits::retryAfterField(decision));
+}
+
 }  // namespace
 
 const std::array<Gates::Gate, 5> Gates::kGates = {{{"drain", &Gates::refuseWhileDraining},
@@ -120,20 +125,28 @@ Gates::Verdict Gates::takeFromBudget(http::Call& call, Waiting) {
   // Without the tenant, which the caller chooses: a member of five tenants must not have five
   // budgets.
   const limits::BucketKey bucket{.tenant = {}, .principal = call.principal().id};
-  const auto decision = parts_.limiter.admit(bucket, quotaOf(call));
-  addLimitHeaders(call, decision);
-  if (decision.allowed) {
-    const auto quotas = parts_.directory.quotas(call.tenant());
-    if (!quotas || !quotas->requestsPerMinute) return passed();
+  const limits::Quota quota = quotaOf(call);
+  const auto tenant = parts_.directory.quotas(call.tenant());
+  if (tenant && tenant->requestsPerMinute) {
     const limits::Quota whole{.policy = "tenant",
-                              .limit = static_cast<std::uint32_t>(*quotas->requestsPerMinute)};
-    const auto shared = parts_.limiter.admit({call.tenant(), {}}, whole);
-    if (shared.allowed) return passed();
-    call.addHeader("Retry-After", limits::retryAfterField(shared));
-    return fail(ErrorCode::resourceExhausted,
-                "Your tenant's requests for this minute are used up.");
+                              .limit = static_cast<std::uint32_t>(*tenant->requestsPerMinute)};
+    // A refusal by one budget must cost the other nothing: the caller's is looked at before the
+    // tenant's is used.
+    if (parts_.limiter.admit(bucket, quota, 0).remaining > 0) {
+      const auto shared = parts_.limiter.admit({call.tenant(), {}}, whole);
+      if (!shared.allowed) {
+        addRefusalHeaders(call, shared);
+        return fail(ErrorCode::resourceExhausted,
+                    "Your tenant's requests for this minute are used up.");
+      }
+    }
   }
-  call.addHeader("Retry-After", limits::retryAfterField(decision));
+  const auto decision = parts_.limiter.admit(bucket, quota);
+  if (decision.allowed) {
+    addLimitHeaders(call, decision);
+    return passed();
+  }
+  addRefusalHeaders(call, decision);
   return fail(ErrorCode::resourceExhausted,
               "At most " + std::to_string(decision.limit) + " requests in " +
                   std::to_string(decision.window.count()) + " seconds. Try again in " +

@@ -241,7 +241,28 @@ TEST_F(GatesTest, LimitsTheWholeTenant) {
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().message, HasSubstr("tenant"));
   EXPECT_EQ(header("Retry-After"), "60");
+  EXPECT_EQ(header("RateLimit-Policy"), R"("tenant";q=3;w=60)");
+  EXPECT_EQ(header("RateLimit"), R"("tenant";r=0;t=60)");
   EXPECT_TRUE(ask(read, keyOf("viewer")));
+}
+
+TEST_F(GatesTest, ARefusalOfTheTenantCostsTheCallerNothing) {
+  addTenant("small", {.requestsPerMinute = 1});
+  ASSERT_TRUE(ask(read, keyOf("viewer", {}, "small")));
+  clock.advance(std::chrono::seconds(30));
+  const std::string caller = keyOf("viewer", {.requestsPerMinute = 1}, "small");
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(refusal(read, caller), ErrorCode::resourceExhausted);
+  clock.advance(std::chrono::seconds(30));
+  EXPECT_TRUE(ask(read, caller));
+}
+
+TEST_F(GatesTest, ARefusalOfTheCallerCostsTheTenantNothing) {
+  addTenant("small", {.requestsPerMinute = 2});
+  const std::string caller = keyOf("viewer", {.requestsPerMinute = 1}, "small");
+  ASSERT_TRUE(ask(read, caller));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(refusal(read, caller), ErrorCode::resourceExhausted);
+  EXPECT_EQ(header("RateLimit-Policy"), R"("api";q=1;w=60)");
+  EXPECT_TRUE(ask(read, keyOf("viewer", {}, "small")));
 }
 
 TEST_F(GatesTest, LeavesHealthOpenWhatever) {

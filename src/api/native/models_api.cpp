@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "models/declaration.h"
+#include "native/known.h"
 
 namespace corbel::native {
 namespace {
@@ -188,10 +189,9 @@ Result<http::Created<ModelView>> ModelsApi::create(http::Call& call,
   return http::Created<ModelView>{"/api/v1/ai/models/" + model.id, view(model)};
 }
 
-Result<ModelView> ModelsApi::read(http::Call& call) {
+Result<http::Response> ModelsApi::read(http::Call& call) {
   CORBEL_TRY(const auto model, registry_.find(scopeOf(call), call.parameter("model")));
-  call.addHeader("ETag", etagOf(model));
-  return view(model);
+  return viewUnlessKnown(call, etagOf(model), [&] { return view(model); });
 }
 
 Result<ModelView> ModelsApi::change(http::Call& call, const ModelPatch& request) {
@@ -203,7 +203,7 @@ Result<ModelView> ModelsApi::change(http::Call& call, const ModelPatch& request)
 }
 
 Result<http::NoContent> ModelsApi::archive(http::Call& call) {
-  CORBEL_CHECK(registry_.archive(scopeOf(call), call.parameter("model")));
+  CORBEL_CHECK(registry_.archive(scopeOf(call), call.parameter("model"), expectedRevision(call)));
   return http::NoContent{};
 }
 

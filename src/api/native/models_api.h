@@ -22,19 +22,20 @@ class ModelsApi {
         http::post<&ModelsApi::create>("/api/v1/ai/models", Permission::modelsWrite,
                                        "Register a model"),
         http::get<&ModelsApi::read>("/api/v1/ai/models/{model}", Permission::modelsRead,
-                                    "Read a model"),
+                                    "Read a model",
+                                    {.answer = &json::kType<ModelView>, .takesIfNoneMatch = true}),
         http::patch<&ModelsApi::change>(
             "/api/v1/ai/models/{model}", Permission::modelsWrite, "Change a model",
-            {.description =
-                 "JSON merge patch. With If-Match, a change lost in between is refused."}),
+            {.description = "JSON merge patch. With If-Match, a change lost in between is refused.",
+             .takesIfMatch = true}),
         http::del<&ModelsApi::archive>("/api/v1/ai/models/{model}", Permission::modelsWrite,
-                                       "Archive a model")};
+                                       "Archive a model", {.takesIfMatch = true})};
   }
 
  private:
   Result<Page<ModelView>> list(http::Call& call, const ListModels& request);
   Result<http::Created<ModelView>> create(http::Call& call, const NewModelRequest& request);
-  Result<ModelView> read(http::Call& call);
+  Result<http::Response> read(http::Call& call);
   Result<ModelView> change(http::Call& call, const ModelPatch& request);
   Result<http::NoContent> archive(http::Call& call);
 

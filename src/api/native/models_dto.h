@@ -12,7 +12,8 @@
 
 namespace corbel::models {
 BOOST_DESCRIBE_ENUM(Framework, onnx, pytorch, tensorflow, sklearn, xgboost, lightgbm)
-}
+BOOST_DESCRIBE_ENUM(Stage, none, staging, production, archived)
+}  // namespace corbel::models
 
 namespace corbel::native {
 
@@ -156,6 +157,7 @@ struct VersionView {
   std::string modelId;
   int version = 0;
   std::string status = "ready";
+  models::Stage stage = models::Stage::none;
   ArtifactView artifact;
   json::Document signature;
   LineageView lineage;
@@ -163,19 +165,40 @@ struct VersionView {
   std::string createdBy;
   Timestamp createdAt;
   static constexpr auto rules() {
-    return std::array{json::rule<&VersionView::signature>(
-        {.doc = "Inputs, outputs, classes and features as the file declares them."})};
+    return std::array{
+        json::rule<&VersionView::stage>(
+            {.doc = "How far it got, for people; which version answers is what aliases say."}),
+        json::rule<&VersionView::signature>(
+            {.doc = "Inputs, outputs, classes and features as the file declares them."})};
   }
 };
 BOOST_DESCRIBE_STRUCT(VersionView, (),
-                      (id, modelId, version, status, artifact, signature, lineage, notes, createdBy,
-                       createdAt))
+                      (id, modelId, version, status, stage, artifact, signature, lineage, notes,
+                       createdBy, createdAt))
+
+struct VersionPatch {
+  json::Patch<models::Stage> stage;
+  static constexpr auto rules() {
+    return std::array{json::rule<&VersionPatch::stage>(
+        {.doc = "Any to any; null is `none`.", .example = R"("production")"})};
+  }
+};
+BOOST_DESCRIBE_STRUCT(VersionPatch, (), (stage))
+
+struct StageChangeView {
+  models::Stage stage = models::Stage::none;
+  models::Stage previous = models::Stage::none;
+  std::string changedBy;
+  Timestamp changedAt;
+};
+BOOST_DESCRIBE_STRUCT(StageChangeView, (), (stage, previous, changedBy, changedAt))
 
 struct NewVersionQuery {
   std::string source;
   std::string dataHash;
   std::optional<int> parent;
   std::string notes;
+  std::optional<std::string> sha256;
   static constexpr auto rules() {
     using Self = NewVersionQuery;
     return std::array{
@@ -184,14 +207,18 @@ struct NewVersionQuery {
         json::rule<&Self::dataHash>(
             {.doc = "Hash of the training data.", .maxLength = 128, .optional = true}),
         json::rule<&Self::parent>({.doc = "The version it was trained from.", .min = 1}),
-        json::rule<&Self::notes>({.maxLength = 4000, .optional = true})};
+        json::rule<&Self::notes>({.maxLength = 4000, .optional = true}),
+        json::rule<&Self::sha256>({.doc = "SHA-256 of the file, in hex: another file is refused.",
+                                   .minLength = 64,
+                                   .maxLength = 64})};
   }
 };
-BOOST_DESCRIBE_STRUCT(NewVersionQuery, (), (source, dataHash, parent, notes))
+BOOST_DESCRIBE_STRUCT(NewVersionQuery, (), (source, dataHash, parent, notes, sha256))
 
 struct ListVersions {
   int limit = 50;
   std::optional<int> cursor;
+  std::optional<models::Stage> stage;
   static constexpr auto rules() {
     return std::array{
         json::rule<&ListVersions::limit>(
@@ -199,7 +226,7 @@ struct ListVersions {
         json::rule<&ListVersions::cursor>({.doc = "`nextCursor` of the page before.", .min = 1})};
   }
 };
-BOOST_DESCRIBE_STRUCT(ListVersions, (), (limit, cursor))
+BOOST_DESCRIBE_STRUCT(ListVersions, (), (limit, cursor, stage))
 
 struct CompareQuery {
   int base = 0;
@@ -271,5 +298,6 @@ ModelView view(const models::Model& model);
 VersionView view(const models::Version& version);
 AliasView view(const models::Alias& alias);
 AliasChangeView view(const models::AliasChange& change);
+StageChangeView view(const models::StageChange& change);
 
 }  // namespace corbel::native

@@ -1,19 +1,16 @@
 #include "native/predict_input.h"
 
-#include <algorithm>
 #include <cmath>
-#include <limits>
-#include <optional>
 #include <span>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
-#include "base/json_text.h"
 #include "base/limits.h"
 #include "crypto/encoding.h"
 #include "json/cursor.h"
+#include "native/input_problems.h"
+#include "native/tensor_input.h"
 
 namespace corbel::native {
 namespace {
@@ -21,50 +18,6 @@ namespace {
 using inference::FieldKind;
 using inference::InputPlan;
 using inference::InputRow;
-using inference::Tensor;
-using inference::Tensors;
-
-constexpr std::string_view kInput = "/input";
-constexpr std::string_view kTooLarge =
-    "must be a number from -1.7976931348623157e308 to 1.7976931348623157e308";
-
-// Collects what is wrong, so that a caller can mend everything at once.
-class Problems {
- public:
-  void add(std::string_view name, const Error& error) {
-    form_ = form_ || error.code != ErrorCode::unprocessable;
-    add(name, error.message);
-  }
-  void addForm(std::string_view name, std::string message) {
-    form_ = true;
-    add(name, std::move(message));
-  }
-  // invalid_argument when anything has a wrong form, else unprocessable.
-  Result<void> outcome() && {
-    if (count_ == 0) return {};
-    const ErrorCode code = form_ ? ErrorCode::invalidArgument : ErrorCode::unprocessable;
-    std::string message = fields_.front().pointer + ": " + fields_.front().message;
-    if (count_ > 1) message += " (and " + std::to_string(count_ - 1) + " more)";
-    return std::unexpected(Error{code, std::move(message), {}, std::move(fields_)});
-  }
-
- private:
-  void add(std::string_view name, std::string message) {
-    ++count_;
-    if (fields_.size() < limits::kFieldErrors) {
-      fields_.push_back({std::string(kInput) + pointerPart(name), std::move(message)});
-    }
-  }
-  std::vector<FieldError> fields_;
-  std::size_t count_ = 0;
-  bool form_ = false;
-};
-
-std::unexpected<Error> malformed(const json::Cursor& cursor) {
-  Error error = cursor.error();
-  if (error.fields.empty()) error.fields.push_back({std::string(kInput), error.message});
-  return std::unexpected(std::move(error));
-}
 
 std::string wanted(const inference::InputField& field) {
   switch (field.kind) {
@@ -189,123 +142,6 @@ Result<models::PredictionInput> readImage(json::Cursor& cursor, const InputPlan&
   if (!image) return failField(std::string(kInput), image.error().message, image.error().code);
   if (!cursor.finish()) return malformed(cursor);
   return *std::move(image);
-}
-
-// The number as an element, if that holds it: integers exactly, floats within their range.
-template <class Element>
-std::optional<Element> elementOf(const json::Number& number) {
-  if constexpr (std::is_integral_v<Element>) {
-    if (!number.isInteger || !std::in_range<Element>(number.integer)) return std::nullopt;
-    return static_cast<Element>(number.integer);
-  } else {
-    if (std::abs(number.value) > static_cast<double>(std::numeric_limits<Element>::max()))
-      return std::nullopt;
-    return static_cast<Element>(number.value);
-  }
-}
-
-// Nested lists of one tensor. The shape is that of the first element at each depth; all others must
-// agree.
-class TensorReader {
- public:
-  TensorReader(json::Cursor& cursor, const inference::TensorSpec& spec, std::string pointer)
-      : cursor_(cursor),
-        spec_(spec),
-        pointer_(std::move(pointer)),
-        tensor_(Tensor::of(spec.type, {0})) {}
-
-  Result<Tensor> read() {
-    shape_.assign(spec_.shape.size(), -1);
-    CORBEL_CHECK(readDepth(0));
-    for (std::size_t d = 0; d < shape_.size(); ++d) {
-      const bool fixed = d > 0 && spec_.shape[d] >= 0;
-      if (shape_[d] < 1 || (fixed && shape_[d] != spec_.shape[d])) return wrongShape();
-    }
-    tensor_.shape = shape_;
-    return std::move(tensor_);
-  }
-
- private:
-  std::unexpected<Error> wrongShape() const {
-    std::string shape;
-    for (const std::int64_t dimension : spec_.shape) {
-      shape += (shape.empty() ? "" : ", ") +
-               (dimension < 0 ? std::string("any") : std::to_string(dimension));
-    }
-    return failField(pointer_, "must be lists of shape [" + shape + "] of type " +
-                                   std::string(name(spec_.type)));
-  }
-
-  // The depth is bounded by the rank of the model's input.
-  Result<void> readDepth(std::size_t depth) {
-    if (depth == shape_.size()) return readElement();
-    if (cursor_.token() != json::Token::array) return wrongShape();
-    cursor_.enterArray();
-    std::int64_t count = 0;
-    for (; cursor_.nextItem(); ++count) CORBEL_CHECK(readDepth(depth + 1));
-    if (shape_[depth] >= 0 && shape_[depth] != count) return wrongShape();
-    shape_[depth] = count;
-    return {};
-  }
-
-  Result<void> readElement() {
-    return std::visit(
-        [&]<class Element>(std::vector<Element>& values) -> Result<void> {
-          if constexpr (std::is_same_v<Element, std::string>) {
-            const auto text = cursor_.text();
-            if (!text) return wrongShape();
-            values.emplace_back(*text);
-          } else if constexpr (std::is_same_v<Element, inference::Flag>) {
-            const auto flag = cursor_.boolean();
-            if (!flag) return wrongShape();
-            values.push_back(*flag ? inference::Flag::on : inference::Flag::off);
-          } else {
-            const auto number = cursor_.number();
-            if (number && !std::isfinite(number->value))
-              return failField(pointer_, std::string(kTooLarge));
-            const auto element = number ? elementOf<Element>(*number) : std::nullopt;
-            if (!element) return wrongShape();
-            values.push_back(*element);
-          }
-          return {};
-        },
-        tensor_.values);
-  }
-
-  json::Cursor& cursor_;
-  const inference::TensorSpec& spec_;
-  std::string pointer_;
-  std::vector<std::int64_t> shape_;
-  Tensor tensor_;
-};
-
-Result<models::PredictionInput> readTensors(json::Cursor& cursor,
-                                            const inference::Signature& signature) {
-  const auto& inputs = signature.inputs;
-  std::vector<std::optional<Tensor>> read(inputs.size());
-  if (cursor.token() != json::Token::object) {
-    if (inputs.size() != 1)
-      return failField(std::string(kInput), "must be an object with a value for each input");
-    CORBEL_TRY(read[0], TensorReader(cursor, inputs[0], std::string(kInput)).read());
-  } else {
-    cursor.enterObject();
-    while (cursor.nextField()) {
-      const auto spec = std::ranges::find(inputs, cursor.key(), &inference::TensorSpec::name);
-      const std::string pointer = std::string(kInput) + pointerPart(cursor.key());
-      if (spec == inputs.end()) return failField(pointer, "is not an input of this model");
-      auto& target = read[static_cast<std::size_t>(spec - inputs.begin())];
-      if (target) return failField(pointer, "stands there twice");
-      CORBEL_TRY(target, TensorReader(cursor, *spec, pointer).read());
-    }
-  }
-  if (!cursor.finish()) return malformed(cursor);
-  Tensors tensors;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (!read[i])
-      return failField(std::string(kInput) + pointerPart(inputs[i].name), "is required");
-    tensors.push_back(*std::move(read[i]));
-  }
-  return tensors;
 }
 
 }  // namespace

@@ -218,31 +218,75 @@ TEST_F(PredictInput, ReadsScalars) {
   EXPECT_THAT(std::get<std::vector<std::int32_t>>(read[1].values), ElementsAre(-3));
 }
 
-TEST_F(PredictInput, RefusesTensorsOfAnotherShapeOrType) {
+TEST_F(PredictInput, NamesEveryListOfATensorThatHasAnotherLength) {
   takes({{"x", DataType::float32, {-1, 2, 2}}});
-  for (const std::string_view wrong : {"[]", "[[]]", "[[[1,2]]]", "[[[1,2],[3]]]",
-                                       "[[[1,2],[3,\"4\"]]]", "1", "[[[1,2],[3,1e39]]]"}) {
-    EXPECT_THAT(
-        problems(wrong),
-        ElementsAre("invalid_argument /input: must be lists of shape [any, 2, 2] of type float32"))
-        << wrong;
-  }
+  EXPECT_THAT(problems("[]"), ElementsAre("invalid_argument /input: must hold at least one value; "
+                                          "the shape is [any, 2, 2]"));
+  EXPECT_THAT(problems("[[[1,2],[3]],[[5,6]]]"),
+              ElementsAre("invalid_argument /input/0/1: must hold 2 values, got 1; the shape is "
+                          "[any, 2, 2]",
+                          "invalid_argument /input/1: must hold 2 values, got 1; the shape is "
+                          "[any, 2, 2]"));
+}
+
+TEST_F(PredictInput, AListThatIsFreeIsAsLongAsTheFirstOne) {
+  takes({{"x", DataType::float32, {-1, -1, 1}}});
+  EXPECT_THAT(problems("[[[1],[2]],[[3]]]"),
+              ElementsAre("invalid_argument /input/1: must hold 2 values, got 1; the shape is "
+                          "[any, any, 1]"));
+}
+
+TEST_F(PredictInput, NamesEveryElementOfATensorThatHasAnotherType) {
+  takes({{"x", DataType::float32, {-1, 2, 2}}});
+  EXPECT_THAT(problems(R"([[[1,"2"],[3,null]]])"),
+              ElementsAre("invalid_argument /input/0/0/1: must be a number, got text",
+                          "invalid_argument /input/0/1/1: must be a number, got null"));
+  EXPECT_THAT(problems("[[[[1],2],[3,1e39]]]"),
+              ElementsAre("invalid_argument /input/0/0/0: must be a number, got a list",
+                          "invalid_argument /input/0/1/1: must fit the model's float32, got 1e39"));
+  EXPECT_THAT(problems("[[1,[3,4]]]"),
+              ElementsAre("invalid_argument /input/0/0: must be a list, got a number; the shape is "
+                          "[any, 2, 2]"));
+  EXPECT_THAT(problems("1"), ElementsAre("invalid_argument /input: must be a list, got a number; "
+                                         "the shape is [any, 2, 2]"));
+}
+
+TEST_F(PredictInput, ListsAHundredProblemsOfATensorAndCountsTheRest) {
+  takes({{"x", DataType::float32, {-1, 1, 1}}});
+  std::string json = "[";
+  for (int i = 0; i < 1000; ++i) json += R"([["a"]],)";
+  json.back() = ']';
+  const auto refused = read(json);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().fields.size(), limits::kFieldErrors);
+  EXPECT_EQ(refused.error().message, "/input/0/0/0: must be a number, got text (and 999 more)");
+}
+
+TEST_F(PredictInput, NamesTheProblemsOfAllTensorsAtOnce) {
+  takes({{"x", DataType::float32, {-1, 1, 1}}, {"y", DataType::boolean, {-1}}});
+  EXPECT_THAT(problems(R"({"z":1,"x":[[[true]]]})"),
+              ElementsAre("invalid_argument /input/z: is not an input of this model",
+                          "invalid_argument /input/x/0/0/0: must be a number, got true or false",
+                          "invalid_argument /input/y: is required"));
 }
 
 TEST_F(PredictInput, RefusesIntegersThatDoNotFit) {
   takes({{"x", DataType::uint8, {-1, 1, 1}}});
   for (const std::string_view wrong : {"[[[256]]]", "[[[-1]]]", "[[[1.5]]]"}) {
-    EXPECT_THAT(problems(wrong), ElementsAre(HasSubstr("of type uint8"))) << wrong;
+    EXPECT_THAT(problems(wrong), ElementsAre(HasSubstr("must fit the model's uint8, got")))
+        << wrong;
   }
 }
 
 TEST_F(PredictInput, NamesMissingRepeatedAndUnknownTensors) {
   takes({{"x", DataType::float32, {-1, 1, 1}}, {"y", DataType::float32, {-1, 1, 1}}});
   EXPECT_THAT(problems(R"({"x":[[[1]]]})"), ElementsAre("invalid_argument /input/y: is required"));
-  EXPECT_THAT(problems(R"({"x":[[[1]]],"x":[[[1]]]})"),
+  EXPECT_THAT(problems(R"({"x":[[[1]]],"x":[[[1]]],"y":[[[1]]]})"),
               ElementsAre("invalid_argument /input/x: stands there twice"));
   EXPECT_THAT(problems(R"({"z":[[[1]]]})"),
-              ElementsAre("invalid_argument /input/z: is not an input of this model"));
+              ElementsAre("invalid_argument /input/z: is not an input of this model",
+                          "invalid_argument /input/x: is required",
+                          "invalid_argument /input/y: is required"));
   EXPECT_THAT(
       problems("[]"),
       ElementsAre("invalid_argument /input: must be an object with a value for each input"));

@@ -35,15 +35,28 @@ void writeNumbers(json::Writer& writer, const std::vector<double>& values) {
   writer.endArray();
 }
 
+void writeLabel(json::Writer& writer, const inference::Signature& signature,
+                std::string_view label) {
+  signature.integerLabels ? writer.raw(label) : writer.value(label);
+}
+
+// A class as `prediction` and `importance.class` name it.
+void writeClass(json::Writer& writer, const models::ServedModel& served, std::size_t index) {
+  const inference::Signature& signature = served.engine->signature();
+  if (index < served.labels.size()) return writer.raw(served.labels[index]);
+  if (index >= signature.classLabels.size()) return writer.value(index);
+  writeLabel(writer, signature, signature.classLabels[index]);
+}
+
 void writePrediction(json::Writer& writer, const models::ServedModel& served,
                      const inference::Prediction& prediction) {
   writer.key("prediction");
   if (prediction.classIndex && *prediction.classIndex < served.labels.size()) {
-    writer.raw(served.labels[*prediction.classIndex]);
+    writeClass(writer, served, *prediction.classIndex);
   } else if (!prediction.label.empty()) {
-    writer.value(prediction.label);
+    writeLabel(writer, served.engine->signature(), prediction.label);
   } else if (prediction.classIndex) {
-    writer.value(*prediction.classIndex);
+    writeClass(writer, served, *prediction.classIndex);
   } else if (!prediction.texts.empty()) {
     writer.beginArray();
     for (const std::string& text : prediction.texts) writer.value(text);
@@ -72,6 +85,10 @@ void writeImportance(json::Writer& writer, const models::ServedModel& served,
   writer.beginObject();
   writer.field("method", importance.method);
   writer.field("space", importance.space);
+  if (importance.classIndex) {
+    writer.key("class");
+    writeClass(writer, served, *importance.classIndex);
+  }
   writer.field("base", importance.base);
   writer.key("values");
   writer.beginObject();

@@ -18,7 +18,8 @@ using ::testing::Pair;
 // What the writer reads of a model.
 class NamedModel final : public inference::Model {
  public:
-  explicit NamedModel(std::vector<std::string> classLabels) {
+  explicit NamedModel(std::vector<std::string> classLabels, bool integerLabels = false) {
+    signature_.integerLabels = integerLabels;
     signature_.inputs = {{"input", inference::DataType::float32, {-1, 2}}};
     signature_.featureNames = {"size", "a\"ge"};
     signature_.classLabels = std::move(classLabels);
@@ -132,13 +133,34 @@ TEST(PredictionText, WritesTexts) {
 
 TEST(PredictionText, WritesImportanceByField) {
   auto result = numbers({7});
-  result.importance = models::FeatureImportance{"linear", "margin", 1, {2, 4}};
+  result.importance = models::FeatureImportance{"linear", "margin", 1, {2, 4}, std::nullopt};
   const auto view = viewOf(*serving({}), result);
   ASSERT_TRUE(view.importance);
   EXPECT_EQ(view.importance->method, "linear");
   EXPECT_EQ(view.importance->space, "margin");
   EXPECT_EQ(view.importance->base, 1);
   EXPECT_THAT(view.importance->values, ElementsAre(Pair("a\"ge", 4), Pair("size", 2)));
+}
+
+TEST(PredictionText, NamesTheClassThatImportanceSpeaksFor) {
+  auto result = classified(0, "cat");
+  result.importance = models::FeatureImportance{"treeshap", "margin", 1, {2, 4}, 0};
+  EXPECT_EQ(viewOf(*serving({"cat", "dog"}), result).importance->class_->text, R"("cat")");
+  EXPECT_EQ(viewOf(*serving({"cat", "dog"}, {"1.5", "2"}), result).importance->class_->text, "1.5");
+  result.importance->classIndex.reset();
+  EXPECT_FALSE(viewOf(*serving({"cat", "dog"}), result).importance->class_);
+}
+
+TEST(PredictionText, WritesLabelsThatAreIntegersAsNumbers) {
+  auto served = std::make_shared<models::ServedModel>();
+  served->engine = std::make_shared<NamedModel>(std::vector<std::string>{"5", "-7"}, true);
+  served->plan = *inference::InputPlan::make(served->engine->signature(), {});
+  auto result = classified(1, "-7");
+  result.importance = models::FeatureImportance{"treeshap", "margin", 1, {2, 4}, 1};
+  const auto view = viewOf(*served, result);
+  EXPECT_EQ(view.prediction.text, "-7");
+  EXPECT_EQ(view.importance->class_->text, "-7");
+  EXPECT_THAT(*view.probabilities, ElementsAre(Pair("-7", 0.75), Pair("5", 0.25)));
 }
 
 TEST(Cursor, LeadsBackToItsPosition) {

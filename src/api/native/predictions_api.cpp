@@ -56,10 +56,7 @@ constexpr std::chrono::milliseconds kAtOnce{20};
 PredictionsApi::PredictionsApi(Parts parts)
     : parts_(parts),
       predictions_(parts.metrics.of(metrics::kPredictions)),
-      inferenceDuration_(parts.metrics.of(metrics::kInferenceDuration)),
-      inferenceTime_(parts.metrics.of(metrics::kInferenceTime)),
-      modelHits_(parts.metrics.of(metrics::kModelCacheHits).with()),
-      modelMisses_(parts.metrics.of(metrics::kModelCacheMisses).with()) {}
+      modelMisses_(parts.metrics.of(metrics::kModelCacheMisses)) {}
 
 void PredictionsApi::predict(http::Call call, PredictRequest request,
                              http::Reply<http::Response> reply) {
@@ -76,7 +73,7 @@ void PredictionsApi::predict(http::Call call, PredictRequest request,
   Work work{std::move(call),  std::move(request), std::move(reply),
             std::move(which), deadline,           nullptr};
   work.served = parts_.serving.find(work.call.tenant(), work.call.parameter("model"), work.which);
-  (work.served ? modelHits_ : modelMisses_).add();
+  (work.served ? work.served->metrics->cacheHits : modelMisses_.with(work.call.tenant())).add();
   if (work.served && runsAtOnce(*work.served, work.request)) return runAtOnce(std::move(work));
   runOnPool(std::move(work));
 }
@@ -128,7 +125,7 @@ void PredictionsApi::loadAndRun(Work work) {
 }
 
 void PredictionsApi::finish(Work work, Result<http::Response> response) {
-  if (!response) count(work, name(response.error().code), std::chrono::nanoseconds(0));
+  if (!response) count(work, name(response.error().code));
   work.reply(std::move(response));
 }
 
@@ -157,11 +154,11 @@ Result<http::Response> PredictionsApi::respond(const Work& work) {
   }
   if (!members) {
     CORBEL_TRY(members, answer(work, facts.inference));
-    count(work, "ok", facts.inference);
+    countAnswer(work, facts.inference);
     if (!hash.empty())
       parts_.cache.put(work.call.tenant(), std::move(hash), *members, served.cacheTtl);
   } else {
-    count(work, "cached", facts.inference);
+    count(work, "cached");
   }
   const std::string id = parts_.ids.next();
   facts.predictionId = id;
@@ -171,13 +168,15 @@ Result<http::Response> PredictionsApi::respond(const Work& work) {
   return response;
 }
 
-void PredictionsApi::count(const Work& work, std::string_view status,
-                           std::chrono::nanoseconds inference) {
-  const std::string& model = work.served->modelName;
-  predictions_.with(status, model).add();
-  if (inference.count() == 0) return;
-  inferenceDuration_.with(model).observe(inference);
-  inferenceTime_.with(model).observe(inference);
+void PredictionsApi::countAnswer(const Work& work, std::chrono::nanoseconds inference) {
+  const models::ModelMetrics& counts = *work.served->metrics;
+  counts.answered.add();
+  counts.inferenceDuration.observe(inference);
+  counts.inferenceTime.observe(inference);
+}
+
+void PredictionsApi::count(const Work& work, std::string_view status) {
+  predictions_.with(status, work.served->tenant, work.served->modelName).add();
 }
 
 }  // namespace corbel::native

@@ -43,14 +43,12 @@ class PredictionsApi {
   void finish(Work work, Result<http::Response> response);
   Result<std::string> answer(const Work& work, std::chrono::nanoseconds& inference);
   Result<http::Response> respond(const Work& work);
-  void count(const Work& work, std::string_view status, std::chrono::nanoseconds inference);
+  void countAnswer(const Work& work, std::chrono::nanoseconds inference);
+  void count(const Work& work, std::string_view status);
 
   Parts parts_;
-  metrics::Labelled<metrics::Counter, 2> predictions_;
-  metrics::Labelled<metrics::Histogram, 1> inferenceDuration_;
-  metrics::Labelled<metrics::Histogram, 1> inferenceTime_;
-  metrics::Counter& modelHits_;
-  metrics::Counter& modelMisses_;
+  metrics::Labelled<metrics::Counter, 3> predictions_;
+  metrics::Labelled<metrics::Counter, 1> modelMisses_;
 };
 
 }  // namespace corbel::native

@@ -55,6 +55,7 @@ BOOST_DESCRIBE_STRUCT(PredictRequest, (), (input, options))
 struct ImportanceView {
   std::string method;
   std::string space;
+  std::optional<json::Document> class_;
   double base = 0;
   std::map<std::string, double> values;
 
@@ -64,10 +65,13 @@ struct ImportanceView {
         json::rule<&Self::method>(
             {.doc = "`treeshap` and `linear` are exact, `sampling` is an estimate."}),
         json::rule<&Self::space>({.doc = "What base and values add up to: the margin (before the "
-                                         "link), a probability or a value."})};
+                                         "link), a probability or a value."}),
+        json::rule<&Self::class_>(
+            {.doc = "Of a classifier: the class, as `prediction` names it, that the values speak "
+                    "for."})};
   }
 };
-BOOST_DESCRIBE_STRUCT(ImportanceView, (), (method, space, base, values))
+BOOST_DESCRIBE_STRUCT(ImportanceView, (), (method, space, class_, base, values))
 
 struct PredictedBy {
   std::string id;

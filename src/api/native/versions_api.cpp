@@ -1,11 +1,12 @@
 #include "native/versions_api.h"
 
-#include <limits>
+#include <algorithm>
 #include <utility>
 
 #include "base/text.h"
 #include "json/encode.h"
 #include "native/artifact_sink.h"
+#include "native/known.h"
 #include "native/models_api.h"
 
 namespace corbel::native {
@@ -47,9 +48,24 @@ std::vector<Difference> differencesOf(const models::Version& base, const models:
   compare("lineage.source", jsonText(base.source), jsonText(other.source));
   compare("lineage.dataHash", jsonText(base.dataHash), jsonText(other.dataHash));
   compare("lineage.parent", jsonNumber(base.parent), jsonNumber(other.parent));
+  compare("stage", jsonText(name(base.stage)), jsonText(name(other.stage)));
   compare("notes", jsonText(base.notes), jsonText(other.notes));
   compare("createdBy", jsonText(base.createdBy), jsonText(other.createdBy));
   return differences;
+}
+
+// All of a version but its stage is immutable.
+std::string etagOf(const models::Version& version) {
+  return '"' + version.artifactSha256 + '-' + std::string(name(version.stage)) + '"';
+}
+
+// Empty, or lower case.
+Result<std::string> sha256Of(const NewVersionQuery& request) {
+  if (!request.sha256) return std::string();
+  std::string sha256 = *request.sha256;
+  std::ranges::transform(sha256, sha256.begin(), lowerAscii);
+  if (objects::Digest::parse(sha256)) return sha256;
+  return failField("?sha256", "must be 64 hexadecimal digits");
 }
 
 // A new version's fields come in the query here.
@@ -67,6 +83,7 @@ VersionView view(const models::Version& version) {
   return {.id = version.id,
           .modelId = version.modelId,
           .version = version.number,
+          .stage = version.stage,
           .artifact = {version.artifactSha256, version.artifactBytes},
           .signature = {version.signature},
           .lineage = {version.source, version.dataHash, version.parent},
@@ -79,6 +96,10 @@ AliasView view(const models::Alias& alias) { return {alias.name, alias.version, 
 
 AliasChangeView view(const models::AliasChange& change) {
   return {change.alias, change.version, change.previous, change.changedBy, change.changedAt};
+}
+
+StageChangeView view(const models::StageChange& change) {
+  return {change.stage, change.previous, change.changedBy, change.changedAt};
 }
 
 Result<std::shared_ptr<http::BodySink>> VersionsApi::beginUpload(http::Call& call) {
@@ -104,6 +125,7 @@ Result<http::Created<VersionView>> VersionsApi::addVersion(const http::Call& cal
                                                            const NewVersionQuery& request) {
   auto& sink = static_cast<ArtifactSink&>(*call.context().upload);
   models::NewVersion fresh;
+  CORBEL_TRY(fresh.artifactSha256, sha256Of(request));
   fresh.source = request.source;
   fresh.dataHash = request.dataHash;
   fresh.parent = request.parent;
@@ -118,9 +140,9 @@ Result<http::Created<VersionView>> VersionsApi::addVersion(const http::Call& cal
 }
 
 Result<Page<VersionView>> VersionsApi::list(http::Call& call, const ListVersions& request) {
-  const int before = request.cursor.value_or(std::numeric_limits<int>::max());
-  CORBEL_TRY(auto found, parts_.registry.versions(scopeOf(call), call.parameter("model"), before,
-                                                  request.limit + 1));
+  models::VersionQuery query{.limit = request.limit + 1, .stage = request.stage};
+  if (request.cursor) query.before = *request.cursor;
+  CORBEL_TRY(auto found, parts_.registry.versions(scopeOf(call), call.parameter("model"), query));
   Page<VersionView> page;
   const auto limit = static_cast<std::size_t>(request.limit);
   if (found.size() > limit) {
@@ -138,18 +160,47 @@ Result<Comparison> VersionsApi::compare(http::Call& call, const CompareQuery& re
   return Comparison{view(base), view(other), differencesOf(base, other)};
 }
 
-Result<VersionView> VersionsApi::read(http::Call& call) {
+Result<http::Response> VersionsApi::read(http::Call& call) {
   CORBEL_TRY(const int number, versionOf(call));
   CORBEL_TRY(const auto version,
              parts_.registry.version(scopeOf(call), call.parameter("model"), number));
-  call.addHeader("ETag", "\"" + version.artifactSha256 + "\"");
+  return viewUnlessKnown(call, etagOf(version), [&] { return view(version); });
+}
+
+Result<VersionView> VersionsApi::change(http::Call& call, const VersionPatch& request) {
+  CORBEL_TRY(const int number, versionOf(call));
+  const auto decide = [&](const models::Version& version) -> Result<models::Stage> {
+    if (!http::mayChange(call.head(), etagOf(version))) {
+      return fail(ErrorCode::failedPrecondition,
+                  "The version's stage was changed since; read it again and repeat the change.");
+    }
+    models::Stage stage = version.stage;
+    request.stage.applyTo(stage);
+    return stage;
+  };
+  CORBEL_TRY(const auto version,
+             parts_.registry.changeStage(scopeOf(call), call.parameter("model"), number, decide));
+  call.addHeader("ETag", etagOf(version));
   return view(version);
+}
+
+Result<StageHistory> VersionsApi::stageHistory(http::Call& call, const Items& request) {
+  CORBEL_TRY(const int number, versionOf(call));
+  CORBEL_TRY(
+      const auto changes,
+      parts_.registry.stageHistory(scopeOf(call), call.parameter("model"), number, request.limit));
+  StageHistory history;
+  for (const models::StageChange& change : changes) history.items.push_back(view(change));
+  return history;
 }
 
 Result<http::Response> VersionsApi::download(http::Call& call) {
   CORBEL_TRY(const int number, versionOf(call));
   CORBEL_TRY(const auto version,
              parts_.registry.version(scopeOf(call), call.parameter("model"), number));
+  const std::string etag = '"' + version.artifactSha256 + '"';
+  call.addHeader("ETag", etag);
+  if (http::clientHas(call.head(), etag)) return notModified();
   CORBEL_TRY(const auto digest, objects::Digest::parse(version.artifactSha256));
   CORBEL_TRY(auto file, parts_.objects.open(digest, call.deadline()));
   const auto size = static_cast<std::uint64_t>(file.sizeBytes());
@@ -157,7 +208,6 @@ Result<http::Response> VersionsApi::download(http::Call& call) {
   response.headers.emplace_back("Content-Disposition",
                                 "attachment; filename=\"" + version.artifactSha256 + "\"");
   response.headers.emplace_back("Content-Security-Policy", "sandbox");
-  response.headers.emplace_back("ETag", "\"" + version.artifactSha256 + "\"");
   response.body.emplace<http::FileRange>(std::move(file).release().release(), 0, size);
   return response;
 }

@@ -24,6 +24,11 @@ struct AliasHistory {
 };
 BOOST_DESCRIBE_STRUCT(AliasHistory, (), (items))
 
+struct StageHistory {
+  std::vector<StageChangeView> items;
+};
+BOOST_DESCRIBE_STRUCT(StageHistory, (), (items))
+
 class VersionsApi {
  public:
   // Everything must outlive it.
@@ -51,11 +56,21 @@ class VersionsApi {
                                       "List versions"),
         http::get<&VersionsApi::compare>("/api/v1/ai/models/{model}/versions/compare",
                                          Permission::modelsRead, "Compare two versions"),
-        http::get<&VersionsApi::read>("/api/v1/ai/models/{model}/versions/{version}",
-                                      Permission::modelsRead, "Read a version"),
-        http::get<&VersionsApi::download>("/api/v1/ai/models/{model}/versions/{version}/artifact",
-                                          Permission::modelsRead, "Download a version's file",
-                                          {.contentType = "application/octet-stream"}),
+        http::get<&VersionsApi::read>(
+            "/api/v1/ai/models/{model}/versions/{version}", Permission::modelsRead,
+            "Read a version", {.answer = &json::kType<VersionView>, .takesIfNoneMatch = true}),
+        http::patch<&VersionsApi::change>(
+            "/api/v1/ai/models/{model}/versions/{version}", Permission::modelsWrite,
+            "Move a version to another stage",
+            {.description = "JSON merge patch. All but the stage of a version is immutable.",
+             .takesIfMatch = true}),
+        http::get<&VersionsApi::stageHistory>(
+            "/api/v1/ai/models/{model}/versions/{version}/history", Permission::modelsRead,
+            "List the moves of a version from stage to stage"),
+        http::get<&VersionsApi::download>(
+            "/api/v1/ai/models/{model}/versions/{version}/artifact", Permission::modelsRead,
+            "Download a version's file",
+            {.contentType = "application/octet-stream", .takesIfNoneMatch = true}),
         http::post<&VersionsApi::unload>("/api/v1/ai/models/{model}/versions/{version}/unload",
                                          Permission::modelsWrite, "Give a version's memory back"),
         http::get<&VersionsApi::listAliases>("/api/v1/ai/models/{model}/aliases",
@@ -81,7 +96,9 @@ class VersionsApi {
                                                 const NewVersionQuery& request);
   Result<Page<VersionView>> list(http::Call& call, const ListVersions& request);
   Result<Comparison> compare(http::Call& call, const CompareQuery& request);
-  Result<VersionView> read(http::Call& call);
+  Result<http::Response> read(http::Call& call);
+  Result<VersionView> change(http::Call& call, const VersionPatch& request);
+  Result<StageHistory> stageHistory(http::Call& call, const Items& request);
   Result<http::Response> download(http::Call& call);
   Result<http::NoContent> unload(http::Call& call);
   Result<AliasList> listAliases(http::Call& call);

@@ -1,5 +1,5 @@
 // The documentation, whole and offline: /openapi.json, /docs (Swagger UI) and /redoc (Redoc). Open
-// to all; where docs.enabled is off, it is not mounted.
+// to all; docs.access says whether and where it is mounted.
 #pragma once
 #include <map>
 #include <string>

@@ -2,10 +2,13 @@
 
 #include "pages/api_document.h"
 #include "pages/docs_api.h"
+#include "pages/icon.h"
 #include "pages/status_page.h"
 
 namespace corbel::pages {
 namespace {
+
+constexpr StatusPage::Links kAll;
 
 // One request, answered on the spot.
 class Asked final : public http::Exchange {
@@ -47,7 +50,7 @@ http::Response ask(auto& api, std::string_view path, std::vector<http::Header> h
 
 TEST(Docs, ServeEveryFileThatTheirPagesName) {
   DocsApi docs("{}");
-  StatusPage status("1.0", StatusPage::Docs::open, [] { return true; });
+  Icon icon;
   for (const char* page : {"/docs", "/redoc"}) {
     const auto html = ask(docs, page);
     std::string_view rest = bodyOf(html);
@@ -56,7 +59,7 @@ TEST(Docs, ServeEveryFileThatTheirPagesName) {
       for (auto at = text.find(mark); at != std::string_view::npos; at = text.find(mark)) {
         text.remove_prefix(at + mark.size());
         const auto path = text.substr(0, text.find('"'));
-        EXPECT_TRUE(ask(docs, path).status == 200 || ask(status, path).status == 200) << path;
+        EXPECT_TRUE(ask(docs, path).status == 200 || ask(icon, path).status == 200) << path;
       }
     }
   }
@@ -94,7 +97,7 @@ TEST(Docs, AreNotSentAgainToWhoHasThem) {
 }
 
 TEST(StatusPage, SaysWhetherTheServerIsReadyAndLinksTheDocs) {
-  StatusPage page("1.2.3", StatusPage::Docs::open, [] { return true; });
+  StatusPage page("1.2.3", kAll, [] { return true; });
   const auto response = ask(page, "/", {{"Host", "localhost:3004"}});
   for (const char* text :
        {"1.2.3", ">ready<", "href=\"/docs\"", "href=\"/redoc\"", "href=\"/health\"",
@@ -105,17 +108,22 @@ TEST(StatusPage, SaysWhetherTheServerIsReadyAndLinksTheDocs) {
 }
 
 TEST(StatusPage, SaysThatTheServerIsNotReady) {
-  StatusPage page("1.2.3", StatusPage::Docs::open, [] { return false; });
+  StatusPage page("1.2.3", kAll, [] { return false; });
   EXPECT_TRUE(bodyOf(ask(page, "/")).contains(">not ready<"));
 }
 
 TEST(StatusPage, LinksNoDocsThatAreClosed) {
-  StatusPage page("1.2.3", StatusPage::Docs::closed, [] { return true; });
+  StatusPage page("1.2.3", {.docs = false}, [] { return true; });
   EXPECT_FALSE(bodyOf(ask(page, "/")).contains("/docs"));
 }
 
+TEST(StatusPage, LinksNoMetricsThatAreElsewhere) {
+  StatusPage page("1.2.3", {.metrics = false}, [] { return true; });
+  EXPECT_FALSE(bodyOf(ask(page, "/")).contains("/metrics"));
+}
+
 TEST(StatusPage, ShowsNothingThatAHostHeaderSmuggles) {
-  StatusPage page("1.2.3", StatusPage::Docs::open, [] { return true; });
+  StatusPage page("1.2.3", kAll, [] { return true; });
   const auto response = ask(page, "/", {{"Host", "a\"><script>alert(1)</script>"}});
   EXPECT_FALSE(bodyOf(response).contains("<script>"));
   EXPECT_TRUE(bodyOf(response).contains("http://127.0.0.1:3004/"));

@@ -1,22 +1,9 @@
 #include "static_file.h"
 
-#include "base/text.h"
 #include "crypto/sha256.h"
+#include "http/conditional.h"
 
 namespace corbel::pages {
-namespace {
-
-// RFC 9110, 13.1.2: weak comparison, so "W/" makes no difference.
-bool names(std::string_view ifNoneMatch, std::string_view etag) {
-  while (!ifNoneMatch.empty()) {
-    std::string_view tag = trim(takeUntil(ifNoneMatch, ','));
-    if (tag.starts_with("W/")) tag.remove_prefix(2);
-    if (tag == etag || tag == "*") return true;
-  }
-  return false;
-}
-
-}  // namespace
 
 StaticFile::StaticFile(std::string_view bytes, std::string_view contentType,
                        std::string_view policy)
@@ -29,7 +16,7 @@ http::Response StaticFile::answer(const http::RequestHead& head) const {
   http::Response response{.contentType = contentType_, .headers = {}, .body = {}};
   response.headers.emplace_back("ETag", etag_);
   response.headers.emplace_back("Cache-Control", "no-cache");
-  if (names(head.header("If-None-Match"), etag_)) {
+  if (http::clientHas(head, etag_)) {
     response.status = 304;
     return response;
   }

@@ -19,8 +19,8 @@ struct Link {
 constexpr std::array kDocs = {
     Link{"/docs", "API, to try out", "Every call with a form that sends it"},
     Link{"/redoc", "API, to read", "The same as a reference with search"}};
-constexpr std::array kOthers = {Link{"/health", "Health", "For probes and load balancers"},
-                                Link{"/metrics", "Metrics", "For Prometheus; needs a key"}};
+constexpr Link kHealth{"/health", "Health", "For probes and load balancers"};
+constexpr Link kMetrics{"/metrics", "Metrics", "For Prometheus; needs a key"};
 
 std::string asHtml(const Link& link) {
   std::string html = "<li><a href=\"";
@@ -32,17 +32,18 @@ std::string asHtml(const Link& link) {
       .append("</span></a></li>\n");
 }
 
-std::string linksOf(StatusPage::Docs docs) {
+std::string asHtml(StatusPage::Links links) {
   std::string html;
-  if (docs == StatusPage::Docs::open) {
+  if (links.docs) {
     for (const Link& link : kDocs) html += asHtml(link);
   }
-  for (const Link& link : kOthers) html += asHtml(link);
+  html += asHtml(kHealth);
+  if (links.metrics) html += asHtml(kMetrics);
   return html;
 }
 
-std::string_view nextStep(StatusPage::Docs docs) {
-  return docs == StatusPage::Docs::open
+std::string_view nextStep(StatusPage::Links links) {
+  return links.docs
              ? R"(Ask one of them for a prediction, or register your own: <a href="/docs">the documentation</a> shows how.)"
              : "Ask one of them for a prediction, or register your own.";
 }
@@ -88,12 +89,11 @@ std::string policyOf(std::string_view html) {
 
 }  // namespace
 
-StatusPage::StatusPage(std::string_view version, Docs docs, std::function<bool()> isReady)
+StatusPage::StatusPage(std::string_view version, Links links, std::function<bool()> isReady)
     : version_(version),
-      docs_(docs),
+      links_(links),
       isReady_(std::move(isReady)),
-      policy_(policyOf(assets::kStatusHtml)),
-      icon_(assets::kIcon, "image/svg+xml", "default-src 'none'; frame-ancestors 'none'") {}
+      policy_(policyOf(assets::kStatusHtml)) {}
 
 // NOLINTNEXTLINE(performance-unnecessary-value-param): the form of a handler that answers at once
 void StatusPage::show(http::Call call, http::Reply<http::Response> reply) {
@@ -104,15 +104,10 @@ void StatusPage::show(http::Call call, http::Reply<http::Response> reply) {
   response.body = filled(assets::kStatusHtml, {{"state", ready ? "ready" : "not ready"},
                                                {"kind", ready ? "ready" : "waiting"},
                                                {"version", version_},
-                                               {"links", linksOf(docs_)},
+                                               {"links", asHtml(links_)},
                                                {"address", addressOf(call.head())},
-                                               {"next", nextStep(docs_)}});
+                                               {"next", nextStep(links_)}});
   reply(std::move(response));
-}
-
-// NOLINTNEXTLINE(performance-unnecessary-value-param): the form of a handler that answers at once
-void StatusPage::icon(http::Call call, http::Reply<http::Response> reply) {
-  reply(icon_.answer(call.head()));
 }
 
 }  // namespace corbel::pages

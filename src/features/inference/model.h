@@ -32,11 +32,12 @@ struct Signature {
   // the label; -1: none.
   int probabilities = -1;
   int labels = -1;
+  bool integerLabels = false;   // classLabels and the labels are integers, written as texts here
   bool acceptsMissing = false;  // NaN has a meaning to the model
 };
 
-// Contributions of the columns to each output, in the model's margin space: they add up to the
-// margin with `base`.
+// Contributions of the columns to each output, of a classifier to each class, in the model's margin
+// space: they add up to the margin with `base`.
 struct Explanation {
   std::string_view method;  // "treeshap", "linear" (both exact) or "sampling"
   std::size_t columns = 0;

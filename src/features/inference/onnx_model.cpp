@@ -269,6 +269,7 @@ void OnnxModel::findClassifier() {
     return;
   }
   found.labels = found.probabilities = -1;
+  found.integerLabels = false;
   found.classLabels.clear();
 }
 
@@ -300,7 +301,10 @@ Result<void> OnnxModel::readOutput(std::size_t index, const Ort::Value& value) {
   const auto shape = value.GetTensorTypeAndShapeInfo().GetShape();
   const DataType type = signature_.outputs[index].type;
   const bool isLabel = (type == DataType::int64 || type == DataType::text) && shape.size() <= 2;
-  if (isLabel) signature_.labels = static_cast<int>(index);
+  if (isLabel) {
+    signature_.labels = static_cast<int>(index);
+    signature_.integerLabels = type == DataType::int64;
+  }
   if (!isLabel && shape.size() == 2 && shape[1] > 1)
     signature_.probabilities = static_cast<int>(index);
   return {};

@@ -24,6 +24,16 @@ struct Settings {
   std::vector<double> baseValues;
 };
 
+Result<void> checkTargets(const Ensemble& ensemble, std::int64_t outputs) {
+  for (const Weight& weight : ensemble.weights) {
+    if (weight.target < 0 || weight.target >= outputs) {
+      return unprocessable(
+          fmt::format("target or class {} is not one of the {}", weight.target, outputs));
+    }
+  }
+  return {};
+}
+
 class ForestBuilder {
  public:
   ForestBuilder(Ensemble ensemble, const Settings& settings, Allowance& allowance)
@@ -53,12 +63,9 @@ class ForestBuilder {
 
  private:
   Result<void> checkWeights() const {
+    CORBEL_CHECK(checkTargets(ensemble_, settings_.outputs));
     const Weight* last = nullptr;
     for (const Weight& weight : ensemble_.weights) {
-      if (weight.target < 0 || weight.target >= settings_.outputs) {
-        return unprocessable(fmt::format("target or class {} is not one of the {}", weight.target,
-                                         settings_.outputs));
-      }
       // With one target ONNX Runtime takes the first weight of a leaf, with several their sum.
       if (last != nullptr && last->leaf == weight.leaf && last->target == weight.target) {
         return notTabular("a leaf has two weights for one target");
@@ -191,6 +198,8 @@ Result<Predictor> readClassifier(const Node& node, Precision precision, std::uin
     return unprocessable("base_values has more than 2 values for 2 classes");
   }
   CORBEL_TRY(Ensemble ensemble, readAttributes(node, "class"));
+  CORBEL_CHECK(
+      checkTargets(ensemble, settings.outputs));  // before any reason to leave it to others
   if (settings.outputs == 2) {
     CORBEL_TRY(predictor.finish, settleBinary(ensemble, settings));
   }

@@ -135,6 +135,7 @@ class TabularEngine final : public Model {
   std::vector<double> explainRow(const TreeShap& shap, const std::vector<Number>& row) const;
   void explainLinear(const LinearModel& linear, std::span<const Number> row,
                      Explanation& explanation) const;
+  void addFirstClass(Explanation& explanation) const;
   std::size_t rawOutputs() const;
   std::size_t width() const { return features(model_); }
 
@@ -162,6 +163,7 @@ void TabularEngine<Number>::describe(std::string format) {
   }
   signature_.task = ModelTask::classification;
   signature_.classLabels = labelTexts(model_.classLabels);
+  signature_.integerLabels = !std::holds_alternative<std::vector<std::string>>(model_.classLabels);
   if (signature_.classLabels.empty()) {
     for (std::int64_t c = 0; c < std::max<std::int64_t>(count, 2); ++c)
       signature_.classLabels.push_back(std::to_string(c));
@@ -289,6 +291,21 @@ void TabularEngine<Number>::explainLinear(const LinearModel& linear, std::span<c
   }
 }
 
+// One sum for two classes speaks of the second. The first has what that leaves: of a probability
+// the rest to 1, of log-odds and scores the negative.
+template <class Number>
+void TabularEngine<Number>::addFirstClass(Explanation& explanation) const {
+  if (model_.task != Task::classifier || explanation.base.size() != 1) return;
+  const Link link =
+      std::visit([](const auto& predictor) { return predictor.link; }, model_.predictor);
+  const bool isProbability = link == Link::identity && model_.finish == Finish::complement;
+  std::vector<double> first = explanation.contributions;
+  for (double& value : first) value = -value;
+  explanation.contributions.insert(explanation.contributions.begin(), first.begin(), first.end());
+  explanation.base.insert(explanation.base.begin(),
+                          (isProbability ? 1 : 0) - explanation.base.front());
+}
+
 template <class Number>
 Result<Explanation> TabularEngine<Number>::explain(const Tensors& inputs, Deadline) const {
   CORBEL_TRY(const auto* values, check(inputs));
@@ -301,6 +318,7 @@ Result<Explanation> TabularEngine<Number>::explain(const Tensors& inputs, Deadli
   explanation.base.resize(rawOutputs());
   if (const auto* linear = std::get_if<LinearModel>(&model_.predictor)) {
     explainLinear(*linear, row, explanation);
+    addFirstClass(explanation);
     return explanation;
   }
   CORBEL_TRY(const auto* shap, treeShap());
@@ -310,6 +328,7 @@ Result<Explanation> TabularEngine<Number>::explain(const Tensors& inputs, Deadli
     std::copy(from, from + columns, &explanation.contributions[o * columns]);
     explanation.base[o] = from[columns];
   }
+  addFirstClass(explanation);
   return explanation;
 }
 

@@ -103,8 +103,17 @@ TEST(TabularEngine, ExplainsALinearModelExactlyInItsMargin) {
   const auto explanation = engineOf(aLogistic())->explain({rows(1, {5, 7})}, Deadline::never());
   ASSERT_TRUE(explanation);
   EXPECT_EQ(explanation->method, "linear");
-  EXPECT_THAT(explanation->base, ElementsAre(1));
-  EXPECT_THAT(explanation->contributions, ElementsAre(10, 21));
+  EXPECT_THAT(explanation->base, ElementsAre(-1, 1));
+  EXPECT_THAT(explanation->contributions, ElementsAre(-10, -21, 10, 21));
+}
+
+TEST(TabularEngine, ExplainsBothProbabilitiesThatOneSumMeans) {
+  TabularModel model = aLogistic();
+  std::get<LinearModel>(model.predictor).link = Link::identity;
+  const auto explanation = engineOf(model)->explain({rows(1, {5, 7})}, Deadline::never());
+  ASSERT_TRUE(explanation);
+  EXPECT_THAT(explanation->base, ElementsAre(0, 1));
+  EXPECT_THAT(explanation->contributions, ElementsAre(-10, -21, 10, 21));
 }
 
 TEST(TabularEngine, IsQuickUnlessTheModelIsLarge) {

@@ -32,7 +32,11 @@ struct Model {
   std::optional<Timestamp> archivedAt;
 };
 
-// Immutable. Exists only once an engine has opened the artifact.
+// How far a version got, in the words that MLflow's registry made common. For people and their
+// tools: which version answers is what aliases say.
+enum class Stage : std::uint8_t { none, staging, production, archived };
+
+// Immutable but for its stage. Exists only once an engine has opened the artifact.
 struct Version {
   std::string id;
   std::string modelId;
@@ -44,8 +48,17 @@ struct Version {
   std::string dataHash;   // lineage: of the training data
   std::optional<int> parent;  // lineage: the version it was trained from
   std::string notes;
+  Stage stage = Stage::none;
   std::string createdBy;
   Timestamp createdAt;
+};
+
+// One move of a version from stage to stage.
+struct StageChange {
+  Stage stage = Stage::none;
+  Stage previous = Stage::none;
+  std::string changedBy;
+  Timestamp changedAt;
 };
 
 // A name that points at a version: "champion", "challenger", or any other.
@@ -65,5 +78,14 @@ struct AliasChange {
 };
 
 inline constexpr std::string_view kChampion = "champion";
+
+std::string_view name(Framework framework);
+std::optional<Framework> parseFramework(std::string_view name);
+std::string_view name(Stage stage);
+std::optional<Stage> parseStage(std::string_view name);
+
+// Letters, digits, '.', '_' and '-', starting with a letter or digit, at most 128; not shaped like
+// an id.
+bool isModelName(std::string_view text);
 
 }  // namespace corbel::models

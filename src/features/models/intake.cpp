@@ -67,6 +67,11 @@ Result<Version> ArtifactIntake::finish(const Scope& scope, std::string_view ref,
 Result<Version> ArtifactIntake::accept(const Scope& scope, std::string_view ref,
                                        const objects::ObjectInfo& object, NewVersion version,
                                        const Quota& quota) {
+  const std::string digest = object.digest.hex();
+  if (!version.artifactSha256.empty() && version.artifactSha256 != digest) {
+    return failField("/sha256", "is not that of the file, whose SHA-256 is " + digest,
+                     ErrorCode::unprocessable);
+  }
   CORBEL_TRY(const Model model, registry_.find(scope, ref));
   const auto file = objects_.open(object.digest, scope.deadline);
   if (!file && file.error().code == ErrorCode::notFound) {
@@ -76,7 +81,7 @@ Result<Version> ArtifactIntake::accept(const Scope& scope, std::string_view ref,
   CORBEL_TRY(const auto signature, inspect_(*file, scope.deadline));
   CORBEL_TRY(auto declaration, parseDeclaration(model));
   CORBEL_CHECK(inference::InputPlan::make(signature, std::move(declaration.input)));
-  version.artifactSha256 = object.digest.hex();
+  version.artifactSha256 = digest;
   version.artifactBytes = object.sizeBytes;
   version.signature = toJson(signature);
   return registry_.addVersion(scope, ref, std::move(version), quota);

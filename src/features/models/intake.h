@@ -33,10 +33,11 @@ class ArtifactIntake {
   Result<std::unique_ptr<objects::ObjectWriter>> begin(const Scope& scope, std::string_view ref,
                                                        const Quota& quota);
 
-  // All bytes were appended. The artifact and signature of `version` are filled in here. The time
-  // that sending took is over: this has limits::kValidationDeadline, whatever scope.deadline says.
-  // unprocessable: the file cannot be opened, or does not fit the model's inputSchema. aborted: the
-  // same content was just being removed. Errors of the registry, the store and the disk pass
+  // All bytes were appended. The artifact and signature of `version` are filled in here; where its
+  // artifactSha256 is given, in lower case, the file must have it. The time that sending took is
+  // over: this has limits::kValidationDeadline, whatever scope.deadline says. unprocessable: the
+  // file is not the one meant, cannot be opened, or does not fit the model's inputSchema. aborted:
+  // the same content was just being removed. Errors of the registry, the store and the disk pass
   // through.
   Result<Version> finish(const Scope& scope, std::string_view ref, objects::ObjectWriter& file,
                          NewVersion version, const Quota& quota);

@@ -60,6 +60,23 @@ TEST_F(IntakeTest, ARefusedFileLeavesNothing) {
   EXPECT_EQ(mustBe(registry.find(scope(), "m")).latestVersion, 0);
 }
 
+TEST_F(IntakeTest, AFileThatIsNotTheOneMeantLeavesNothing) {
+  const auto send = [&](std::string sha256) {
+    auto writer = mustBe(intake.begin(scope(), "m", {}));
+    EXPECT_TRUE(writer->append(std::as_bytes(std::span(std::string_view("good")))));
+    NewVersion version;
+    version.artifactSha256 = std::move(sha256);
+    return intake.finish(scope(), "m", *writer, std::move(version), {});
+  };
+  const std::string meant = "770e607624d689265ca6c44884d0807d9b054d23c473c106c72be9de08b7376c";
+  const auto refused = send(std::string(64, 'a'));
+  ASSERT_EQ(codeOf(refused), ErrorCode::unprocessable);
+  EXPECT_EQ(refused.error().fields.front(),
+            (FieldError{"/sha256", "is not that of the file, whose SHA-256 is " + meant}));
+  EXPECT_EQ(objects->usage().objects, 0);
+  EXPECT_EQ(mustBe(send(meant)).number, 1);
+}
+
 TEST_F(IntakeTest, AFileThatDoesNotFitTheSchemaLeavesNothing) {
   mustBe(registry.change(scope(), "m", std::nullopt, [](Model& model) -> Result<void> {
     model.inputSchema = R"({"type":"object","properties":{"only":{"type":"number"}}})";

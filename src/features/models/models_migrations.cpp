@@ -85,9 +85,29 @@ CREATE TABLE prediction_cache (
 CREATE INDEX prediction_cache_expiry ON prediction_cache (expires_at)
 )sql";
 
+constexpr std::string_view kStagesUp = R"sql(
+ALTER TABLE model_versions ADD COLUMN stage TEXT NOT NULL DEFAULT 'none';
+CREATE TABLE model_stage_changes (
+  id TEXT NOT NULL PRIMARY KEY,
+  tenant_id TEXT NOT NULL,
+  version_id TEXT NOT NULL REFERENCES model_versions (id),
+  stage TEXT NOT NULL,
+  previous TEXT NOT NULL,
+  changed_by TEXT NOT NULL,
+  changed_at BIGINT NOT NULL
+);
+CREATE INDEX model_stage_changes_version ON model_stage_changes (version_id, id)
+)sql";
+
+constexpr std::string_view kStagesDown = R"sql(
+DROP TABLE model_stage_changes;
+ALTER TABLE model_versions DROP COLUMN stage
+)sql";
+
 constexpr std::array kMigrations = {
     store::Migration{10, "models, versions and aliases", kModelsUp, kModelsDown},
     store::Migration{11, "prediction cache", kCacheUp, "DROP TABLE prediction_cache"},
+    store::Migration{12, "stages of versions", kStagesUp, kStagesDown},
 };
 
 }  // namespace

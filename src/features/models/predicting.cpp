@@ -21,11 +21,14 @@ inference::Tensors tensorsOf(const inference::InputPlan& plan, const PredictionI
   return std::get<inference::Tensors>(input);
 }
 
-// Which of the explained outputs belongs to the predicted class: with one margin for two classes it
-// speaks of the second.
+// Which of the explained outputs belongs to the predicted class.
 std::size_t outputOf(const inference::Prediction& prediction, std::size_t outputs) {
   const std::size_t index = prediction.classIndex.value_or(0);
   return index < outputs ? index : 0;
+}
+
+bool isClassifier(const ServedModel& served) {
+  return served.engine->signature().task == ModelTask::classification;
 }
 
 // The number whose change is attributed when a model is only sampled.
@@ -58,9 +61,11 @@ Result<FeatureImportance> sampled(const ServedModel& served, const InputRow& row
     return numbers;
   };
   CORBEL_TRY(auto found, inference::sampleImportance(served.plan, row, evaluate, kSamplingSeed));
-  const bool classes = served.engine->signature().task == ModelTask::classification;
-  return FeatureImportance{"sampling", classes ? "probability" : "value", found.base,
-                           std::move(found.contributions)};
+  const bool isProbability =
+      prediction.classIndex && *prediction.classIndex < prediction.probabilities.size();
+  return FeatureImportance{"sampling", isProbability ? "probability" : "value", found.base,
+                           std::move(found.contributions),
+                           isProbability ? prediction.classIndex : std::nullopt};
 }
 
 Result<FeatureImportance> importanceOf(const ServedModel& served, const PredictionInput& input,
@@ -81,7 +86,8 @@ Result<FeatureImportance> importanceOf(const ServedModel& served, const Predicti
   return FeatureImportance{exact->method,
                            "margin",
                            exact->base[output],
-                           {from, from + static_cast<std::ptrdiff_t>(exact->columns)}};
+                           {from, from + static_cast<std::ptrdiff_t>(exact->columns)},
+                           isClassifier(served) ? std::optional(output) : std::nullopt};
 }
 
 }  // namespace

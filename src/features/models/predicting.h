@@ -1,6 +1,7 @@
 // One prediction of a served model: run, read the result, explain it.
 #pragma once
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string_view>
 #include <variant>
@@ -28,6 +29,7 @@ struct FeatureImportance {
       space;  // "margin": contributions add up before the link; "probability" or "value"
   double base = 0;
   std::vector<double> contributions;
+  std::optional<std::size_t> classIndex;  // of a classifier: the class that the numbers speak for
 };
 
 struct PredictionResult {

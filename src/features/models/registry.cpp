@@ -1,22 +1,11 @@
 #include "models/registry.h"
 
-#include <algorithm>
-#include <array>
-#include <limits>
 #include <utility>
 
 #include "models/registry_store.h"
 
 namespace corbel::models {
 namespace {
-
-constexpr std::array<std::pair<Framework, std::string_view>, 6> kFrameworks = {
-    {{Framework::onnx, "onnx"},
-     {Framework::pytorch, "pytorch"},
-     {Framework::tensorflow, "tensorflow"},
-     {Framework::sklearn, "sklearn"},
-     {Framework::xgboost, "xgboost"},
-     {Framework::lightgbm, "lightgbm"}}};
 
 std::unexpected<Error> noModel(std::string_view ref) {
   return fail(ErrorCode::notFound, "There is no model '" + std::string(ref) + "'.");
@@ -92,26 +81,6 @@ Result<AliasChange> lastMove(const RegistryReader& reader, const Model& model,
 
 }  // namespace
 
-std::string_view name(Framework framework) {
-  return std::ranges::find(kFrameworks, framework, &std::pair<Framework, std::string_view>::first)
-      ->second;
-}
-
-std::optional<Framework> parseFramework(std::string_view name) {
-  const auto found =
-      std::ranges::find(kFrameworks, name, &std::pair<Framework, std::string_view>::second);
-  return found == kFrameworks.end() ? std::nullopt : std::optional(found->first);
-}
-
-bool isModelName(std::string_view text) {
-  const auto isLetterOrDigit = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-  };
-  if (text.empty() || text.size() > 128 || !isLetterOrDigit(text[0]) || isUuid(text)) return false;
-  return std::ranges::all_of(
-      text, [&](char c) { return isLetterOrDigit(c) || c == '.' || c == '_' || c == '-'; });
-}
-
 Result<Model> Registry::create(const Scope& scope, NewModel model, const Quota& quota) {
   const Timestamp now = clock_.now();
   Model created{.id = ids_.next(),
@@ -186,8 +155,9 @@ Result<Model> Registry::change(const Scope& scope, std::string_view ref,
   return changed;
 }
 
-Result<void> Registry::archive(const Scope& scope, std::string_view ref) {
-  CORBEL_CHECK(change(scope, ref, std::nullopt, [&](Model& model) -> Result<void> {
+Result<void> Registry::archive(const Scope& scope, std::string_view ref,
+                               std::optional<int> expectedRevision) {
+  CORBEL_CHECK(change(scope, ref, expectedRevision, [&](Model& model) -> Result<void> {
     model.archivedAt = clock_.now();
     return {};
   }));
@@ -205,6 +175,7 @@ Result<Version> Registry::addVersion(const Scope& scope, std::string_view ref, N
                   .dataHash = std::move(fresh.dataHash),
                   .parent = fresh.parent,
                   .notes = std::move(fresh.notes),
+                  .stage = Stage::none,
                   .createdBy = std::string(scope.actor),
                   .createdAt = clock_.now()};
   CORBEL_CHECK(database_.write(
@@ -263,12 +234,41 @@ Result<Version> Registry::version(const Scope& scope, std::string_view ref, int 
 }
 
 Result<std::vector<Version>> Registry::versions(const Scope& scope, std::string_view ref,
-                                                int before, int limit) const {
+                                                const VersionQuery& query) const {
   return database_.read(
       [&](store::Reader& reader) -> Result<std::vector<Version>> {
         const RegistryReader registry(reader, scope.tenant);
         CORBEL_TRY(const auto model, require(registry, ref));
-        return registry.versions(model.id, before, limit);
+        return registry.versions(model.id, query);
+      },
+      scope.deadline);
+}
+
+Result<Version> Registry::changeStage(const Scope& scope, std::string_view ref, int number,
+                                      const std::function<Result<Stage>(const Version&)>& decide) {
+  return database_.write(
+      [&](store::Transaction& tx) -> Result<Version> {
+        const RegistryReader registry(tx, scope.tenant);
+        CORBEL_TRY(const auto model, requireActive(registry, ref));
+        CORBEL_TRY(auto version, requireVersion(registry, model, number));
+        CORBEL_TRY(const Stage stage, decide(version));
+        if (stage == version.stage) return version;
+        const StageChange change{stage, version.stage, std::string(scope.actor), clock_.now()};
+        CORBEL_CHECK(RegistryWriter(tx, scope.tenant).setStage(version.id, change, ids_.next()));
+        version.stage = stage;
+        return version;
+      },
+      scope.deadline);
+}
+
+Result<std::vector<StageChange>> Registry::stageHistory(const Scope& scope, std::string_view ref,
+                                                        int number, int limit) const {
+  return database_.read(
+      [&](store::Reader& reader) -> Result<std::vector<StageChange>> {
+        const RegistryReader registry(reader, scope.tenant);
+        CORBEL_TRY(const auto model, require(registry, ref));
+        CORBEL_TRY(const auto version, requireVersion(registry, model, number));
+        return registry.stageChanges(version.id, limit);
       },
       scope.deadline);
 }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -51,6 +52,12 @@ struct NewModel {
   std::string outputSchema;
   std::vector<std::string> tags;
   std::string card;
+};
+
+struct VersionQuery {
+  int before = std::numeric_limits<int>::max();  // numbers below it
+  int limit = 50;
+  std::optional<Stage> stage;
 };
 
 struct NewVersion {
@@ -109,8 +116,9 @@ class Registry {
                        std::optional<int> expectedRevision,
                        const std::function<Result<void>(Model&)>& change);
   // The model leaves lists and predictions and frees its name; its rows stay. A second time:
-  // not_found.
-  Result<void> archive(const Scope& scope, std::string_view ref);
+  // not_found. `expectedRevision` as in change().
+  Result<void> archive(const Scope& scope, std::string_view ref,
+                       std::optional<int> expectedRevision = std::nullopt);
 
   // Takes the next number; the first version becomes the champion. unprocessable: the parent does
   // not exist. insufficient_storage: with it the tenant's versions would hold more than the quota.
@@ -121,8 +129,16 @@ class Registry {
   // Whether a version of any tenant has this artifact.
   Result<bool> isReferenced(std::string_view artifactSha256, Deadline deadline) const;
   Result<Version> version(const Scope& scope, std::string_view ref, int number) const;
-  Result<std::vector<Version>> versions(const Scope& scope, std::string_view ref, int before,
-                                        int limit) const;
+  // Newest first.
+  Result<std::vector<Version>> versions(const Scope& scope, std::string_view ref,
+                                        const VersionQuery& query) const;
+  // `decide` sees the version as it is and says its stage from now on; its error passes through.
+  // Where that is its stage already nothing happens.
+  Result<Version> changeStage(const Scope& scope, std::string_view ref, int number,
+                              const std::function<Result<Stage>(const Version&)>& decide);
+  // Newest first.
+  Result<std::vector<StageChange>> stageHistory(const Scope& scope, std::string_view ref,
+                                                int number, int limit) const;
   Result<ResolvedVersion> resolve(const Scope& scope, std::string_view ref,
                                   const VersionRef& which) const;
 
@@ -148,12 +164,5 @@ class Registry {
   const Clock& clock_;
   Listener listener_;
 };
-
-std::string_view name(Framework framework);
-std::optional<Framework> parseFramework(std::string_view name);
-
-// Letters, digits, '.', '_' and '-', starting with a letter or digit, at most 128; not shaped like
-// an id.
-bool isModelName(std::string_view text);
 
 }  // namespace corbel::models

@@ -60,7 +60,7 @@ Model modelOf(const store::Row& row) {
 
 #define VERSION_COLUMNS                                                                           \
   "id, model_id, number, artifact_sha256, artifact_bytes, signature, source, data_hash, parent, " \
-  "notes, created_by, "                                                                           \
+  "notes, stage, created_by, "                                                                    \
   "created_at"
 
 Version versionOf(const store::Row& row) {
@@ -75,8 +75,9 @@ Version versionOf(const store::Row& row) {
   version.dataHash = row.string(7);
   if (!row.isNull(8)) version.parent = row.integer<int>(8);
   version.notes = row.string(9);
-  version.createdBy = row.string(10);
-  version.createdAt = row.time(11);
+  version.stage = parseStage(row.text(10)).value_or(Stage::none);
+  version.createdBy = row.string(11);
+  version.createdAt = row.time(12);
   return version;
 }
 
@@ -174,14 +175,29 @@ Result<std::optional<Version>> RegistryReader::version(const std::string& modelI
       .one(versionOf);
 }
 
-Result<std::vector<Version>> RegistryReader::versions(const std::string& modelId, int before,
-                                                      int limit) const {
+Result<std::vector<Version>> RegistryReader::versions(const std::string& modelId,
+                                                      const VersionQuery& query) const {
+  const auto stage = query.stage ? std::optional(name(*query.stage)) : std::nullopt;
   return reader_
       .query("SELECT " VERSION_COLUMNS
-             " FROM model_versions WHERE tenant_id = ? AND model_id = ? AND number < ? ORDER BY "
-             "number DESC LIMIT ?",
-             tenant_, modelId, before, limit)
+             " FROM model_versions WHERE tenant_id = ? AND model_id = ? AND number < ? "
+             "AND (? IS NULL OR stage = ?) ORDER BY number DESC LIMIT ?",
+             tenant_, modelId, query.before, stage, stage, query.limit)
       .all(versionOf);
+}
+
+Result<std::vector<StageChange>> RegistryReader::stageChanges(const std::string& versionId,
+                                                              int limit) const {
+  return reader_
+      .query(
+          "SELECT stage, previous, changed_by, changed_at FROM model_stage_changes "
+          "WHERE tenant_id = ? AND version_id = ? ORDER BY id DESC LIMIT ?",
+          tenant_, versionId, limit)
+      .all([](const store::Row& row) {
+        return StageChange{parseStage(row.text(0)).value_or(Stage::none),
+                           parseStage(row.text(1)).value_or(Stage::none), row.string(2),
+                           row.time(3)};
+      });
 }
 
 Result<std::optional<int>> RegistryReader::alias(const std::string& modelId,
@@ -248,10 +264,22 @@ Result<bool> RegistryWriter::update(const Model& model, int expectedRevision) {
 
 Result<void> RegistryWriter::insert(const Version& version) {
   return tx_.execute("INSERT INTO model_versions (" VERSION_COLUMNS
-                     ", tenant_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                     ", tenant_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                      version.id, version.modelId, version.number, version.artifactSha256,
                      version.artifactBytes, version.signature, version.source, version.dataHash,
-                     version.parent, version.notes, version.createdBy, version.createdAt, tenant_);
+                     version.parent, version.notes, name(version.stage), version.createdBy,
+                     version.createdAt, tenant_);
+}
+
+Result<void> RegistryWriter::setStage(const std::string& versionId, const StageChange& change,
+                                      const std::string& changeId) {
+  CORBEL_CHECK(tx_.execute("UPDATE model_versions SET stage = ? WHERE tenant_id = ? AND id = ?",
+                           name(change.stage), tenant_, versionId));
+  return tx_.execute(
+      "INSERT INTO model_stage_changes (id, tenant_id, version_id, stage, previous, changed_by, "
+      "changed_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      changeId, tenant_, versionId, name(change.stage), name(change.previous), change.changedBy,
+      change.changedAt);
 }
 
 Result<void> RegistryWriter::setAlias(const std::string& modelId, const AliasChange& change,

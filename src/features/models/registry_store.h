@@ -25,8 +25,11 @@ class RegistryReader {
   Result<std::int64_t> countModels() const;
   Result<std::int64_t> storedBytes() const;
   Result<std::optional<Version>> version(const std::string& modelId, int number) const;
-  // Newest first, those below `before`.
-  Result<std::vector<Version>> versions(const std::string& modelId, int before, int limit) const;
+  // Newest first.
+  Result<std::vector<Version>> versions(const std::string& modelId,
+                                        const VersionQuery& query) const;
+  // Newest first.
+  Result<std::vector<StageChange>> stageChanges(const std::string& versionId, int limit) const;
   Result<std::optional<int>> alias(const std::string& modelId, std::string_view alias) const;
   Result<std::vector<Alias>> aliases(const std::string& modelId) const;
   // Newest first.
@@ -49,6 +52,8 @@ class RegistryWriter {
   // False: the row has another revision by now.
   Result<bool> update(const Model& model, int expectedRevision);
   Result<void> insert(const Version& version);
+  Result<void> setStage(const std::string& versionId, const StageChange& change,
+                        const std::string& changeId);
   Result<void> setAlias(const std::string& modelId, const AliasChange& change,
                         const std::string& changeId);
 

@@ -269,13 +269,20 @@ TEST_F(RegistryTest, ListsVersionsNewestFirstInPages) {
   for (int i = 0; i < 5; ++i) addVersion("m");
   const auto numbers = [&](int before, int limit) {
     std::vector<int> found;
-    for (const Version& version : mustBe(registry.versions(scope(), "m", before, limit)))
+    for (const Version& version :
+         mustBe(registry.versions(scope(), "m", {.before = before, .limit = limit, .stage = {}})))
       found.push_back(version.number);
     return found;
   };
   EXPECT_THAT(numbers(100, 2), ElementsAre(5, 4));
   EXPECT_THAT(numbers(4, 2), ElementsAre(3, 2));
   EXPECT_THAT(numbers(2, 2), ElementsAre(1));
+}
+
+TEST_F(RegistryTest, ArchivesTheRevisionThatIsMeant) {
+  create("m");
+  EXPECT_EQ(codeOf(registry.archive(scope(), "m", 7)), ErrorCode::failedPrecondition);
+  EXPECT_TRUE(registry.archive(scope(), "m", 1));
 }
 
 TEST_F(RegistryTest, CountsEachContentOnceAgainstTheStorageQuota) {
@@ -391,7 +398,11 @@ TEST_F(RegistryTest, ShowsAForeignTenantNothing) {
     EXPECT_EQ(codeOf(registry.archive(foreign, ref)), ErrorCode::notFound);
     EXPECT_EQ(codeOf(registry.addVersion(foreign, ref, aVersion(), {})), ErrorCode::notFound);
     EXPECT_EQ(codeOf(registry.version(foreign, ref, 1)), ErrorCode::notFound);
-    EXPECT_EQ(codeOf(registry.versions(foreign, ref, 100, 10)), ErrorCode::notFound);
+    EXPECT_EQ(codeOf(registry.versions(foreign, ref, {})), ErrorCode::notFound);
+    EXPECT_EQ(codeOf(registry.stageHistory(foreign, ref, 1, 10)), ErrorCode::notFound);
+    EXPECT_EQ(codeOf(registry.changeStage(foreign, ref, 1,
+                                          [](const Version&) { return Stage::production; })),
+              ErrorCode::notFound);
     EXPECT_EQ(codeOf(registry.resolve(foreign, ref, {})), ErrorCode::notFound);
     EXPECT_EQ(codeOf(registry.aliases(foreign, ref)), ErrorCode::notFound);
     EXPECT_EQ(codeOf(registry.promote(foreign, ref, kChampion, 1)), ErrorCode::notFound);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "models/declaration.h"
+#include "telemetry/metric_table.h"
 
 namespace corbel::models {
 namespace {
@@ -80,10 +81,19 @@ class Serving::Claim {
   bool taken_ = false;
 };
 
-Serving::Serving(Registry& registry, Loader loader, ServingOptions options, const Clock& clock)
+ModelMetrics::ModelMetrics(metrics::Metrics& metrics, std::string_view tenant,
+                           std::string_view model)
+    : answered(metrics.of(metrics::kPredictions).with("ok", tenant, model)),
+      cacheHits(metrics.of(metrics::kModelCacheHits).with(tenant)),
+      inferenceDuration(metrics.of(metrics::kInferenceDuration).with(tenant, model)),
+      inferenceTime(metrics.of(metrics::kInferenceTime).with(tenant, model)) {}
+
+Serving::Serving(Registry& registry, Loader loader, ServingOptions options,
+                 metrics::Metrics& metrics, const Clock& clock)
     : registry_(registry),
       loader_(std::move(loader)),
       options_(options),
+      metrics_(metrics),
       clock_(clock),
       table_(std::make_shared<const Table>()),
       released_(std::make_shared<std::atomic<std::uint64_t>>(0)) {}
@@ -154,6 +164,7 @@ Result<Serving::Handle> Serving::makeServed(const Scope& scope, ResolvedVersion 
   served->artifactSha256 = std::move(resolved.version.artifactSha256);
   served->labels = std::move(declaration.labels);
   served->cacheTtl = declaration.cacheTtl;
+  served->metrics.emplace(metrics_, served->tenant, served->modelName);
   served->lastUsedMs = clock_.now().time_since_epoch().count();
   return served;
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -21,8 +22,19 @@
 #include "inference/model.h"
 #include "models/entities.h"
 #include "models/registry.h"
+#include "telemetry/metrics.h"
 
 namespace corbel::models {
+
+// What predictions of one model of one tenant count. Looked up when the model is made ready: a
+// prediction finds its numbers without comparing labels.
+struct ModelMetrics {
+  ModelMetrics(metrics::Metrics& metrics, std::string_view tenant, std::string_view model);
+  metrics::Counter& answered;  // by the model itself: status "ok"
+  metrics::Counter& cacheHits;
+  metrics::Histogram& inferenceDuration;
+  metrics::Histogram& inferenceTime;
+};
 
 // One version with everything a prediction needs. Immutable but for its time of last use.
 struct ServedModel {
@@ -37,7 +49,8 @@ struct ServedModel {
   inference::InputPlan plan;
   std::vector<std::string>
       labels;  // JSON values the registrant gave the classes, in their order; may be empty
-  std::chrono::seconds cacheTtl{0};  // of predictions; 0: they are not cached
+  std::chrono::seconds cacheTtl{0};     // of predictions; 0: they are not cached
+  std::optional<ModelMetrics> metrics;  // always there in what Serving hands out
   mutable std::atomic<std::int64_t> lastUsedMs = 0;
 };
 
@@ -62,7 +75,9 @@ class Serving {
   // opened.
   using Loader = std::function<Result<std::shared_ptr<const inference::Model>>(const Version&)>;
 
-  Serving(Registry& registry, Loader loader, ServingOptions options, const Clock& clock);
+  // Everything must outlive it, and `metrics` also the models it handed out.
+  Serving(Registry& registry, Loader loader, ServingOptions options, metrics::Metrics& metrics,
+          const Clock& clock);
   ~Serving();
 
   // Without waiting: null when that spelling of the version was not asked for since it was loaded.
@@ -105,6 +120,7 @@ class Serving {
   Registry& registry_;
   Loader loader_;
   ServingOptions options_;
+  metrics::Metrics& metrics_;
   const Clock& clock_;
   std::atomic<std::shared_ptr<const Table>> table_;
   Mutex mutex_;  // held while the table is replaced, never while a model is loaded

@@ -60,7 +60,8 @@ class ServingTest : public ModelsTest {
   }
   std::unique_ptr<Serving> serve(ServingOptions options = {}) {
     auto made = std::make_unique<Serving>(
-        registry, [this](const Version& version) { return loadFile(version); }, options, clock);
+        registry, [this](const Version& version) { return loadFile(version); }, options, metrics,
+        clock);
     registry.onChange(
         [raw = made.get()](ModelEvent event, const std::string& tenant, const std::string& id) {
           event == ModelEvent::archived ? raw->drop(tenant, id) : raw->forget(tenant, id);
@@ -77,6 +78,7 @@ class ServingTest : public ModelsTest {
     return id;
   }
 
+  metrics::Metrics metrics;
   std::function<void(const Version&)> beforeLoading;
 
  private:
@@ -86,6 +88,18 @@ class ServingTest : public ModelsTest {
 
 const VersionRef kDefaultVersion;
 VersionRef numbered(int number) { return {.number = number, .alias = {}}; }
+
+TEST_F(ServingTest, CountsModelsOfOneNameApartForEveryTenant) {
+  registered("m");
+  create("m", "other");
+  mustBe(registry.addVersion(scope("other"), "m", aVersion("file of another"), {}));
+  const auto serving = serve();
+  load(*serving, "m")->metrics->answered.add(2);
+  mustBe(serving->load(scope("other"), "m", {}))->metrics->answered.add(3);
+  const std::string text = metrics.expose();
+  EXPECT_TRUE(text.contains(R"({status="ok",tenant="acme",model="m"} 2)")) << text;
+  EXPECT_TRUE(text.contains(R"({status="ok",tenant="other",model="m"} 3)")) << text;
+}
 
 TEST_F(ServingTest, FindsWithoutWaitingWhatWasLoadedByThatName) {
   const std::string id = registered("m");

@@ -10,7 +10,7 @@ BOOST_DESCRIBE_ENUM(ModelTask, classification, regression, other)
 BOOST_DESCRIBE_STRUCT(TensorSpec, (), (name, type, shape))
 BOOST_DESCRIBE_STRUCT(Signature, (),
                       (engine, format, task, inputs, outputs, featureNames, classLabels,
-                       probabilities, labels, acceptsMissing))
+                       probabilities, labels, integerLabels, acceptsMissing))
 
 }  // namespace corbel::inference
 

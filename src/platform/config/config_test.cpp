@@ -82,7 +82,7 @@ TEST(Settings, ReadEveryType) {
       load({.environment = {{"CORBEL_MEMORY_LIMIT_BYTES", "1GB"},
                             {"CORBEL_INFERENCE_TIMEOUT_MS", "2s"},
                             {"CORBEL_PREDICTION_CACHE_TTL_SECONDS", "1h"},
-                            {"CORBEL_DOCS_ENABLED", "No"},
+                            {"CORBEL_AUTH_ENABLED", "No"},
                             {"CORBEL_LOG_LEVEL", "WARN"},
                             {"CORBEL_LOG_LEVELS", "http=debug, store=error"},
                             {"CORBEL_SERVER_ALLOWED_HOSTS", "a.example, b.example:80"}}});
@@ -91,7 +91,7 @@ TEST(Settings, ReadEveryType) {
   EXPECT_EQ(settings.memory.limit, Bytes{1u << 30});
   EXPECT_EQ(settings.inference.timeout, std::chrono::seconds(2));
   EXPECT_EQ(settings.predictionCache.ttl, std::chrono::hours(1));
-  EXPECT_FALSE(settings.docs.enabled);
+  EXPECT_FALSE(settings.auth.enabled);
   EXPECT_EQ(settings.log.level, "warn");
   EXPECT_EQ(settings.log.levels.at("store"), "error");
   EXPECT_THAT(settings.server.allowedHosts, ElementsAre("a.example", "b.example:80"));
@@ -255,6 +255,22 @@ TEST(Settings, RefuseToServeOthersWithoutAuthentication) {
 TEST(Settings, CheckOrigins) {
   EXPECT_THAT(problemsOf({.flags = {{"cors.allowedOrigins", "https://a.example/"}}}),
               HasSubstr("without a path"));
+  EXPECT_EQ(problemsOf({.flags = {{"cors.allowedOrigins", "*"}}}), "none");
+  EXPECT_THAT(problemsOf({.flags = {{"cors.allowedOrigins", "*,https://a.example"}}}),
+              HasSubstr("setting cors.allowedOrigins: must be * alone"));
+}
+
+TEST(Settings, PutTheDocsOnTheAdminListenerOnlyWhereThereIsOne) {
+  EXPECT_THAT(problemsOf({.flags = {{"docs.access", "admin"}}}),
+              HasSubstr("setting docs.access: must not be admin where metrics.port is 0"));
+  EXPECT_EQ(problemsOf({.flags = {{"docs.access", "admin"}, {"metrics.port", "9100"}}}), "none");
+}
+
+TEST(Loopback, IsThisMachineAlone) {
+  for (const char* host : {"localhost", "127.0.0.1", "127.1.2.3", "::1", "[::1]"})
+    EXPECT_TRUE(isLoopback(host)) << host;
+  for (const char* host : {"0.0.0.0", "::", "127.example.com", "127.0.0.1.example.com", ""})
+    EXPECT_FALSE(isLoopback(host)) << host;
 }
 
 TEST(Settings, SayWhereAFileIsNotToml) {

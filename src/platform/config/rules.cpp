@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "config/settings.h"
 
 namespace corbel::config {
 namespace {

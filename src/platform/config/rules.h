@@ -13,6 +13,4 @@ std::string checkStoreUrl(std::string_view text);       // empty, or sqlite:<fil
 std::string checkSigningSecret(std::string_view text);  // long and not obviously a placeholder
 std::string checkJwksUrl(std::string_view text);        // empty, or https://...
 
-bool isLoopback(std::string_view host);
-
 }  // namespace corbel::config

@@ -1,5 +1,6 @@
 #include "setting_table.h"
 
+#include <algorithm>
 #include <array>
 
 #include "rules.h"
@@ -25,6 +26,8 @@ constexpr std::array kSettings = {
     setting<&S::server, &ServerSettings::shutdownDeadline>("server.shutdownDeadlineMs", {.max = 300'000}, "Time running requests get to finish when the server stops."),
     setting<&S::server, &ServerSettings::bodyMemory>("server.bodyMemoryBytes", {.min = 64 * kMiB}, "Memory that request bodies may take together; more get 503."),
     setting<&S::server, &ServerSettings::allowedHosts>("server.allowedHosts", {.check = checkAllowedHost}, "Host headers answered, besides the loopback names and the address listened on; * answers all."),
+    setting<&S::server, &ServerSettings::tls, &TlsSettings::certificateFile>("server.tls.certificateFile", {}, "PEM file with the certificate and those that signed it: server.port speaks TLS; empty: plain HTTP. A replaced file is noticed."),
+    setting<&S::server, &ServerSettings::tls, &TlsSettings::keyFile>("server.tls.keyFile", {}, "PEM file with the certificate's private key, without passphrase."),
     setting<&S::data, &DataSettings::folder>("data.folder", {.check = checkFolder}, "Folder of everything that is kept."),
     setting<&S::store, &StoreSettings::url>("store.url", {.aliases = {"DATABASE_URL"}, .check = checkStoreUrl}, "Database, as sqlite:<file>; empty: corbel.db in data.folder."),
     setting<&S::objects, &ObjectSettings::folder>("objects.folder", {.aliases = {"model_path", "MODEL_PATH"}}, "Folder of model files and other artifacts; empty: objects in data.folder."),
@@ -36,7 +39,7 @@ constexpr std::array kSettings = {
     setting<&S::limits, &LimitSettings::keyInferencePerMinute>("limits.keyInferencePerMinute", {.min = 1, .unit = "requests"}, "Inference requests in any minute of an API key that was made without a limit of its own."),
     setting<&S::limits, &LimitSettings::keyRequestsPerMinute>("limits.keyRequestsPerMinute", {.min = 1, .unit = "requests"}, "Other requests in any minute of such a key."),
     setting<&S::cors, &CorsSettings::allowedOrigins>("cors.allowedOrigins", {.check = checkOrigin}, "Web origins whose pages may call this server."),
-    setting<&S::docs, &DocsSettings::enabled>("docs.enabled", {}, "Whether /docs, /redoc and /openapi.json are served."),
+    setting<&S::docs, &DocsSettings::access>("docs.access", {.words = {"main", "admin", "off"}}, "Where /docs, /redoc and /openapi.json are served: on server.port, on metrics.port, or nowhere."),
     setting<&S::inference, &InferenceSettings::timeout>("inference.timeoutMs", {.min = 1, .max = kHour * 1000, .aliases = {"inference_timeout", "INFERENCE_TIMEOUT"}}, "Time one prediction may take."),
     setting<&S::inference, &InferenceSettings::modelCacheSize>("inference.modelCacheSize", {.min = 1, .max = 100'000, .aliases = {"MODEL_CACHE_SIZE"}, .unit = "models"}, "Models kept loaded at once."),
     setting<&S::inference, &InferenceSettings::modelCacheBytes>("inference.modelCacheBytes", {.min = kMiB}, "Memory that loaded models may take."),
@@ -49,7 +52,7 @@ constexpr std::array kSettings = {
     setting<&S::log, &LogSettings::levels>("log.levels", {.words = {"debug", "info", "warn", "warning", "error"}}, "Level of single modules, as in http=debug,store=warn."),
     setting<&S::log, &LogSettings::format>("log.format", {.words = {"auto", "json", "text"}}, "Form of log lines; auto is text on a terminal and JSON elsewhere."),
     setting<&S::log, &LogSettings::bodies>("log.bodies", {}, "Whether request and response bodies are logged, redacted, at level debug."),
-    setting<&S::metrics, &MetricsSettings::port>("metrics.port", {.aliases = {"PROMETHEUS_PORT"}}, "Port of /metrics; 0 serves it on server.port."),
+    setting<&S::metrics, &MetricsSettings::port>("metrics.port", {.aliases = {"PROMETHEUS_PORT"}}, "Port of its own for /metrics, without credentials; 0 serves it on server.port to callers with a key."),
 };
 
 constexpr std::array kIssuer = {
@@ -117,6 +120,19 @@ void checkTogether(const Settings& settings, std::vector<FieldError>& problems) 
   }
   if (settings.metrics.port != 0 && settings.metrics.port == settings.server.port) {
     problems.push_back({"metrics.port", "must differ from server.port; 0 serves /metrics there"});
+  }
+  if (settings.docs.access == "admin" && settings.metrics.port == 0)
+    problems.push_back({"docs.access", "must not be admin where metrics.port is 0"});
+  const auto& origins = settings.cors.allowedOrigins;
+  if (origins.size() > 1 && std::ranges::find(origins, "*") != origins.end())
+    problems.push_back({"cors.allowedOrigins", "must be * alone, or origins without it"});
+  const TlsSettings& tls = settings.server.tls;
+  if (tls.certificateFile.empty() != tls.keyFile.empty()) {
+    const bool noKey = tls.keyFile.empty();
+    problems.push_back(
+        {noKey ? "server.tls.keyFile" : "server.tls.certificateFile",
+         fmt::format("must be set, as {} is",
+                     noKey ? "server.tls.certificateFile" : "server.tls.keyFile")});
   }
   for (std::size_t i = 0; i < settings.auth.issuers.size(); ++i)
     checkIssuer(settings.auth.issuers[i], i, problems);

@@ -12,6 +12,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -27,6 +28,11 @@ struct Bytes {
 };
 constexpr Bytes operator""_MiB(unsigned long long count) { return Bytes{count << 20}; }
 
+struct TlsSettings {
+  std::string certificateFile;
+  std::string keyFile;
+};
+
 struct ServerSettings {
   std::string host = "127.0.0.1";
   std::uint16_t port = 3004;
@@ -38,6 +44,7 @@ struct ServerSettings {
   std::chrono::milliseconds shutdownDeadline{10'000};
   Bytes bodyMemory = 256_MiB;
   std::vector<std::string> allowedHosts;
+  TlsSettings tls;
 };
 
 struct DataSettings {
@@ -49,7 +56,7 @@ struct MetricsSettings {
 };
 
 struct DocsSettings {
-  bool enabled = true;
+  std::string access = "main";  // "main", "admin", "off"
 };
 
 struct CorsSettings {
@@ -141,6 +148,9 @@ struct Settings {
 std::string databaseFile(const Settings& settings);
 // objects.folder, else objects in data.folder.
 std::string objectsFolder(const Settings& settings);
+
+// Whether a server that listens on `host` can be reached from this machine alone.
+bool isLoopback(std::string_view host);
 
 struct Sources {
   std::optional<std::string> file{};                 // --config; else CORBEL_CONFIG; else no file

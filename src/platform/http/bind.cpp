@@ -30,7 +30,7 @@ constexpr int kPortAttempts = 16;
 constexpr int kUnsentAtMost = 128 * limits::kKiB;
 
 std::string shown(const std::string& host, std::uint16_t port) {
-  const bool isIpv6 = host.contains(':');
+  const bool isIpv6 = host.contains(':') && !host.starts_with('[');
   return (isIpv6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
 }
 
@@ -82,57 +82,61 @@ void setPort(SocketAddress& address, std::uint16_t port) {
 }
 
 // errno when it fails. An IPv6 socket takes IPv4 connections too where it is the only one.
-std::expected<Bound, int> bindOne(const SocketAddress& address, int onlyIpv6) {
+std::expected<Descriptor, int> bindOne(const SocketAddress& address, int onlyIpv6) {
   const int family = address.bytes.ss_family;
   Descriptor socket(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket) return std::unexpected(errno);
   setOptions(socket);
   if (family == AF_INET6) setOption(socket, IPPROTO_IPV6, IPV6_V6ONLY, onlyIpv6);
+  const auto* bytes = reinterpret_cast<const sockaddr*>(&address.bytes);
+  if (::bind(socket.number(), bytes, address.length) != 0) return std::unexpected(errno);
+  return socket;
+}
+
+std::uint16_t portOf(const Descriptor& socket) {
   sockaddr_storage bound{};
   socklen_t length = sizeof bound;
-  if (::bind(socket.number(), reinterpret_cast<const sockaddr*>(&address.bytes), address.length) !=
-          0 ||
-      ::listen(socket.number(), kBacklog) != 0 ||
-      ::getsockname(socket.number(), reinterpret_cast<sockaddr*>(&bound), &length) != 0) {
-    return std::unexpected(errno);
-  }
-  return Bound{std::move(socket), portOf(bound)};
+  ::getsockname(socket.number(), reinterpret_cast<sockaddr*>(&bound), &length);
+  return portOf(bound);
 }
 
 bool isAbsent(int error) { return error == EADDRNOTAVAIL || error == EAFNOSUPPORT; }
 
-std::expected<std::vector<Bound>, int> tryBind(std::vector<SocketAddress>& addresses,
-                                               std::uint16_t port) {
-  std::vector<Bound> all;
+std::expected<Address, int> tryBind(std::vector<SocketAddress>& addresses,
+                                    const Endpoint& endpoint) {
+  Address all{.endpoint = endpoint, .port = endpoint.port, .sockets = {}};
   int absent = EADDRNOTAVAIL;
   for (SocketAddress& address : addresses) {
-    setPort(address, all.empty() ? port : all.front().port);
-    auto bound = bindOne(address, addresses.size() > 1 ? 1 : 0);
-    if (bound) {
-      all.push_back(std::move(*bound));
-    } else if (isAbsent(bound.error())) {
-      absent = bound.error();
+    setPort(address, all.port);
+    auto socket = bindOne(address, addresses.size() > 1 ? 1 : 0);
+    if (socket) {
+      all.port = portOf(*socket);
+      all.sockets.push_back(*std::move(socket));
+    } else if (isAbsent(socket.error())) {
+      absent = socket.error();
     } else {
-      return std::unexpected(bound.error());
+      return std::unexpected(socket.error());
     }
   }
-  if (all.empty()) return std::unexpected(absent);
+  if (all.sockets.empty()) return std::unexpected(absent);
   return all;
 }
 
-}  // namespace
-
-Result<std::vector<Bound>> bindTo(const std::string& host, std::uint16_t port) {
+Result<Address> takeTcp(const Endpoint& endpoint) {
+  const std::string& host = endpoint.host;
   addrinfo hints{};
   hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
-  const int lookup = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
+  const bool isBracketed = host.starts_with('[') && host.ends_with(']');
+  const std::string name = isBracketed ? host.substr(1, host.size() - 2) : host;
+  const int lookup =
+      ::getaddrinfo(name.c_str(), std::to_string(endpoint.port).c_str(), &hints, &found);
   const std::unique_ptr<addrinfo, FreeAddresses> list(found);
   if (host.empty() || lookup != 0) {
     return fail(
         ErrorCode::failedPrecondition,
-        "cannot listen on " + shown(host, port) +
+        "cannot listen on " + shown(host, endpoint.port) +
             ": the host must be an address of this machine, such as 127.0.0.1, 0.0.0.0 or ::",
         lookup != 0 ? ::gai_strerror(lookup) : "");
   }
@@ -142,21 +146,8 @@ Result<std::vector<Bound>> bindTo(const std::string& host, std::uint16_t port) {
     std::memcpy(&address.bytes, entry->ai_addr, entry->ai_addrlen);
     address.length = entry->ai_addrlen;
   }
-  return bindAll(std::move(addresses), host, port);
+  return bindAll(std::move(addresses), endpoint);
 }
-
-Result<std::vector<Bound>> bindAll(std::vector<SocketAddress> addresses, const std::string& host,
-                                   std::uint16_t port) {
-  for (int attempt = 1;; ++attempt) {
-    auto bound = tryBind(addresses, port);
-    if (bound) return *std::move(bound);
-    // The free port that the first address was given may be taken on the next.
-    const bool again = port == 0 && bound.error() == EADDRINUSE && attempt < kPortAttempts;
-    if (!again) return cannotListen(host, port, bound.error());
-  }
-}
-
-namespace {
 
 std::unexpected<Error> cannotListenAt(const std::string& path, std::string_view reason) {
   return fail(ErrorCode::failedPrecondition,
@@ -175,16 +166,21 @@ bool somebodyListens(const sockaddr_un& address) {
   return ::connect(socket.number(), bytes, sizeof address) == 0 || errno != ECONNREFUSED;
 }
 
-}  // namespace
-
-Result<Bound> bindUnix(const std::string& path, unsigned mode) {
+// The path must be short enough for the kernel.
+Result<sockaddr_un> fileAddress(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof address.sun_path) {
-    return cannotListenAt(
-        path, "the path must have 1 to " + std::to_string(sizeof address.sun_path - 1) + " bytes");
+  if (path.size() >= sizeof address.sun_path) {
+    return cannotListenAt(path, "the path must not be longer than " +
+                                    std::to_string(sizeof address.sun_path - 1) + " bytes");
   }
-  std::memcpy(address.sun_path, path.data(), path.size());
+  path.copy(address.sun_path, path.size());
+  return address;
+}
+
+Result<Address> takeUnix(const Endpoint& endpoint) {
+  const std::string& path = endpoint.unixPath;
+  CORBEL_TRY(const sockaddr_un address, fileAddress(path));
   Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   // The file begins its life with the mode of the socket: nobody slips in before chmod().
   if (!socket || ::fchmod(socket.number(), 0) != 0) {
@@ -200,12 +196,36 @@ Result<Bound> bindUnix(const std::string& path, unsigned mode) {
     ::unlink(path.c_str());
     error = bindFile(socket, address);
   }
-  if (error == 0 &&
-      (::listen(socket.number(), kBacklog) != 0 || ::chmod(path.c_str(), mode) != 0)) {
-    error = errno;
-  }
+  if (error == 0 && ::chmod(path.c_str(), endpoint.unixMode) != 0) error = errno;
   if (error != 0) return cannotListenAt(path, std::generic_category().message(error));
-  return Bound{.socket = std::move(socket), .port = 0, .path = path};
+  Address taken{.endpoint = endpoint, .port = 0, .sockets = {}};
+  taken.sockets.push_back(std::move(socket));
+  return taken;
+}
+
+}  // namespace
+
+Result<Address> Address::take(const Endpoint& endpoint) {
+  return endpoint.unixPath.empty() ? takeTcp(endpoint) : takeUnix(endpoint);
+}
+
+Result<Address> bindAll(std::vector<SocketAddress> addresses, const Endpoint& endpoint) {
+  for (int attempt = 1;; ++attempt) {
+    auto taken = tryBind(addresses, endpoint);
+    if (taken) return *std::move(taken);
+    // The free port that the first address was given may be taken on the next.
+    const bool again = endpoint.port == 0 && taken.error() == EADDRINUSE && attempt < kPortAttempts;
+    if (!again) return cannotListen(endpoint.host, endpoint.port, taken.error());
+  }
+}
+
+Result<void> listenOn(const Address& address) {
+  for (const Descriptor& socket : address.sockets) {
+    if (::listen(socket.number(), kBacklog) != 0) {
+      return cannotListen(address.endpoint.host, address.port, errno);
+    }
+  }
+  return {};
 }
 
 }  // namespace corbel::http

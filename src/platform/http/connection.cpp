@@ -219,17 +219,20 @@ void Connection::chunkDone(HttpExchange& exchange, Result<void> result) {
 
 void Connection::failExchange(const Error& error) {
   state_ = State::service;
-  exchange_->complete(unreadable(error, exchange_.get()));
+  exchange_->complete(unreadable(error, exchange_->head(), exchange_.get()));
 }
 
 // The client's pending input does not belong to a request any more.
-Response Connection::unreadable(const Error& error, Exchange* exchange) {
+Response Connection::unreadable(const Error& error, const RequestHead& head, Exchange* exchange) {
   unreadInput_ = true;
-  return thread_.service().onUnreadable(error, address_, exchange);
+  return thread_.service().onUnreadable(error, head, exchange);
 }
 
 void Connection::refuse(const Error& error) {
-  Response response = unreadable(error, nullptr);
+  RequestHead head;
+  head.peer = peer_;
+  if (parser_.knowsTarget()) parser_.describe(input_.unread(), head);
+  Response response = unreadable(error, head, nullptr);
   appendHead(outgoing_.text(), response, AfterResponse::close, transport(), thread_.date());
   if (const auto* text = std::get_if<std::string>(&response.body)) outgoing_.text() += *text;
   state_ = State::closing;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/descriptor.h"
 #include "body_reader.h"
 #include "event_loop.h"
 #include "http_exchange.h"
@@ -71,7 +72,7 @@ class Connection final : public EventLoop::Watcher,
 
   void refuse(const Error& error);
   void failExchange(const Error& error);
-  Response unreadable(const Error& error, Exchange* exchange);
+  Response unreadable(const Error& error, const RequestHead& head, Exchange* exchange);
   void appendResponse(HttpExchange& exchange, Response&& response, State next);
   State stateAfterResponse();
 

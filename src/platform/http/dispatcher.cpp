@@ -99,8 +99,11 @@ std::optional<Error> Dispatcher::route(Call& call) {
     call.addHeader("Allow", std::move(other->allow));
     return Error{ErrorCode::methodNotAllowed, std::move(message), {}, {}};
   }
+  const auto document = parts_.router.match(Method::get, "/openapi.json");
+  const bool isOpen = std::holds_alternative<Router::Match>(document);
   return Error{ErrorCode::notFound,
-               "There is nothing at this path. GET /openapi.json lists all paths.",
+               std::string("There is nothing at this path.") +
+                   (isOpen ? " GET /openapi.json lists all paths." : ""),
                {},
                {}};
 }
@@ -113,6 +116,7 @@ void Dispatcher::admitted(Call call) {
     return call.exchange()->readBody(
         {.maxBytes = takesBody ? route.options.bodyMax : 0, .sink = nullptr});
   }
+  if (auto file = detail::requireFile(call.head()); !file) return refuse(call, file.error());
   runOnPool(std::move(call), [this](Call& uploading) {
     auto sink = uploading.route().openUpload(uploading);
     if (!sink) return refuse(uploading, sink.error());
@@ -153,8 +157,7 @@ void Dispatcher::onSent(Exchange& exchange, const Sent& sent) {
       *exchange.context());
 }
 
-Response Dispatcher::onUnreadable(const Error& error, std::string_view remoteAddress,
-                                  Exchange* exchange) {
+Response Dispatcher::onUnreadable(const Error& error, const RequestHead& head, Exchange* exchange) {
   if (exchange != nullptr && exchange->context() != nullptr) {
     Response response = errorResponse(exchange->context(), error);
     addRetryAfter(response, error);
@@ -165,11 +168,14 @@ Response Dispatcher::onUnreadable(const Error& error, std::string_view remoteAdd
     return response;
   }
   CallContext context;
+  context.path = head.path;
   context.requestId = parts_.ids.next();
   Response response = errorResponse(&context, error);
   addRetryAfter(response, error);
   response.headers.emplace_back("X-Request-ID", context.requestId);
-  parts_.observer.onAnswered({.remoteAddress = remoteAddress, .sent = {.status = response.status}},
+  parts_.observer.onAnswered({.method = head.method,
+                              .remoteAddress = head.peer.address,
+                              .sent = {.status = response.status}},
                              context);
   return response;
 }

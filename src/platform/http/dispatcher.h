@@ -75,8 +75,7 @@ class Dispatcher final : public Service {
   void onHead(const std::shared_ptr<Exchange>& exchange) override;
   void onBody(const std::shared_ptr<Exchange>& exchange) override;
   void onSent(Exchange& exchange, const Sent& sent) override;
-  Response onUnreadable(const Error& error, std::string_view remoteAddress,
-                        Exchange* exchange) override;
+  Response onUnreadable(const Error& error, const RequestHead& head, Exchange* exchange) override;
 
  private:
   std::optional<Error> route(Call& call);

@@ -92,6 +92,18 @@ class TestApi {
   }
 };
 
+// A route says who may take it, or it does not compile.
+struct OpenHandler {
+  Result<Greeting> greet(Call&) { return Greeting{}; }
+};
+template <class... Arguments>
+concept MakesARoute =
+    requires(Arguments... arguments) { get<&OpenHandler::greet>("/greet", arguments...); };
+static_assert(MakesARoute<Permission, const char*>);
+static_assert(MakesARoute<OpenToAll, const char*>);
+static_assert(!MakesARoute<const char*>);
+static_assert(!MakesARoute<const char*, RouteOptions>);
+
 // Admits at once, later, or not at all.
 class Doorkeeper final : public Admission {
  public:
@@ -434,16 +446,26 @@ TEST_F(DispatcherTest, ShowsBodiesOnlyToWhoAsks) {
   EXPECT_EQ(witness.responseBody, R"({"text":"hi"})");
 }
 
+TEST_F(DispatcherTest, NamesNoDocumentThatIsNotServed) {
+  const auto body = std::get<std::string>(ask(Method::get, "/nowhere").body);
+  EXPECT_THAT(body, HasSubstr(R"("detail":"There is nothing at this path.")"));
+  EXPECT_THAT(body, HasSubstr(R"("instance":"/nowhere")"));
+}
+
 TEST_F(DispatcherTest, TellsWhomItHasNoRoomForWhenToComeBack) {
   const Error busy{ErrorCode::unavailable, "too many bodies", {}, {}};
-  EXPECT_EQ(header(dispatcher().onUnreadable(busy, "192.0.2.1", nullptr), "Retry-After"), "1");
+  EXPECT_EQ(header(dispatcher().onUnreadable(busy, {}, nullptr), "Retry-After"), "1");
 }
 
 TEST_F(DispatcherTest, AnswersWhatCouldNotBeRead) {
-  const Response response = dispatcher().onUnreadable(
-      {ErrorCode::headerTooLarge, "too large", {}, {}}, "10.0.0.1", nullptr);
+  RequestHead head;
+  head.peer.address = "10.0.0.1";
+  head.path = "/greet";
+  const Response response =
+      dispatcher().onUnreadable({ErrorCode::headerTooLarge, "too large", {}, {}}, head, nullptr);
   EXPECT_EQ(response.status, 431);
   EXPECT_TRUE(isUuid(header(response, "X-Request-ID")));
+  EXPECT_THAT(std::get<std::string>(response.body), HasSubstr(R"("instance":"/greet")"));
   EXPECT_EQ(witness.answered, 1);
   EXPECT_EQ(witness.code, "header_too_large");
 }

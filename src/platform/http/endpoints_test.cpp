@@ -61,14 +61,15 @@ TEST_F(EndpointsTest, GivesTheSocketItsModeAndRemovesItAtTheEnd) {
 }
 
 TEST_F(EndpointsTest, ReplacesASocketOfADeadProcess) {
-  bindUnix(path, 0600)->socket.close();
+  ASSERT_TRUE(Address::take({.unixPath = path}));
   options.endpoints = {{.unixPath = path}};
   server();
   EXPECT_EQ(Client(path).ask(kGet).status, 200);
 }
 
 TEST_F(EndpointsTest, LeavesASocketAloneThatSomebodyListensAt) {
-  const auto other = bindUnix(path, 0600);
+  const auto other = Address::take({.unixPath = path});
+  ASSERT_TRUE(other && listenOn(*other));
   options.endpoints = {{.unixPath = path}};
   const auto second = tryStart();
   ASSERT_FALSE(second);
@@ -86,8 +87,7 @@ TEST_F(EndpointsTest, LeavesAFileAloneThatIsNoSocket) {
 }
 
 TEST_F(EndpointsTest, RefusesAPathThatTheKernelCannotTake) {
-  EXPECT_FALSE(bindUnix(std::string(108, 'x'), 0600));
-  EXPECT_FALSE(bindUnix("", 0600));
+  EXPECT_FALSE(Address::take({.unixPath = std::string(108, 'x')}));
 }
 
 }  // namespace

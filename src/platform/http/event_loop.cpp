@@ -1,4 +1,5 @@
 #include "event_loop.h"
+#include "base/descriptor.h"
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>

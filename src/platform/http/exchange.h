@@ -105,8 +105,9 @@ class Service {
   // completed; of one that was cut off by the end of the server, on the thread that completes it.
   virtual void onSent(Exchange& exchange, const Sent& sent) = 0;
   // A request that could not be read (malformed, too large, too slow): the response to send before
-  // closing. `exchange` is null when its head could not be read; else onSent() follows.
-  virtual Response onUnreadable(const Error& error, std::string_view remoteAddress,
+  // closing. `head` has the remote address, and the request line where that could be read.
+  // `exchange` is null when the head could not be read as a whole; else onSent() follows.
+  virtual Response onUnreadable(const Error& error, const RequestHead& head,
                                 Exchange* exchange) = 0;
 };
 

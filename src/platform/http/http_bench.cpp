@@ -21,7 +21,8 @@ class Ok final : public http::Service {
     exchange->complete({.status = 200, .contentType = "text/plain", .headers = {}, .body = "ok"});
   }
   void onSent(http::Exchange&, const http::Sent&) override { ++answered_; }
-  http::Response onUnreadable(const Error& error, std::string_view, http::Exchange*) override {
+  http::Response onUnreadable(const Error& error, const http::RequestHead&,
+                              http::Exchange*) override {
     return {.status = 400, .contentType = "text/plain", .headers = {}, .body = error.message};
   }
   std::uint64_t answered() const { return answered_; }

@@ -18,6 +18,7 @@
 
 #include "base/descriptor.h"
 #include "base/result.h"
+#include "bind.h"
 #include "network_thread.h"
 
 namespace corbel::http {
@@ -52,8 +53,9 @@ std::optional<UnixCredentials> credentialsOf(const Descriptor& socket) {
 }  // namespace
 
 Result<std::unique_ptr<Listener>> Listener::start(
-    ServerState& state, std::vector<std::unique_ptr<NetworkThread>>& threads, Bound bound) {
-  std::unique_ptr<Listener> listener(new Listener(state, threads, std::move(bound)));
+    ServerState& state, std::vector<std::unique_ptr<NetworkThread>>& threads,
+    ListeningSocket socket) {
+  std::unique_ptr<Listener> listener(new Listener(state, threads, std::move(socket)));
   if (!listener->watch()) {
     return fail(ErrorCode::internal, "cannot wait for connections",
                 std::generic_category().message(errno));
@@ -62,21 +64,21 @@ Result<std::unique_ptr<Listener>> Listener::start(
 }
 
 Listener::Listener(ServerState& state, std::vector<std::unique_ptr<NetworkThread>>& threads,
-                   Bound bound)
-    : state_(state), threads_(threads), bound_(std::move(bound)) {}
+                   ListeningSocket socket)
+    : state_(state), threads_(threads), socket_(std::move(socket)) {}
 
 Listener::~Listener() { removeFile(); }
 
 // Before the socket is closed: from then on the path may be a successor's.
 void Listener::removeFile() {
-  if (!bound_.path.empty()) ::unlink(std::exchange(bound_.path, {}).c_str());
+  if (!socket_.path.empty()) ::unlink(std::exchange(socket_.path, {}).c_str());
 }
 
 // Level-triggered: what is not accepted now is reported again.
-bool Listener::watch() { return loop().watch(bound_.socket.number(), EPOLLIN, *this); }
+bool Listener::watch() { return loop().watch(socket_.socket.number(), EPOLLIN, *this); }
 
 void Listener::onEvents(std::uint32_t) {
-  for (int i = 0; i < kAcceptsPerTurn && bound_.socket && acceptOne(); ++i) {
+  for (int i = 0; i < kAcceptsPerTurn && socket_.socket && acceptOne(); ++i) {
   }
 }
 
@@ -84,31 +86,31 @@ void Listener::onEvents(std::uint32_t) {
 void Listener::pause() {
   if (paused_) return;
   loop().atNextTick([this] { resume(); });
-  loop().unwatch(bound_.socket.number());
+  loop().unwatch(socket_.socket.number());
   paused_ = true;
 }
 
 void Listener::resume() {
   paused_ = false;
-  if (bound_.socket && !watch()) pause();
+  if (socket_.socket && !watch()) pause();
 }
 
 void Listener::close() {
   for (int i = 0; i < kBacklog && acceptOne(); ++i) {
   }
-  loop().unwatch(bound_.socket.number());
+  loop().unwatch(socket_.socket.number());
   removeFile();
-  bound_.socket.close();
+  socket_.socket.close();
 }
 
 bool Listener::acceptOne() {
   sockaddr_storage address{};
   socklen_t length = sizeof address;
-  Descriptor socket(::accept4(bound_.socket.number(), reinterpret_cast<sockaddr*>(&address),
+  Descriptor socket(::accept4(socket_.socket.number(), reinterpret_cast<sockaddr*>(&address),
                               &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (socket) {
     Arrival arrival{
-        .socket = std::move(socket), .address = addressText(address), .tls = bound_.tls};
+        .socket = std::move(socket), .address = addressText(address), .tls = socket_.tls};
     if (address.ss_family == AF_UNIX) arrival.credentials = credentialsOf(arrival.socket);
     admit(std::move(arrival));
     return true;

@@ -7,11 +7,16 @@
 
 #include "base/descriptor.h"
 #include "base/result.h"
-#include "bind.h"
 #include "event_loop.h"
 #include "network_thread.h"
 
 namespace corbel::http {
+
+struct ListeningSocket {
+  Descriptor socket;
+  std::string path;       // of a Unix socket, else empty
+  const TlsContext* tls;  // null: plain
+};
 
 // Belongs to the first of `threads`. Each connection goes to the thread with the fewest, so that a
 // handful of long-lived connections is spread evenly (SO_REUSEPORT spreads by hash, which leaves
@@ -20,10 +25,10 @@ namespace corbel::http {
 class Listener final : public EventLoop::Watcher {
  public:
   ~Listener() override;
-  std::uint16_t port() const { return bound_.port; }
   // internal: the kernel cannot watch the socket.
   static Result<std::unique_ptr<Listener>> start(
-      ServerState& state, std::vector<std::unique_ptr<NetworkThread>>& threads, Bound bound);
+      ServerState& state, std::vector<std::unique_ptr<NetworkThread>>& threads,
+      ListeningSocket socket);
 
   // On the first thread. Takes what has reached the kernel's queue: closing resets what is still in
   // there.
@@ -31,7 +36,8 @@ class Listener final : public EventLoop::Watcher {
   void onEvents(std::uint32_t events) override;
 
  private:
-  Listener(ServerState& state, std::vector<std::unique_ptr<NetworkThread>>& threads, Bound bound);
+  Listener(ServerState& state, std::vector<std::unique_ptr<NetworkThread>>& threads,
+           ListeningSocket socket);
   EventLoop& loop() { return threads_.front()->loop(); }
   bool watch();
   void removeFile();
@@ -43,7 +49,7 @@ class Listener final : public EventLoop::Watcher {
 
   ServerState& state_;
   std::vector<std::unique_ptr<NetworkThread>>& threads_;
-  Bound bound_;
+  ListeningSocket socket_;
   bool paused_ = false;
 };
 

@@ -183,7 +183,7 @@ class ScriptedService final : public Service {
     changed_.notify_all();
   }
   std::function<void()> unreadable = [] {};
-  Response onUnreadable(const Error& error, std::string_view, Exchange*) override {
+  Response onUnreadable(const Error& error, const RequestHead&, Exchange*) override {
     unreadable();
     static constexpr std::pair<ErrorCode, int> kStatus[] = {
         {ErrorCode::invalidArgument, 400},    {ErrorCode::methodNotAllowed, 405},

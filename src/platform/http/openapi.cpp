@@ -89,12 +89,11 @@ bool appliesTo(const Refusal& refusal, const Route& route) {
     case 409:
       return route.successStatus == 201;
     case 412:
-      return route.method == Method::patch;
+      return route.options.takesIfMatch;
     case 413:
+    case 415:
     case 422:
       return hasBody;
-    case 415:
-      return route.input == Input::json;
     default:
       return !route.access.isOpen() && route.options.limit != LimitClass::none;
   }
@@ -239,6 +238,8 @@ class DocumentWriter {
         if (segment.starts_with('{')) pathParameter(segment.substr(1, segment.size() - 2));
       }
       if (!route.access.isOpen()) reference("parameters", "Tenant");
+      if (route.options.takesIfMatch) reference("parameters", "IfMatch");
+      if (route.options.takesIfNoneMatch) reference("parameters", "IfNoneMatch");
       if (route.request == nullptr || route.input == Input::json) return;
       for (const json::QueryParameter& parameter : json::queryParameters(*route.request))
         queryParameter(parameter);
@@ -279,26 +280,30 @@ class DocumentWriter {
     if (route.input != Input::json && route.input != Input::upload) return;
     object("requestBody", [&] {
       writer_.field("required", true);
-      object("content",
-             [&] { route.input == Input::json ? jsonBody(*route.request) : fileBody(); });
+      object("content", [&] { route.input == Input::json ? jsonBodies(route) : fileBody(); });
     });
   }
 
-  void jsonBody(const json::Type& type) {
-    object("application/json", [&] {
+  void jsonBodies(const Route& route) {
+    jsonBody(detail::kJsonType, *route.request);
+    if (route.method == Method::patch) jsonBody(detail::kMergePatchType, *route.request);
+  }
+
+  void jsonBody(std::string_view mediaType, const json::Type& type) {
+    object(mediaType, [&] {
       raw("schema", registry_.add(type));
       raw("example", json::exampleOf(type));
     });
   }
 
   void fileBody() {
-    object("application/octet-stream",
-           [&] { raw("schema", R"({"type":"string","format":"binary"})"); });
+    object(detail::kFileType, [&] { raw("schema", R"({"type":"string","format":"binary"})"); });
   }
 
   void responses(const Route& route) {
     object("responses", [&] {
       object(std::to_string(route.successStatus), [&] { success(route); });
+      if (route.options.takesIfNoneMatch) object("304", [&] { notModified(); });
       for (const Refusal& refusal : kRefusals) {
         if (!appliesTo(refusal, route)) continue;
         writer_.key(std::to_string(refusal.status));
@@ -320,6 +325,8 @@ class DocumentWriter {
       });
     });
   }
+
+  void notModified() { writer_.field("description", statusText(304)); }
 
   void location() {
     object("Location", [&] {
@@ -343,7 +350,12 @@ class DocumentWriter {
           problemResponse(refusal.component, refusal.doc, problem);
         problemResponse("Failed", "Anything else that went wrong.", problem);
       });
-      object("parameters", [&] { object("Tenant", [&] { tenantHeader(); }); });
+      object("parameters", [&] {
+        header("Tenant", "X-Tenant-ID",
+               "Which of the caller's tenants is meant. An API key belongs to one and needs none.");
+        header("IfMatch", "If-Match", "The ETag of the state that is meant; another one is 412.");
+        header("IfNoneMatch", "If-None-Match", "The ETag of the state you have; it is 304 then.");
+      });
       object("securitySchemes", [&] { object("bearer", [&] { bearer(); }); });
     });
   }
@@ -356,14 +368,14 @@ class DocumentWriter {
     });
   }
 
-  void tenantHeader() {
-    writer_.field("name", "X-Tenant-ID");
-    writer_.field("in", "header");
-    writer_.field(
-        "description",
-        "Which of the caller's tenants is meant. An API key belongs to one and needs none.");
-    writer_.field("required", false);
-    raw("schema", R"({"type":"string"})");
+  void header(std::string_view component, std::string_view name, std::string_view doc) {
+    object(component, [&] {
+      writer_.field("name", name);
+      writer_.field("in", "header");
+      writer_.field("description", doc);
+      writer_.field("required", false);
+      raw("schema", R"({"type":"string"})");
+    });
   }
 
   void bearer() {

@@ -72,8 +72,21 @@ Result<void> requireJson(const RequestHead& head) {
   const std::string_view type = head.header("Content-Type");
   std::string_view rest = type;
   const auto media = trim(takeUntil(rest, ';'));
-  if (equalsIgnoringCase(media, "application/json")) return {};
-  return fail(ErrorCode::unsupportedMediaType, "Content-Type must be application/json");
+  if (equalsIgnoringCase(media, kJsonType)) return {};
+  if (head.method != Method::patch)
+    return fail(ErrorCode::unsupportedMediaType, "Content-Type must be application/json");
+  if (equalsIgnoringCase(media, kMergePatchType)) return {};
+  return fail(ErrorCode::unsupportedMediaType,
+              "Content-Type must be application/merge-patch+json or application/json");
+}
+
+Result<void> requireFile(const RequestHead& head) {
+  std::string_view rest = head.header("Content-Type");
+  const auto media = trim(takeUntil(rest, ';'));
+  if (media.empty() || equalsIgnoringCase(media, kFileType)) return {};
+  return fail(ErrorCode::unsupportedMediaType,
+              "Content-Type must be application/octet-stream: the body is the file itself, "
+              "not a form that holds it");
 }
 
 }  // namespace detail

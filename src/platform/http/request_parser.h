@@ -26,6 +26,9 @@ class RequestParser {
 
   // Shows the head as views into `text`, the same bytes (perhaps moved) that were parsed.
   void describe(std::string_view text, RequestHead& head) const;
+  // Before that: whether the request line was read; describe() then shows that and the headers so
+  // far.
+  bool knowsTarget() const { return sawRequestLine_; }
   std::size_t headBytes() const { return lineStart_; }
   BodyFraming framing() const { return framing_; }
   std::uint64_t contentLength() const { return contentLength_; }

@@ -69,6 +69,8 @@ struct RouteOptions {
   std::string_view description = {};
   std::string_view contentType = "application/json";  // of a successful response
   const json::Type* answer = nullptr;  // of handlers that write their Response by hand
+  bool takesIfMatch = false;           // refuses with 412 what If-Match does not allow
+  bool takesIfNoneMatch = false;       // answers 304 what the client has
 };
 
 // What the request carries beside its path.
@@ -146,8 +148,15 @@ struct AnswerTraits<Response> {
   static constexpr int kStatus = 200;
 };
 
-// Refuses bodies that are not JSON.
+// What bodies may call themselves.
+inline constexpr std::string_view kJsonType = "application/json";
+inline constexpr std::string_view kMergePatchType = "application/merge-patch+json";  // RFC 7396
+inline constexpr std::string_view kFileType = "application/octet-stream";
+
+// Refuses bodies that are not JSON. A PATCH may also say that it is a merge patch, which it is.
 Result<void> requireJson(const RequestHead& head);
+// Refuses bodies that say they are something else than a file.
+Result<void> requireFile(const RequestHead& head);
 
 template <class In>
 Result<In> decodeInput(const Call& call, Input input) {

@@ -37,10 +37,12 @@ class HttpServer final : public Server {
   }
   ~HttpServer() override { drain(Deadline::at(SteadyTime::min())); }
 
-  Result<void> listen(std::vector<Bound> sockets) {
-    ports_.push_back(sockets.front().port);
-    for (Bound& bound : sockets) {
-      CORBEL_TRY(auto listener, Listener::start(state_, threads_, std::move(bound)));
+  Result<void> listen(Address address, std::size_t endpoint) {
+    ports_.push_back(address.port);
+    for (Descriptor& socket : address.sockets) {
+      CORBEL_TRY(auto listener, Listener::start(state_, threads_,
+                                                {std::move(socket), address.endpoint.unixPath,
+                                                 certificates_[endpoint].get()}));
       listeners_.push_back(std::move(listener));
     }
     return {};
@@ -56,6 +58,7 @@ class HttpServer final : public Server {
   Result<bool> refreshCertificates() override {
     bool any = false;
     for (const auto& certificate : certificates_) {
+      if (!certificate) continue;
       CORBEL_TRY(const bool changed, certificate->refresh());
       any |= changed;
     }
@@ -63,21 +66,13 @@ class HttpServer final : public Server {
   }
 
  private:
-  const std::vector<std::unique_ptr<TlsContext>> certificates_;
+  const std::vector<std::unique_ptr<TlsContext>> certificates_;  // of the endpoints; null: plain
   ServerState state_;
   std::vector<std::unique_ptr<NetworkThread>> threads_;
   std::vector<std::unique_ptr<Listener>> listeners_;  // all on the first thread
   std::vector<std::uint16_t> ports_;                  // of the endpoints
   Mutex draining_;
 };
-
-Result<std::vector<Bound>> bind(const Endpoint& endpoint) {
-  if (endpoint.unixPath.empty()) return bindTo(endpoint.host, endpoint.port);
-  CORBEL_TRY(Bound bound, bindUnix(endpoint.unixPath, endpoint.unixMode));
-  std::vector<Bound> one;
-  one.push_back(std::move(bound));
-  return one;
-}
 
 // How soon drain() notices that the last connection has closed.
 constexpr std::chrono::milliseconds kDrainPoll{5};
@@ -99,33 +94,55 @@ void HttpServer::drain(Deadline deadline) {
   threads_.clear();
 }
 
+// One for each address; null where it has no TLS.
+Result<std::vector<std::unique_ptr<TlsContext>>> certificatesOf(
+    const std::vector<Address>& addresses) {
+  std::vector<std::unique_ptr<TlsContext>> all(addresses.size());
+  for (std::size_t i = 0; i < addresses.size(); ++i) {
+    if (const auto& files = addresses[i].endpoint.tls) {
+      CORBEL_TRY(all[i], TlsContext::load(*files));
+    }
+  }
+  return all;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options, Service& service,
                                               const Clock& clock) {
+  std::vector<Address> addresses;
+  for (const Endpoint& endpoint : options.endpoints) {
+    CORBEL_TRY(auto address, Address::take(endpoint));
+    addresses.push_back(std::move(address));
+  }
+  return start(std::move(addresses), options, service, clock);
+}
+
+Result<std::unique_ptr<Server>> Server::start(Address address, const ServerOptions& options,
+                                              Service& service, const Clock& clock) {
+  std::vector<Address> one;
+  one.push_back(std::move(address));
+  return start(std::move(one), options, service, clock);
+}
+
+Result<std::unique_ptr<Server>> Server::start(std::vector<Address> addresses,
+                                              const ServerOptions& options, Service& service,
+                                              const Clock& clock) {
   ServerOptions fitting = options;
   fitting.maxConnections = connectionsWithin(raiseOpenFiles(), options.maxConnections);
-  std::vector<std::vector<Bound>> sockets;
-  std::vector<std::unique_ptr<TlsContext>> certificates;
-  for (const Endpoint& endpoint : options.endpoints) {
-    const TlsContext* tls = nullptr;
-    if (endpoint.tls) {
-      CORBEL_TRY(auto certificate, TlsContext::load(*endpoint.tls));
-      tls = certificates.emplace_back(std::move(certificate)).get();
-    }
-    CORBEL_TRY(auto bound, bind(endpoint));
-    for (Bound& socket : bound) socket.tls = tls;
-    sockets.push_back(std::move(bound));
-  }
+  CORBEL_TRY(auto certificates, certificatesOf(addresses));
   std::vector<std::shared_ptr<EventLoop>> loops;
   for (unsigned i = 0; i < std::max(1U, options.threads); ++i) {
     CORBEL_TRY(auto loop, EventLoop::create(clock));
     loops.push_back(std::move(loop));
   }
+  for (const Address& address : addresses) CORBEL_CHECK(listenOn(address));
   try {
     auto server = std::make_unique<HttpServer>(fitting, service, clock, std::move(loops),
                                                std::move(certificates));
-    for (auto& bound : sockets) CORBEL_CHECK(server->listen(std::move(bound)));
+    for (std::size_t i = 0; i < addresses.size(); ++i) {
+      CORBEL_CHECK(server->listen(std::move(addresses[i]), i));
+    }
     return server;
   } catch (const std::exception& exception) {
     return fail(ErrorCode::internal, "cannot start the network threads", exception.what());

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/deadline.h"
+#include "base/descriptor.h"
 #include "base/limits.h"
 #include "base/result.h"
 #include "http/exchange.h"
@@ -30,8 +31,24 @@ struct Endpoint {
   std::optional<TlsFiles> tls = {};
 };
 
+// An endpoint that belongs to this process, before a server answers there.
+struct Address {
+  // Binds every address that the host means (a name, an IPv4 or an IPv6 address, this also in
+  // brackets), on one port. An address that this machine does not have is left out unless it is the
+  // only one. A file of a Unix socket that nobody listens at is left over and is replaced.
+  // failed_precondition: it cannot be bound; the message names it and says what to do.
+  static Result<Address> take(const Endpoint& endpoint);
+  static Result<Address> take(const std::string& host, std::uint16_t port) {
+    return take({.host = host, .port = port});
+  }
+
+  Endpoint endpoint;
+  std::uint16_t port = 0;           // 0: a Unix socket
+  std::vector<Descriptor> sockets;  // bound, not listened on
+};
+
 struct ServerOptions {
-  std::vector<Endpoint> endpoints = {{}};
+  std::vector<Endpoint> endpoints = {{}};  // one or more
   unsigned threads = 1;
   std::size_t maxConnections = limits::kConnections;
   std::chrono::milliseconds headerDeadline = limits::kHeaderDeadline;
@@ -58,6 +75,12 @@ class Server {
   // names it and says what to do.
   static Result<std::unique_ptr<Server>> start(const ServerOptions& options, Service& service,
                                                const Clock& clock);
+  // The same on addresses taken before; the endpoints of the options are not looked at.
+  static Result<std::unique_ptr<Server>> start(std::vector<Address> addresses,
+                                               const ServerOptions& options, Service& service,
+                                               const Clock& clock);
+  static Result<std::unique_ptr<Server>> start(Address address, const ServerOptions& options,
+                                               Service& service, const Clock& clock);
   virtual ~Server() = default;
 
   // Of an endpoint; 0: it is a Unix socket.

@@ -422,6 +422,30 @@ TEST(Server, SaysWhyItCannotListen) {
             "127.0.0.1, 0.0.0.0 or ::");
 }
 
+TEST_F(ServerTest, StartsOnAnAddressThatWasTakenBefore) {
+  auto address = Address::take("127.0.0.1", 0);
+  ASSERT_TRUE(address) << address.error().message;
+  const std::uint16_t port = address->port;
+  EXPECT_FALSE(Client(port).connected());
+  const auto started = Server::start(*std::move(address), ServerOptions(), service, clock);
+  ASSERT_TRUE(started) << started.error().message;
+  EXPECT_EQ((*started)->port(), port);
+  EXPECT_EQ(Client(port).ask(kGet).status, 200);
+}
+
+TEST(Address, IsNotTakenWhereAnotherListens) {
+  ScriptedService service;
+  const SystemClock clock;
+  const auto first = Server::start({.endpoints = {{.port = 0}}}, service, clock);
+  ASSERT_TRUE(first);
+  EXPECT_FALSE(Address::take("127.0.0.1", (*first)->port()));
+}
+
+TEST(Address, MayBeIpv6WithOrWithoutBrackets) {
+  EXPECT_TRUE(Address::take("::1", 0));
+  EXPECT_TRUE(Address::take("[::1]", 0));
+}
+
 TEST_F(ServerTest, DrainAnswersWhatRunsAndClosesWhatIsIdle) {
   Promised<std::shared_ptr<Exchange>> running;
   service.head = [&](const auto& exchange) {

@@ -81,6 +81,7 @@ int chooseProtocol(SSL*, const unsigned char** chosen, unsigned char* length,
 std::string reasonOfLibrary() {
   const auto code = ::ERR_peek_last_error();
   ::ERR_clear_error();
+  if (code == 0) return {};
   const char* reason = ::ERR_reason_error_string(code);
   return reason != nullptr ? reason : "unknown";
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "api_key_store.h"
@@ -80,6 +81,12 @@ Result<PrincipalRef> ApiKeys::verify(std::string_view credential) const {
   if (entry->expiresAt && *entry->expiresAt <= now) return refused("API key: expired");
   entry->touch(now);
   return entry->principal;
+}
+
+bool ApiKeys::anyUsable() const {
+  return std::ranges::any_of(table_->all(), [now = parts_.clock.now()](const KeyEntryRef& entry) {
+    return !entry->expiresAt || *entry->expiresAt > now;
+  });
 }
 
 ApiKeys::Fresh ApiKeys::fresh(const NewApiKey& key, const KeyGrant& grant, const Actor& by) const {

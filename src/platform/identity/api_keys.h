@@ -83,6 +83,9 @@ class ApiKeys {
   // secret. unauthenticated: no such key, revoked, or expired; the detail says which.
   Result<PrincipalRef> verify(std::string_view credential) const;
 
+  // Whether there is a key, of any tenant, that verify() would take now.
+  bool anyUsable() const;
+
   // In the actor's tenant. invalid_argument: name, role and permissions together or neither, limits
   // of 0, an expiry that has passed. not_found: the tenant has no such role.
   Result<MintedKey> create(const NewApiKey& key, const Actor& by, Deadline deadline);

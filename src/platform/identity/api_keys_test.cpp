@@ -141,6 +141,18 @@ TEST_F(Keys, AreRefusedAsSoonAsTheyAreRevoked) {
   EXPECT_FALSE(opens(minted.text));
 }
 
+TEST_F(Keys, AreUsableUntilTheyExpireOrAreRevoked) {
+  EXPECT_FALSE(keys->anyUsable());
+  mint({.name = "short", .role = "viewer", .expiresAt = clock.now() + hours(1)}, owner);
+  const MintedKey lasting = mint({.name = "lasting", .role = "viewer"}, owner);
+  EXPECT_TRUE(keys->anyUsable());
+  ASSERT_TRUE(keys->revoke(lasting.key.id, owner, kSoon));
+  EXPECT_TRUE(keys->anyUsable());
+  clock.advance(hours(1));
+  EXPECT_FALSE(keys->anyUsable());
+  EXPECT_FALSE(load()->anyUsable());
+}
+
 TEST_F(Keys, KeepTheOldSecretForTheGraceAfterRotation) {
   const MintedKey old = mint({.name = "ci", .role = "viewer"}, owner);
   const MintedKey fresh = mustBe(keys->rotate(old.key.id, seconds(60), owner, kSoon));

@@ -12,11 +12,13 @@
 namespace corbel::identity {
 
 struct Claims {
+  // NOLINTBEGIN(readability-redundant-member-init): so that initializers may leave them out
   std::string user = {};
   std::string name = {};
   std::optional<std::vector<std::string>> roles = {};
   std::optional<std::vector<std::string>> tenants = {};
   Timestamp expiresAt = {};
+  // NOLINTEND(readability-redundant-member-init)
 };
 
 // unauthenticated: times that are missing, no whole numbers, or say that the token is not valid

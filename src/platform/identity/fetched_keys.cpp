@@ -70,4 +70,22 @@ Result<void> FetchedKeys::fetch(Deadline deadline) {
   return failure_ ? Result<void>(std::unexpected(*failure_)) : Result<void>();
 }
 
+KeySetState FetchedKeys::state(Deadline deadline) {
+  const bool wasFresh = [&] {
+    const MutexLock lock(mutex_);
+    return isFresh();
+  }();
+  if (!wasFresh) static_cast<void>(fetch(deadline));
+  using std::chrono::ceil;
+  using std::chrono::floor;
+  using std::chrono::seconds;
+  const MutexLock lock(mutex_);
+  KeySetState state{.failure = failure_};
+  if (keys_ != nullptr && clock_.steady() - fetchedAt_ < kUsable)
+    state.age = floor<seconds>(clock_.steady() - fetchedAt_);
+  if (!mayFetch())
+    state.untilNextAttempt = ceil<seconds>(*attemptedAt_ + kBetweenAttempts - clock_.steady());
+  return state;
+}
+
 }  // namespace corbel::identity

@@ -12,6 +12,7 @@
 #include "base/mutex.h"
 #include "base/result.h"
 #include "identity/jwks.h"
+#include "identity/jwt.h"
 #include "key_set.h"
 
 namespace corbel::identity {
@@ -25,6 +26,7 @@ enum class KeyState : std::uint8_t {
 
 struct KeyAnswer {
   KeyState state;
+  // NOLINTNEXTLINE(readability-redundant-member-init): so that initializers may leave it out
   std::optional<crypto::Verifier> key = {};
 };
 
@@ -46,6 +48,8 @@ class FetchedKeys {
   KeyAnswer find(const std::optional<std::string>& kid, std::optional<Deadline> deadline);
   // Unless there was an attempt within kBetweenAttempts; then its outcome.
   Result<void> fetch(Deadline deadline);
+  // After fetch(), unless the keys are fresh.
+  KeySetState state(Deadline deadline);
 
  private:
   KeyAnswer known(const std::optional<std::string>& kid) const CORBEL_REQUIRES(mutex_);

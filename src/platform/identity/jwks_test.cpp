@@ -144,6 +144,27 @@ TEST_F(FetchedKeySet, ThatWasNeverThereMakesTokensUncheckableNotWrong) {
   EXPECT_EQ(source->fetches, 2);
 }
 
+TEST_F(FetchedKeySet, TellsHowOldItIsAndWhyItCannotBeRenewed) {
+  const KeySetState fresh = *verifier->keySet(0, kSoon);
+  EXPECT_EQ(fresh.age, seconds(0));
+  EXPECT_FALSE(fresh.failure);
+  source->goAway();
+  clock.advance(minutes(9));
+  EXPECT_EQ(verifier->keySet(0, kSoon)->age, minutes(9));
+  EXPECT_EQ(source->fetches, 1);
+  clock.advance(minutes(1));
+  const KeySetState old = *verifier->keySet(0, kSoon);
+  EXPECT_EQ(old.age, minutes(10));
+  ASSERT_TRUE(old.failure);
+  EXPECT_EQ(old.failure->message, "the server does not answer");
+  EXPECT_EQ(old.untilNextAttempt, seconds(30));
+  EXPECT_EQ(verifier->keySet(0, kSoon)->untilNextAttempt, seconds(30));
+  EXPECT_EQ(source->fetches, 2);
+  clock.advance(hours(24));
+  EXPECT_FALSE(verifier->keySet(0, kSoon)->age);
+  EXPECT_FALSE(verifier->keySet(1, kSoon));
+}
+
 TEST_F(FetchedKeySet, IsFetchedOnceForManyCallersAndHoldsFewOfThem) {
   std::latch arrived(1);
   std::latch release(1);

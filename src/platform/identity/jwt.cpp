@@ -86,6 +86,10 @@ class JwtVerifier::Issuer {
   Result<void> fetchKeys(Deadline deadline) {
     return fetched_ == nullptr ? Result<void>() : fetched_->fetch(deadline);
   }
+  std::optional<KeySetState> keySet(Deadline deadline) {
+    if (fetched_ == nullptr) return std::nullopt;
+    return fetched_->state(deadline);
+  }
 
  private:
   explicit Issuer(IssuerConfig config) : config_(std::move(config)) {}
@@ -185,6 +189,11 @@ Result<void> JwtVerifier::fetchKeys(Deadline deadline) {
     if (!fetched && first) first = fetched;
   }
   return first;
+}
+
+std::optional<KeySetState> JwtVerifier::keySet(std::size_t issuer, Deadline deadline) {
+  if (issuer >= state_->issuers.size()) return std::nullopt;
+  return state_->issuers[issuer].keySet(deadline);
 }
 
 Result<IssuerConfig> issuerOfSecret(std::string_view secret) {

@@ -53,6 +53,13 @@ struct JwtOptions {
   std::size_t cacheBytes = std::size_t{8} * 1024 * 1024;
 };
 
+// A fetched key set as it is now.
+struct KeySetState {
+  std::optional<std::chrono::seconds> age = {};  // of the keys in use; none: there are none
+  std::optional<Error> failure = {};             // of the last attempt; none: it went well
+  std::chrono::seconds untilNextAttempt{0};      // earlier ones are not made; 0: now
+};
+
 struct Token;
 
 // Thread-safe.
@@ -79,6 +86,10 @@ class JwtVerifier {
 
   // Fetches every key set, for the start. The first error; the others were fetched nevertheless.
   Result<void> fetchKeys(Deadline deadline);
+
+  // Of the issuer at that place of the list it was made of. Fetches where the keys are old or
+  // missing and an attempt may be made; waits for that. Nothing: its keys are not fetched.
+  std::optional<KeySetState> keySet(std::size_t issuer, Deadline deadline);
 
  private:
   class Issuer;

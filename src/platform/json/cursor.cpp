@@ -8,6 +8,7 @@
 #include <cassert>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +17,7 @@
 
 #include "base/limits.h"
 #include "base/result.h"
+#include "json/place.h"
 #include "json/scan.h"
 
 namespace corbel::json {
@@ -27,6 +29,12 @@ constexpr std::size_t kSmallestIndex = 16 * limits::kKiB;  // in bytes of text
 constexpr std::size_t kTokensKept =
     64 * limits::kKiB;  // a thread keeps an index unless more of it was used
 constexpr std::size_t kLongestText = 0xFFFFFFFF;  // offsets have 32 bits
+
+constexpr const char* kValueExpected = "a value is expected";
+constexpr const char* kNoNumber = "this is not a number";
+// What other formats and programs write for numbers that JSON does not have.
+constexpr std::string_view kForeignNumbers[] = {"NaN",      "nan",       "-NaN",     "-nan",
+                                                "Infinity", "-Infinity", "+Infinity"};
 
 bool isSpace(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
@@ -179,7 +187,7 @@ bool Cursor::readKey() {
   ++token_;
   if (current() != ':') return fail("':' is expected");
   ++token_;
-  return token() != Token::none || fail("a value is expected");
+  return token() != Token::none || fail(kValueExpected);
 }
 
 bool Cursor::nextItem() {
@@ -189,7 +197,7 @@ bool Cursor::nextItem() {
     if (c != ',') return fail("',' or ']' is expected");
     ++token_;
   }
-  return token() != Token::none || fail("a value is expected");
+  return token() != Token::none || fail(kValueExpected);
 }
 
 // The first pass ends a token where the next begins: rubbish behind the closing quote is found
@@ -216,7 +224,7 @@ std::optional<Number> Cursor::number() {
   if (token() != Token::number) return std::nullopt;
   const auto number = parseNumber(peek());
   if (!number) {
-    fail("this is not a number");
+    fail(kNoNumber);
     return std::nullopt;
   }
   ++token_;
@@ -224,7 +232,7 @@ std::optional<Number> Cursor::number() {
 }
 
 bool Cursor::consume(std::string_view literal) {
-  if (peek() != literal) return fail("a value is expected");
+  if (peek() != literal) return fail(kValueExpected);
   ++token_;
   return true;
 }
@@ -265,7 +273,7 @@ std::optional<std::string_view> Cursor::raw() {
         null();
         break;
       case Token::none:
-        fail("a value is expected");
+        fail(kValueExpected);
         break;
     }
     if (failed()) return std::nullopt;
@@ -286,8 +294,20 @@ bool Cursor::finish() {
 }
 
 Error Cursor::error() const {
-  const std::string message = fmt::format("is not valid JSON at byte {}: {}", failedAt_, failure_);
-  return failField("", message).error();
+  std::string pointer = pointerAt(json_, failedAt_);
+  if (failure_ == kValueExpected || failure_ == kNoNumber) {
+    const auto rest = json_.substr(failedAt_);
+    const auto word = rest.substr(0, rest.find_first_of(",]} \t\r\n"));
+    if (std::ranges::find(kForeignNumbers, word) != std::end(kForeignNumbers)) {
+      return failField(std::move(pointer),
+                       fmt::format(
+                           "must be a number; {} is not JSON, send null for a missing value", word))
+          .error();
+    }
+  }
+  return failField(std::move(pointer),
+                   fmt::format("is not valid JSON at byte {}: {}", failedAt_, failure_))
+      .error();
 }
 
 }  // namespace corbel::json

@@ -78,7 +78,8 @@ class Cursor {
   // True when the one value was consumed and nothing follows it.
   bool finish();
   bool failed() const { return failure_ != nullptr; }
-  // invalid_argument, about the whole text; with the byte offset. Precondition: failed().
+  // invalid_argument, about the value that the text breaks in, with the byte offset; NaN and
+  // Infinity are named as what they are. Precondition: failed().
   Error error() const;
 
  private:

@@ -29,7 +29,7 @@ bool isValid(std::string_view json) {
 std::string whyInvalid(std::string_view json) {
   Cursor cursor(json);
   if (cursor.skip()) cursor.finish();
-  return cursor.failed() ? cursor.error().message : "valid";
+  return cursor.failed() ? cursor.error().fields.front().message : "valid";
 }
 
 Number number(std::string_view json) { return Cursor(json).number().value(); }
@@ -220,6 +220,29 @@ TEST(Cursor, SaysWhereAndWhyTextIsMalformed) {
   EXPECT_EQ(whyInvalid("[1] x"), "is not valid JSON at byte 4: the text goes on behind its value");
   EXPECT_EQ(whyInvalid(""), "is not valid JSON at byte 0: the text is empty");
   EXPECT_EQ(whyInvalid("[1,"), "is not valid JSON at byte 3: a value is expected");
+}
+
+TEST(Cursor, NamesTheValueThatTheTextBreaksIn) {
+  Cursor cursor(R"({"a":[1,{"b":tru}]})");
+  cursor.skip();
+  EXPECT_EQ(
+      cursor.error().fields,
+      (std::vector<FieldError>{{"/a/1/b", "is not valid JSON at byte 13: a value is expected"}}));
+  EXPECT_EQ(cursor.error().message, "/a/1/b: is not valid JSON at byte 13: a value is expected");
+}
+
+TEST(Cursor, CallsNumbersThatJsonDoesNotHaveByTheirNames) {
+  for (const std::string word : {"NaN", "nan", "Infinity", "-Infinity"}) {
+    const std::string json = "{\"a\": [1, " + word + " ]}";
+    Cursor cursor(json);
+    cursor.skip();
+    EXPECT_EQ(
+        cursor.error().fields,
+        (std::vector<FieldError>{{"/a/1", "must be a number; " + word +
+                                              " is not JSON, send null for a missing value"}}));
+  }
+  EXPECT_EQ(whyInvalid("{NaN: 1}"),
+            "is not valid JSON at byte 1: a field name in double quotes is expected");
 }
 
 TEST(Cursor, AllowsNestingUpToTheLimit) {

@@ -50,13 +50,11 @@ constexpr bool reaches(const Type& type, Kind kind) {
 // A T from the one JSON value in `json`, which members of type Raw point into.
 //
 // invalid_argument, `fields` says what is wrong where:
-//   malformed text    one entry with the empty pointer, and the byte offset. Nesting beyond
-//   limits::kJsonDepth, bytes
-//                     that are not UTF-8, halves of surrogate pairs and text behind the value are
-//                     malformed
+//   malformed text    one entry, of the value that the text breaks in. Nesting beyond
+//                     limits::kJsonDepth, bytes that are not UTF-8, halves of surrogate pairs and
+//                     text behind the value are malformed
 //   everything else   an entry for each field that is missing, unknown, given twice, of the wrong
-//   type, or against its
-//                     rule, up to limits::kFieldErrors; then reading stops
+//                     type, or against its rule, up to limits::kFieldErrors; then reading stops
 // null for a member that may be absent means absent; for a Patch it clears. Integers are written
 // without fraction and exponent (5, not 5.0 or 5e0). Numbers beyond double (1e400) are refused, NaN
 // is not JSON.

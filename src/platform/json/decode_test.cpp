@@ -250,9 +250,8 @@ TEST(Decode, PassesOverUnknownFieldsWhenLenient) {
   EXPECT_EQ(person->age, 3);
   EXPECT_THAT(problems<Person>(R"({"name":"Ada","name":"Bob","age":3})", Policy::lenient),
               ElementsAre(FieldError{"/name", "is given twice"}));
-  EXPECT_THAT(
-      problems<Person>(R"({"name":"Ada","extra":[01],"age":3})", Policy::lenient)[0].pointer,
-      IsEmpty());
+  EXPECT_EQ(problems<Person>(R"({"name":"Ada","extra":[01],"age":3})", Policy::lenient)[0].pointer,
+            "/extra/0");
 }
 
 TEST(Decode, ReadsInheritedMembersWithTheirRules) {

@@ -68,8 +68,8 @@ class RateLimiter {
   RateLimiter(const Clock& clock, Random& random, RateLimiterOptions options = {});
   ~RateLimiter();
 
-  // Takes `cost` units at once or none. A batch pays 1 by request and its rows by the row quota:
-  // two calls.
+  // Takes `cost` units at once or none; 0 only looks. A batch pays 1 by request and its rows by the
+  // row quota: two calls.
   Decision admit(const BucketKey& key, const Quota& quota, std::uint32_t cost = 1);
 
   // Now in use, all shards.

@@ -100,6 +100,12 @@ Result<DataFolder> DataFolder::take(const std::filesystem::path& folder) {
   return DataFolder(path, std::move(lock));
 }
 
+bool DataFolder::hasFile(const std::string& name) const {
+  return access(file(name).c_str(), F_OK) == 0;
+}
+
+void DataFolder::removeFile(const std::string& name) const { unlink(file(name).c_str()); }
+
 Result<void> DataFolder::ensureFile(const std::string& name) const {
   const Descriptor made(
       open(file(name).c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));

@@ -17,6 +17,8 @@ class DataFolder {
 
   // Makes an empty file of mode 600 where there is none; leaves an existing one alone.
   Result<void> ensureFile(const std::string& name) const;
+  bool hasFile(const std::string& name) const;
+  void removeFile(const std::string& name) const;
   std::filesystem::path file(const std::string& name) const { return path_ / name; }
   const std::filesystem::path& path() const { return path_; }
 

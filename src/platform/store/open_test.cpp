@@ -97,6 +97,45 @@ TEST_F(Opening, RefusesADatabaseWhoseFirstPageIsDamaged) {
   EXPECT_EQ(refusal(folder.path()).code, ErrorCode::failedPrecondition);
 }
 
+class AfterDamage : public Opening {
+ protected:
+  // Runs into it, as a process does that then ends.
+  AfterDamage() {
+    {
+      const auto database = openDatabase({.dataFolder = folder.path()}, clock);
+      EXPECT_TRUE(createNotes(*database));
+      EXPECT_TRUE(insertNote(*database, 1, std::string(100'000, 'x')));
+    }
+    std::filesystem::copy_file(folder.database(), backup);
+    {
+      std::fstream file(folder.database(), std::ios::in | std::ios::out | std::ios::binary);
+      file.seekp(4096);  // the table: its first page is not read at the start
+      file << std::string(4096, '\x55');
+    }
+    const auto database = openDatabase({.dataFolder = folder.path()}, clock);
+    EXPECT_EQ(countNotes(*database), -1);
+    EXPECT_FALSE(database->healthy());
+  }
+
+  std::filesystem::path backup = folder.path() / "backup";
+};
+
+TEST_F(AfterDamage, TheFileIsRefusedEveryTimeWithWhatToDo) {
+  for (int i = 0; i < 2; ++i) {
+    const Error error = refusal(folder.path());
+    EXPECT_EQ(error.code, ErrorCode::failedPrecondition);
+    EXPECT_NE(error.message.find("is damaged"), std::string::npos) << error.message;
+    EXPECT_NE(error.message.find("restore a backup"), std::string::npos) << error.message;
+  }
+}
+
+TEST_F(AfterDamage, ARestoredFileIsOpenedAndNotReadWholeAgain) {
+  std::filesystem::copy_file(backup, folder.database(),
+                             std::filesystem::copy_options::overwrite_existing);
+  EXPECT_EQ(countNotes(*openDatabase({.dataFolder = folder.path()}, clock)), 1);
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "corbel.db-doubt"));
+}
+
 TEST_F(Opening, RefusesTheDatabaseOfAnotherProgram) {
   {
     const auto database = openDatabase({.dataFolder = folder.path()}, clock);

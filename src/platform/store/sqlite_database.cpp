@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "condition.h"
@@ -23,6 +24,10 @@ class SqliteDatabase final : public Database {
         fileName_(options.fileName),
         readers_(folder_.file(fileName_), options, clock, condition_),
         clock_(clock) {}
+  // Best effort: a disk that fails may not take this either.
+  ~SqliteDatabase() override {
+    if (condition_.state() == StoreState::stopped) std::ignore = folder_.ensureFile(doubtFile());
+  }
 
   Result<void> start(const DatabaseOptions& options);
 
@@ -45,6 +50,9 @@ class SqliteDatabase final : public Database {
                             Deadline deadline) override {
     return writer_->writeAndWait(std::move(fn), deadline);
   }
+  Result<void> checkAfterStop();
+  // There while the last process that had the file found it damaged or could not write it.
+  std::string doubtFile() const { return fileName_ + "-doubt"; }
   Error explain(Error error) const;
 
   // Destroyed in reverse: the readers close before the writer, whose connection empties the log,
@@ -92,12 +100,22 @@ Result<void> SqliteDatabase::start(const DatabaseOptions& options) {
     CORBEL_CHECK(claim(*connection));
     if (options.fileBytesMax) CORBEL_CHECK(limitSize(*connection, *options.fileBytesMax));
     CORBEL_CHECK(readers_.openFirst());
+    CORBEL_CHECK(checkAfterStop());
     return connection;
   };
   auto connection = prepare();
   if (!connection) return std::unexpected(explain(std::move(connection).error()));
   writer_ = std::make_unique<Writer>(*std::move(connection), condition_, options.queueMax, clock_);
   return {};
+}
+
+Result<void> SqliteDatabase::checkAfterStop() {
+  if (!folder_.hasFile(doubtFile())) return {};
+  const auto sound = checkIntegrity(Deadline::after(clock_, kCheckMax));
+  // Too large to be read in that time: what is damaged stops the store again.
+  if (!sound && sound.error().code == ErrorCode::deadlineExceeded) return {};
+  if (sound) folder_.removeFile(doubtFile());
+  return sound;
 }
 
 Error SqliteDatabase::explain(Error error) const {

@@ -147,11 +147,15 @@ struct DatabaseStats {
 // Thread-safe. The destructor commits what is queued; nobody may call by then.
 class Database {
  public:
+  static constexpr std::chrono::seconds kCheckMax{60};
+
   // Opens or creates the database of options.dataFolder and takes the folder for this process.
   // `clock` must outlive it. The messages are for the operator and name the folder:
   // unavailable: in use by another process. permission_denied: the folder or file cannot be made or
   // written. failed_precondition: on a network file system, or the file is not a Corbel database or
   // is damaged. insufficient_storage: the disk is full.
+  // Where a database has stopped before, the whole file is read first, for at most kCheckMax: a
+  // damaged one is refused every time, instead of stopping again and again.
   static Result<std::unique_ptr<Database>> open(const DatabaseOptions& options, const Clock& clock);
   virtual ~Database() = default;
 

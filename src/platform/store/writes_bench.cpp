@@ -116,9 +116,10 @@ void writeJson(const std::vector<Row>& rows) {
     add(row, "acked_per_s", "1/s", row.acknowledgedPerSecond);
     add(row, "reads_p95_ms", "ms", row.readP95Ms);
   }
-  std::ofstream("build/bench/writes.json") << fmt::format(R"({{"name": "writes", "machine": "{} cores", "rows": [{}]}})",
-                                     std::thread::hardware_concurrency(), json)
-                      << '\n';
+  std::ofstream("build/bench/writes.json")
+      << fmt::format(R"({{"name": "writes", "machine": "{} cores", "rows": [{}]}})",
+                     std::thread::hardware_concurrency(), json)
+      << '\n';
 }
 
 }  // namespace

@@ -213,6 +213,11 @@ void flush() {
   if (auto* writer = installed.load(std::memory_order_acquire)) writer->flush();
 }
 
+SinkStats stats() {
+  const auto* writer = installed.load(std::memory_order_acquire);
+  return writer == nullptr ? SinkStats() : writer->stats();
+}
+
 Sink::Sink(SinkOptions options, const Clock& clock)
     : writer_(std::make_unique<LineWriter>(std::move(options), clock)) {
   installed.store(writer_.get(), std::memory_order_release);

@@ -109,6 +109,9 @@ struct SinkStats {
   std::uint64_t dropped = 0;  // lines; the log says so too
 };
 
+// Of the sink that is installed; zeros where there is none.
+SinkStats stats();
+
 class LineWriter;
 
 // While it lives, it is where the log goes: the one global of the program. The destructor writes

@@ -21,18 +21,17 @@ inline constexpr Bounds kWaitSeconds{0.000001, 0.00001, 0.0001, 0.001, 0.01,  0.
 // clang-format off
 // HTTP
 inline constexpr CounterSpec kRequests{"ai_service_requests_total", "Requests answered.", "method", "status", "route", "tenant"};
-inline constexpr HistogramSpec kRequestDuration{"ai_service_request_duration_ms", Unit::milliseconds, kDurationMs, "Time from a request's header to the end of its response.", "method", "route"};
+inline constexpr HistogramSpec kRequestDuration{"ai_service_request_duration_ms", Unit::milliseconds, kDurationMs, "Time from a request's header to the end of its response.", "method", "route", "tenant"};
 inline constexpr GaugeSpec kConnections{"corbel_http_connections", "Connections open now."};
 inline constexpr CounterSpec kConnectionsRefused{"corbel_http_connections_refused_total", "Connections refused because too many were open."};
 
 // Inference
-inline constexpr CounterSpec kPredictions{"ai_service_model_predictions_total", "Predictions by outcome.", "status", "model"};
-inline constexpr HistogramSpec kInferenceDuration{"ai_service_inference_duration_ms", Unit::milliseconds, kDurationMs, "Time a model took.", "model"};
-inline constexpr HistogramSpec kInferenceTime{"ai_inference_time_seconds", Unit::seconds, kDurationSeconds, "Time a model took.", "model"};
-inline constexpr CounterSpec kModelCacheHits{"ai_service_model_cache_hits_total", "Predictions whose model was loaded already."};
-inline constexpr CounterSpec kModelCacheMisses{"ai_service_model_cache_misses_total", "Predictions whose model had to be loaded."};
+inline constexpr CounterSpec kPredictions{"ai_service_model_predictions_total", "Predictions by outcome.", "status", "tenant", "model"};
+inline constexpr HistogramSpec kInferenceDuration{"ai_service_inference_duration_ms", Unit::milliseconds, kDurationMs, "Time a model took.", "tenant", "model"};
+inline constexpr HistogramSpec kInferenceTime{"ai_inference_time_seconds", Unit::seconds, kDurationSeconds, "Time a model took.", "tenant", "model"};
+inline constexpr CounterSpec kModelCacheHits{"ai_service_model_cache_hits_total", "Predictions whose model was loaded already.", "tenant"};
+inline constexpr CounterSpec kModelCacheMisses{"ai_service_model_cache_misses_total", "Predictions whose model had to be loaded.", "tenant"};
 inline constexpr GaugeSpec kCacheHitRatio{"ai_cache_hit_ratio", "Share of lookups that a cache answered, since the start.", "cache"};
-inline constexpr CounterSpec kFallbacks{"ai_fallback_count_total", "Answers that were not the model's own.", "reason"};
 inline constexpr GaugeSpec kMemoryUsage{"ai_memory_usage_bytes", "Memory this process holds."};
 
 // Pools

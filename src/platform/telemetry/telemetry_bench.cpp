@@ -61,7 +61,7 @@ void benchMetrics() {
   metrics::Metrics metrics;
   metrics::Counter& counter =
       metrics.of(metrics::kRequests).with("POST", "200", "/predict", "default");
-  metrics::Histogram& histogram = metrics.of(metrics::kInferenceDuration).with("cancer");
+  metrics::Histogram& histogram = metrics.of(metrics::kInferenceDuration).with("default", "cancer");
   const auto requests = metrics.of(metrics::kRequests);
   print("counter", median(9, 1'000'000, [&] { counter.add(); }));
   print("histogram",
