@@ -86,6 +86,8 @@ bool Connection::step() {
       return readBody();
     case State::rest:
       return readRest();
+    case State::streaming:
+      return stream();
     case State::closing:
       return finishClosing();
     case State::lingering:
@@ -233,7 +235,7 @@ void Connection::refuse(const Error& error) {
   head.peer = peer_;
   if (parser_.knowsTarget()) parser_.describe(input_.unread(), head);
   Response response = unreadable(error, head, nullptr);
-  appendHead(outgoing_.text(), response, AfterResponse::close, transport(), thread_.date());
+  appendHead(outgoing_.text(), response, headOptions(AfterResponse::close), thread_.date());
   if (const auto* text = std::get_if<std::string>(&response.body)) outgoing_.text() += *text;
   state_ = State::closing;
 }
@@ -271,32 +273,49 @@ Connection::State Connection::stateAfterResponse() {
   return rest == BodyReader::Rest::little ? State::rest : State::head;
 }
 
+HeadOptions Connection::headOptions(AfterResponse after) const {
+  return {after, peer_.tls ? Transport::tls : Transport::plain,
+          parser_.http10() ? Streaming::untilClose : Streaming::chunked};
+}
+
 void Connection::appendResponse(HttpExchange& exchange, Response&& response, State next) {
   const auto after = next == State::closing ? AfterResponse::close : AfterResponse::keepOpen;
-  appendHead(outgoing_.text(), response, after, transport(), thread_.date());
+  appendHead(outgoing_.text(), response, headOptions(after), thread_.date());
   exchange.sent = {response.status, 0, body_.total(), false};
-  if (mayHaveBody(response.status) && exchange.head().method != Method::head) {
-    const auto length = bodyLength(response);
-    exchange.sent.bodyBytes = length;
-    const auto* text = std::get_if<std::string>(&response.body);
-    if (text != nullptr && length <= kCopyBodyUpTo) {
-      outgoing_.text() += *text;
-    } else if (length > 0) {
-      exchange.response = std::move(response);
-      auto& body = exchange.response.body;
-      if (auto* file = std::get_if<FileRange>(&body)) {
-        outgoing_.setFile(*file);
-      } else if (const auto* fixed = std::get_if<StaticBytes>(&body)) {
-        outgoing_.setBody(fixed->bytes);
-      } else {
-        outgoing_.setBody(std::get<std::string>(body));
-      }
-    }
-  }
-  state_ = next;
   since_ = thread_.loop().now();
   received_ = 0;
+  const bool wantsBody = mayHaveBody(response.status) && exchange.head().method != Method::head;
+  if (const auto* made = std::get_if<std::shared_ptr<BodySource>>(&response.body)) {
+    if (wantsBody) {
+      exchange.response = std::move(response);
+      streamed_ = std::move(exchange_);
+      return startStream(source(), next);
+    }
+    (*made)->gone();
+  } else if (wantsBody) {
+    appendBody(exchange, std::move(response));
+  }
+  state_ = next;
   unsettled_.push_back(std::move(exchange_));
+}
+
+void Connection::appendBody(HttpExchange& exchange, Response&& response) {
+  const auto length = bodyLength(response).value_or(0);
+  exchange.sent.bodyBytes = length;
+  const auto* text = std::get_if<std::string>(&response.body);
+  if (text != nullptr && length <= kCopyBodyUpTo) {
+    outgoing_.text() += *text;
+  } else if (length > 0) {
+    exchange.response = std::move(response);
+    auto& body = exchange.response.body;
+    if (auto* file = std::get_if<FileRange>(&body)) {
+      outgoing_.setFile(*file);
+    } else if (const auto* fixed = std::get_if<StaticBytes>(&body)) {
+      outgoing_.setBody(fixed->bytes);
+    } else {
+      outgoing_.setBody(std::get<std::string>(body));
+    }
+  }
 }
 
 bool Connection::readRest() {

@@ -41,6 +41,8 @@ class Connection final : public EventLoop::Watcher,
   void planBody(HttpExchange& exchange, BodyPlan plan);
   void respond(HttpExchange& exchange, Response response);
   void chunkDone(HttpExchange& exchange, Result<void> result);
+  // The source of the response has more.
+  void wake();
 
   std::size_t slot = 0;  // in the thread's list
 
@@ -50,6 +52,7 @@ class Connection final : public EventLoop::Watcher,
     service,    // the service has the exchange
     body,       // reading the body for the service
     rest,       // reading what the service did not want of the body
+    streaming,  // writing a response that is made meanwhile
     closing,    // writing the last response
     lingering,  // letting the client read it: closing with unread input would reset the connection
     closed
@@ -74,13 +77,21 @@ class Connection final : public EventLoop::Watcher,
   void failExchange(const Error& error);
   Response unreadable(const Error& error, const RequestHead& head, Exchange* exchange);
   void appendResponse(HttpExchange& exchange, Response&& response, State next);
+  void appendBody(HttpExchange& exchange, Response&& response);
+  void startStream(BodySource& source, State next);
+  bool stream();
+  bool appendFromStream(BodySource& source);
+  void finishStream();
+  void abandonStream();
+  void beat(SteadyTime now);
+  BodySource& source() const;
+  HeadOptions headOptions(AfterResponse after) const;
   State stateAfterResponse();
 
   bool receive();
   bool flush();
   void continueLater();
   void settle();
-  Transport transport() const { return peer_.tls ? Transport::tls : Transport::plain; }
   bool isIdle() const { return state_ == State::head && input_.empty() && outgoing_.empty(); }
   void look(SteadyTime now);
   void sweepWriting(SteadyTime now);
@@ -102,13 +113,15 @@ class Connection final : public EventLoop::Watcher,
   bool sinkBusy_ = false;
   bool served_ = false;  // at least one request
   static constexpr int kReadsPerTurn = 4;
-  int readsLeft_ = 0;  // before others have their turn
+  int readsLeft_ = 0;  // or pulls of a stream, before others have their turn
 
   InputBuffer input_;
   RequestParser parser_;
   BodyReader body_;
   Outgoing outgoing_;
-  std::shared_ptr<HttpExchange> exchange_;                // being answered
+  std::shared_ptr<HttpExchange> exchange_;  // being answered
+  std::shared_ptr<HttpExchange> streamed_;  // its answer is being made
+  State afterStream_ = State::head;
   std::vector<std::shared_ptr<HttpExchange>> unsettled_;  // answered, but not yet written
   std::vector<std::shared_ptr<HttpExchange>> spare_;
 

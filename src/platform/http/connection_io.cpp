@@ -138,6 +138,7 @@ void Connection::close() {
   if (!unsettled_.empty() && outgoing_.full()) unsettled_.back()->sent.bodyBytes = bodyWritten;
   for (auto& exchange : unsettled_) exchange->abandon();
   unsettled_.clear();
+  if (streamed_) abandonStream();
   if (exchange_) {
     exchange_->sent.requestBytes = body_.total();
     std::exchange(exchange_, nullptr)->abandon();
@@ -164,6 +165,8 @@ void Connection::look(SteadyTime now) {
     case State::body:
     case State::rest:
       return sweepBody(now);
+    case State::streaming:
+      return beat(now);
     case State::lingering:
       if (now - since_ >= kLingerTime) close();
       return;

@@ -75,9 +75,7 @@ void Dispatcher::onHead(const std::shared_ptr<Exchange>& exchange) {
   if (answeredAsPreflight(call)) return;
   if (auto error = route(call)) return refuse(call, *error);
 
-  const bool inference = context.route->options.limit == LimitClass::inference;
-  context.deadline = Deadline::at(exchange->startedAt() +
-                                  (inference ? options_.inferenceDeadline : options_.deadline));
+  context.deadline = deadlineOf(*context.route, exchange->startedAt());
   if (auto verdict = parts_.admission.tryNow(call)) {
     return *verdict ? admitted(std::move(call)) : refuse(call, verdict->error());
   }
@@ -85,6 +83,14 @@ void Dispatcher::onHead(const std::shared_ptr<Exchange>& exchange) {
     auto verdict = parts_.admission.decide(waiting);
     verdict ? admitted(waiting) : refuse(waiting, verdict.error());
   });
+}
+
+Deadline Dispatcher::deadlineOf(const Route& route, SteadyTime startedAt) const {
+  const auto own = route.options.deadline;
+  if (own == kNoDeadline) return Deadline::never();
+  if (own > std::chrono::milliseconds(0)) return Deadline::at(startedAt + own);
+  const bool inference = route.options.limit == LimitClass::inference;
+  return Deadline::at(startedAt + (inference ? options_.inferenceDeadline : options_.deadline));
 }
 
 std::optional<Error> Dispatcher::route(Call& call) {

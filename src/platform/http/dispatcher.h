@@ -79,6 +79,7 @@ class Dispatcher final : public Service {
 
  private:
   std::optional<Error> route(Call& call);
+  Deadline deadlineOf(const Route& route, SteadyTime startedAt) const;
   bool answeredAsPreflight(Call& call);
   Result<void> checkHost(const RequestHead& head) const;
   void addCorsHeaders(Call& call) const;

@@ -49,6 +49,10 @@ class TestApi {
         post<&TestApi::echo>("/greet", openToAll, "Echo", {.bodyMax = 64}),
         get<&TestApi::fail_>("/fail", openToAll, "Throw"),
         get<&TestApi::failLate>("/fail-late", openToAll, "Throw when the client is gone"),
+        get<&TestApi::remaining>("/deadline", openToAll, "Time left"),
+        get<&TestApi::remaining>("/own-deadline", openToAll, "Time left",
+                                 {.deadline = std::chrono::hours(1)}),
+        get<&TestApi::remaining>("/no-deadline", openToAll, "Time left", {.deadline = kNoDeadline}),
         get<&TestApi::failQuickly>("/fail-quickly", openToAll, "Throw on the network thread"),
         get<&TestApi::forget>("/forget", openToAll, "Drop the reply"),
         get<&TestApi::wait>("/wait", openToAll, "Keep a thread"),
@@ -69,6 +73,11 @@ class TestApi {
   }
   Result<Greeting> echo(Call&, const Greeting& greeting) { return greeting; }
   Result<Greeting> fail_(Call&) { throw std::runtime_error("disk on fire"); }
+  Result<Greeting> remaining(Call& call) {
+    if (call.deadline().time() == SteadyTime::max()) return Greeting{"never"};
+    const auto left = call.deadline().time() - call.startedAt();
+    return Greeting{std::to_string(std::chrono::duration_cast<std::chrono::seconds>(left).count())};
+  }
   Result<Greeting> failLate(Call& call) {
     call.exchange()->onGone([this] { abandoned.set(true); });
     began.set(true);
@@ -299,6 +308,12 @@ TEST_F(DispatcherTest, AccountsForACallOnlyWhenItsHandlerHasEndedThoughTheClient
   api.go.count_down();
   EXPECT_EQ(observer.ended.wait(),
             (std::vector<std::string>{"internal", "disk on fire", "aborted"}));
+}
+
+TEST_F(DispatcherTest, ARouteMayHaveItsOwnDeadlineOrNone) {
+  EXPECT_THAT(bodyOf(askFor("/deadline")), HasSubstr("\"30\""));
+  EXPECT_THAT(bodyOf(askFor("/own-deadline")), HasSubstr("\"3600\""));
+  EXPECT_THAT(bodyOf(askFor("/no-deadline")), HasSubstr("never"));
 }
 
 TEST_F(DispatcherTest, AReplyThatIsDroppedAnswers500) {

@@ -100,7 +100,7 @@ BodySource::Pull EventStream::pull(std::string& out, std::size_t atMost) {
     taken_ = 0;
     if (state_ == State::ended) return Pull::end;
     waiting_ = length == 0;
-  } else if (taken_ > kQueueBytes) {
+  } else if (taken_ > queue_.size() / 2) {
     queue_.erase(0, std::exchange(taken_, 0));
   }
   return length > 0 ? Pull::more : Pull::later;
@@ -115,7 +115,7 @@ void EventStream::gone() {
   std::function<void()> stop;
   {
     const MutexLock lock(mutex_);
-    if (state_ == State::open) state_ = State::gone;
+    state_ = State::gone;
     ready_ = nullptr;
     std::swap(stop_, stop);
   }

@@ -1,4 +1,5 @@
-// Server-sent events (WHATWG HTML, 9.2): a response that lasts as long as there is something to tell.
+// Server-sent events (WHATWG HTML, 9.2): a response that lasts as long as there is something to
+// tell.
 #pragma once
 #include <chrono>
 #include <cstddef>

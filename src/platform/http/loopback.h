@@ -139,6 +139,25 @@ class Client {
     return received;
   }
   Received ask(std::string_view request) { return send(request) ? read() : Received(); }
+  // Of a chunked body; empty: it was the last.
+  std::string readChunk() {
+    std::size_t end = 0;
+    while ((end = buffer_.find("\r\n")) == std::string::npos) {
+      if (!receive()) return {};
+    }
+    const auto size = std::stoul(buffer_.substr(0, end), nullptr, 16);
+    while (buffer_.size() < end + 2 + size + 2) {
+      if (!receive()) return {};
+    }
+    std::string chunk = buffer_.substr(end + 2, size);
+    buffer_.erase(0, end + 2 + size + 2);
+    return chunk;
+  }
+  std::string readChunks() {
+    std::string all;
+    for (std::string chunk; !(chunk = readChunk()).empty();) all += chunk;
+    return all;
+  }
   // Waits for the end. false: bytes came instead.
   bool closedByServer() { return buffer_.empty() && !receive(); }
 

@@ -97,11 +97,35 @@ struct StaticBytes {
   std::string_view bytes;
 };
 
+// A response body that is made while it is sent, of unknown length: chunks of HTTP/1.1, or until
+// the connection is closed. All functions but the one given to onReady() are called on the
+// connection's network thread, one at a time, and must not block.
+class BodySource {
+ public:
+  enum class Pull : std::uint8_t {
+    more,   // something was appended; ask again when it is written
+    later,  // nothing now; `ready` will be called
+    end,    // what was appended, if anything, is the last
+    failed  // cut the connection: the client must see that the body is not complete
+  };
+  virtual ~BodySource() = default;
+
+  // Appends up to `atMost` bytes to `out`. Called when the client has taken what came before.
+  virtual Pull pull(std::string& out, std::size_t atMost) = 0;
+  // Once, before the first pull(). `ready` may be called from any thread and at any time.
+  virtual void onReady(std::function<void()> ready) = 0;
+  // Nothing will be pulled any more though the end was not reached: the client went away (a client
+  // that has closed its sending side counts as such), read too slowly, or asked with HEAD.
+  virtual void gone() {}
+  // Sent when nothing else was for 15 seconds.
+  virtual std::string_view heartbeat() const { return {}; }
+};
+
 struct Response {
   int status = 200;
   std::string_view contentType = "application/json";              // a literal
   std::vector<std::pair<std::string_view, std::string>> headers;  // names are literals
-  std::variant<std::string, StaticBytes, FileRange> body;
+  std::variant<std::string, StaticBytes, FileRange, std::shared_ptr<BodySource>> body;
 };
 
 }  // namespace corbel::http

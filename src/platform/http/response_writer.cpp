@@ -50,33 +50,40 @@ void appendHeader(std::string& out, std::string_view name, std::string_view valu
   out += "\r\n";
 }
 
+void appendFraming(std::string& out, const Response& response, Streaming streaming) {
+  const auto length = bodyLength(response);
+  if (length != 0) appendHeader(out, "Content-Type", response.contentType);
+  if (length) {
+    out += "Content-Length: ";
+    appendNumber(out, *length);
+    out += "\r\n";
+  } else if (streaming == Streaming::chunked) {
+    out += "Transfer-Encoding: chunked\r\n";
+  }
+}
+
 }  // namespace
 
-std::uint64_t bodyLength(const Response& response) {
+std::optional<std::uint64_t> bodyLength(const Response& response) {
   if (const auto* text = std::get_if<std::string>(&response.body)) return text->size();
   if (const auto* fixed = std::get_if<StaticBytes>(&response.body)) return fixed->bytes.size();
-  return std::get<FileRange>(response.body).length;
+  if (const auto* file = std::get_if<FileRange>(&response.body)) return file->length;
+  return std::nullopt;
 }
 
 bool mayHaveBody(int status) { return status >= 200 && status != 204 && status != 304; }
 
-void appendHead(std::string& out, const Response& response, AfterResponse after,
-                Transport transport, std::string_view date) {
+void appendHead(std::string& out, const Response& response, HeadOptions options,
+                std::string_view date) {
   appendStatusLine(out, response.status);
   out += "Date: ";
   out += date;
   out += "\r\n";
-  if (mayHaveBody(response.status)) {
-    const std::uint64_t length = bodyLength(response);
-    if (length > 0) appendHeader(out, "Content-Type", response.contentType);
-    out += "Content-Length: ";
-    appendNumber(out, length);
-    out += "\r\n";
-  }
+  if (mayHaveBody(response.status)) appendFraming(out, response, options.streaming);
   out += kSecurityHeaders;
-  if (transport == Transport::tls) out += kStrictTransport;
+  if (options.transport == Transport::tls) out += kStrictTransport;
   for (const auto& [name, value] : response.headers) appendHeader(out, name, value);
-  if (after == AfterResponse::close) out += "Connection: close\r\n";
+  if (options.after == AfterResponse::close) out += "Connection: close\r\n";
   out += "\r\n";
 }
 
