@@ -47,6 +47,14 @@ void append(std::vector<http::Route>& all, std::vector<http::Route> more) {
   std::ranges::move(more, std::back_inserter(all));
 }
 
+// The files of TLS are settings.
+Error withSetting(Error error) {
+  if (error.message.starts_with("certificateFile: ") || error.message.starts_with("keyFile: ")) {
+    error.message.insert(0, "setting server.tls.");
+  }
+  return error;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<App>> App::start(const config::Settings& settings) {
@@ -75,7 +83,17 @@ App::~App() {
 
 Result<void> App::takeAddresses() {
   const std::string& host = settings_.server.host;
-  CORBEL_TRY(address_, http::Address::take(host, settings_.server.port));
+  http::Endpoint endpoint{.host = host, .port = settings_.server.port};
+  const auto& tls = settings_.server.tls;
+  if (!tls.certificateFile.empty()) {
+    endpoint.tls = http::TlsFiles{.certificate = tls.certificateFile, .key = tls.keyFile};
+  }
+  CORBEL_TRY(auto address, http::Address::take(endpoint));
+  addresses_.push_back(std::move(address));
+  if (!settings_.server.unixSocket.empty()) {
+    CORBEL_TRY(auto file, http::Address::take({.unixPath = settings_.server.unixSocket}));
+    addresses_.push_back(std::move(file));
+  }
   if (settings_.metrics.port == 0) return {};
   CORBEL_TRY(adminAddress_, http::Address::take(host, settings_.metrics.port));
   return {};
@@ -237,9 +255,16 @@ Result<void> App::listen() {
       .threads = settings_.server.threads > 0 ? settings_.server.threads : exec::availableCpus(),
       .maxConnections = settings_.server.maxConnections,
       .headerDeadline = settings_.server.headerDeadline,
-      .idleTimeout = settings_.server.idleTimeout};
-  CORBEL_TRY(server_, http::Server::start(*std::exchange(address_, std::nullopt), options,
-                                          *dispatcher_, installation_->clock));
+      .idleTimeout = settings_.server.idleTimeout,
+      .bodyMemory = settings_.server.bodyMemory.count};
+  auto started = http::Server::start(std::exchange(addresses_, {}), options, *dispatcher_,
+                                     installation_->clock);
+  if (!started) return std::unexpected(withSetting(std::move(started).error()));
+  server_ = *std::move(started);
+  if (const auto fitting = server_->stats().maxConnections; fitting < options.maxConnections) {
+    log::warn("app", "server.maxConnections is more than this process may open; raise ulimit -n",
+              {{"connections", fitting}});
+  }
   if (!adminAddress_) return {};
   const AdminListener::Parts parts{
       .metrics = metrics_,
@@ -303,12 +328,23 @@ void App::keepHouse(const std::stop_token& stop) {
     }
     if (metrics::residentBytes() > settings_.memory.limit.count) serving_->giveUpOldest();
     giveMemoryBack(modelsMoved);
+    refreshCertificates();
     if (round % kRoundsBetweenSaves != 0 || stop.stop_requested()) continue;
     const Deadline deadline = startDeadline(installation_->clock);
     for (const auto& outcome :
          {installation_->keys->saveLastUse(deadline), predictionCache_->removeExpired(deadline)}) {
       if (!outcome) log::warn("app", "housekeeping failed", {{"detail", outcome.error().detail}});
     }
+  }
+}
+
+void App::refreshCertificates() {
+  const auto replaced = server_->refreshCertificates();
+  if (!replaced) {
+    log::warn("app", "the files of TLS have changed and cannot be used; the old ones stay",
+              {{"detail", replaced.error().message}});
+  } else if (*replaced) {
+    log::info("app", "new connections get the new certificate");
   }
 }
 

@@ -71,6 +71,7 @@ class App {
                                                             Deadline deadline);
   void observeParts();
   void keepHouse(const std::stop_token& stop);
+  void refreshCertificates();
   void giveMemoryBack(std::uint64_t& seen) const;
   std::vector<http::Route> mountAll();
   std::vector<native::HealthCheck> healthChecks();
@@ -84,7 +85,7 @@ class App {
   }
 
   config::Settings settings_;
-  std::optional<http::Address> address_;       // until it is listened on
+  std::vector<http::Address> addresses_;       // until they are listened on
   std::optional<http::Address> adminAddress_;  // the same; none: metrics.port is 0
   std::unique_ptr<Installation> installation_;
   std::optional<identity::MintedKey> firstKey_;

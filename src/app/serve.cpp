@@ -49,11 +49,11 @@ sigset_t blockStopSignals() {
 
 // Where a client on this machine finds it: an address that means all of them cannot be connected
 // to.
-std::string urlOf(std::string host, std::uint16_t port) {
+std::string urlOf(std::string_view scheme, std::string host, std::uint16_t port) {
   if (host == "0.0.0.0") host = "127.0.0.1";
   if (host == "::" || host == "[::]") host = "::1";
   if (host.contains(':') && !host.starts_with('[')) host = "[" + host + "]";
-  return "http://" + host + ":" + std::to_string(port);
+  return std::string(scheme) + "://" + host + ":" + std::to_string(port);
 }
 
 // As one word of a shell.
@@ -85,8 +85,9 @@ void greetWithKey(const App& app, const config::Settings& settings, const std::s
 
 void greet(const App& app, const config::Settings& settings) {
   const std::string& host = settings.server.host;
-  const std::string url = urlOf(host, app.port());
-  const std::string adminUrl = urlOf(host, settings.metrics.port);
+  const std::string url =
+      urlOf(settings.server.tls.certificateFile.empty() ? "http" : "https", host, app.port());
+  const std::string adminUrl = urlOf("http", host, settings.metrics.port);
   std::printf("Corbel %.*s is ready on %s\n", static_cast<int>(kVersion.size()), kVersion.data(),
               url.c_str());
   if (settings.docs.access != "off") {

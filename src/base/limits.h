@@ -15,6 +15,7 @@ inline constexpr std::size_t kHeaderBytes = 16 * kKiB;  // request line and all 
 inline constexpr std::size_t kJsonBody = 1 * kMiB;
 inline constexpr std::size_t kInferenceBody = 64 * kMiB;
 inline constexpr std::size_t kArtifactBody = 8 * kGiB;  // streamed to disk
+inline constexpr std::size_t kBodyMemory = 256 * kMiB;  // of all requests together
 inline constexpr std::size_t kConnections = 10'000;
 inline constexpr std::chrono::seconds kHeaderDeadline{10};  // absolute, from the first byte
 inline constexpr std::chrono::seconds kIdle{75};
@@ -49,6 +50,7 @@ inline constexpr int kRolesPerTenant = 200;
 
 static_assert(kHeaderBytes < kJsonBody && kJsonBody < kInferenceBody &&
               kInferenceBody < kArtifactBody);
+static_assert(2 * kInferenceBody <= kBodyMemory);
 static_assert(kPageDefault <= kPageMax && kReadersAtStart <= kReadersMax);
 static_assert(kHeaderDeadline < kIdle);
 

@@ -29,18 +29,18 @@ void Accounting::onBodies(const http::CallContext& context, std::string_view req
               {"response_body", log::redactJson(response)}});
 }
 
-void Accounting::onAnswered(const http::RequestHead& head, const http::CallContext& context,
-                            const http::Sent& sent, std::chrono::nanoseconds duration) {
+void Accounting::onAnswered(const http::Answered& answered, const http::CallContext& context) {
+  const http::Sent& sent = answered.sent;
   // Paths that lead nowhere share one label: clients must not be able to make new ones.
   const std::string_view route =
       context.route != nullptr ? context.route->path : std::string_view("none");
-  const std::string_view method = http::name(head.method);
+  const std::string_view method = http::name(answered.method);
   const std::string_view tenant =
       context.membership != nullptr ? std::string_view(context.membership->tenant) : "";
   char status[8];
   const auto end = std::to_chars(status, status + sizeof status, sent.status).ptr;
   requests_.with(method, std::string_view(status, end), route, tenant).add();
-  durations_.with(method, route, tenant).observe(duration);
+  durations_.with(method, route, tenant).observe(answered.duration);
 
   const log::Level level = sent.status >= 500 ? log::Level::error : log::Level::info;
   if (!log::enabled("http", level)) return;
@@ -52,11 +52,11 @@ void Accounting::onAnswered(const http::RequestHead& head, const http::CallConte
               {"method", method},
               {"path", context.path},
               {"status", sent.status},
-              {"duration_ms", duration},
+              {"duration_ms", answered.duration},
               {"request_bytes", sent.requestBytes},
               {"response_bytes", sent.bodyBytes},
               {"principal", principal},
-              {"remote", head.remoteAddress},
+              {"remote", answered.remoteAddress},
               {"aborted", sent.aborted},
               {"code", context.errorCode},
               {"detail", context.errorDetail}});

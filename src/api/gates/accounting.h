@@ -20,8 +20,7 @@ class Accounting final : public http::Observer {
   void onBodies(const http::CallContext& context, std::string_view request,
                 std::string_view response) override;
 
-  void onAnswered(const http::RequestHead& head, const http::CallContext& context,
-                  const http::Sent& sent, std::chrono::nanoseconds duration) override;
+  void onAnswered(const http::Answered& answered, const http::CallContext& context) override;
 
  private:
   const Bodies bodies_;

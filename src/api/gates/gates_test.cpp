@@ -325,10 +325,12 @@ TEST_F(GatesTest, AccountsForEveryRequestUnderItsRoute) {
   const std::string authorization = keyOf("viewer");
   http::Call call = callOf(read, {{"Authorization", authorization}});
   ASSERT_TRUE(gates().decide(call));
-  accounting.onAnswered(call.head(), call.context(), {.status = 200}, std::chrono::milliseconds(3));
+  accounting.onAnswered({.sent = {.status = 200}, .duration = std::chrono::milliseconds(3)},
+                        call.context());
   http::CallContext nowhere;
   nowhere.path = "/made/up/by/the/client";
-  accounting.onAnswered(call.head(), nowhere, {.status = 404}, std::chrono::milliseconds(1));
+  accounting.onAnswered({.sent = {.status = 404}, .duration = std::chrono::milliseconds(1)},
+                        nowhere);
   const std::string text = metrics.expose();
   EXPECT_THAT(
       text,

@@ -18,12 +18,16 @@ constexpr std::int64_t kMiB = 1024 * kKiB;
 constexpr std::array kSettings = {
     setting<&S::server, &ServerSettings::host>("server.host", {.aliases = {"HOST"}, .check = checkHost}, "Address to listen on. Anything but a loopback address needs auth.enabled."),
     setting<&S::server, &ServerSettings::port>("server.port", {.aliases = {"PORT"}}, "Port to listen on; 0 takes any free one."),
+    setting<&S::server, &ServerSettings::unixSocket>("server.unixSocket", {}, "Unix socket to listen on as well (mode 660); empty: none."),
     setting<&S::server, &ServerSettings::threads>("server.threads", {.max = 256}, "Network threads; 0 follows the CPUs this process may use."),
     setting<&S::server, &ServerSettings::maxConnections>("server.maxConnections", {.min = 1, .max = kMillion}, "Connections served at once; more are refused."),
     setting<&S::server, &ServerSettings::headerDeadline>("server.headerDeadlineMs", {.min = 100}, "Time from a request's first byte to the end of its header."),
     setting<&S::server, &ServerSettings::idleTimeout>("server.idleTimeoutMs", {.min = 100}, "Time a connection may wait between requests."),
     setting<&S::server, &ServerSettings::shutdownDeadline>("server.shutdownDeadlineMs", {.max = 300'000}, "Time running requests get to finish when the server stops."),
+    setting<&S::server, &ServerSettings::bodyMemory>("server.bodyMemoryBytes", {.min = 64 * kMiB}, "Memory that request bodies may take together; more get 503."),
     setting<&S::server, &ServerSettings::allowedHosts>("server.allowedHosts", {.check = checkAllowedHost}, "Host headers answered, besides the loopback names and the address listened on; * answers all."),
+    setting<&S::server, &ServerSettings::tls, &TlsSettings::certificateFile>("server.tls.certificateFile", {}, "PEM file with the certificate and those that signed it: server.port speaks TLS; empty: plain HTTP. A replaced file is noticed."),
+    setting<&S::server, &ServerSettings::tls, &TlsSettings::keyFile>("server.tls.keyFile", {}, "PEM file with the certificate's private key, without passphrase."),
     setting<&S::data, &DataSettings::folder>("data.folder", {.check = checkFolder}, "Folder of everything that is kept."),
     setting<&S::store, &StoreSettings::url>("store.url", {.aliases = {"DATABASE_URL"}, .check = checkStoreUrl}, "Database, as sqlite:<file>; empty: corbel.db in data.folder."),
     setting<&S::objects, &ObjectSettings::folder>("objects.folder", {.aliases = {"model_path", "MODEL_PATH"}}, "Folder of model files and other artifacts; empty: objects in data.folder."),
@@ -122,6 +126,14 @@ void checkTogether(const Settings& settings, std::vector<FieldError>& problems) 
   const auto& origins = settings.cors.allowedOrigins;
   if (origins.size() > 1 && std::ranges::find(origins, "*") != origins.end())
     problems.push_back({"cors.allowedOrigins", "must be * alone, or origins without it"});
+  const TlsSettings& tls = settings.server.tls;
+  if (tls.certificateFile.empty() != tls.keyFile.empty()) {
+    const bool noKey = tls.keyFile.empty();
+    problems.push_back(
+        {noKey ? "server.tls.keyFile" : "server.tls.certificateFile",
+         fmt::format("must be set, as {} is",
+                     noKey ? "server.tls.certificateFile" : "server.tls.keyFile")});
+  }
   for (std::size_t i = 0; i < settings.auth.issuers.size(); ++i)
     checkIssuer(settings.auth.issuers[i], i, problems);
 }

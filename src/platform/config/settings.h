@@ -28,15 +28,23 @@ struct Bytes {
 };
 constexpr Bytes operator""_MiB(unsigned long long count) { return Bytes{count << 20}; }
 
+struct TlsSettings {
+  std::string certificateFile;
+  std::string keyFile;
+};
+
 struct ServerSettings {
   std::string host = "127.0.0.1";
   std::uint16_t port = 3004;
+  std::string unixSocket;
   unsigned threads = 0;
   std::uint32_t maxConnections = 10'000;
   std::chrono::milliseconds headerDeadline{10'000};
   std::chrono::milliseconds idleTimeout{75'000};
   std::chrono::milliseconds shutdownDeadline{10'000};
+  Bytes bodyMemory = 256_MiB;
   std::vector<std::string> allowedHosts;
+  TlsSettings tls;
 };
 
 struct DataSettings {

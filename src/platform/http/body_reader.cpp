@@ -55,6 +55,7 @@ Result<BodyReader::Progress> BodyReader::take(InputBuffer& input) {
     if (storage_.size() == kSinkChunk || (ended() && storage_.size() > 0)) return Progress::chunk;
     return ended() ? Progress::complete : Progress::hungry;
   }
+  if (!ended() && framing_ == BodyFraming::length) CORBEL_CHECK(makeRoom(1));
   if (!ended()) return Progress::hungry;
   storage_.reserve(1);
   storage_.pad();
@@ -95,29 +96,37 @@ Result<void> BodyReader::takeChunked(InputBuffer& input) {
 Result<void> BodyReader::store(std::string_view bytes) {
   if (bytes.empty()) return {};
   if (bytes.size() > plan_.maxBytes - total_) return tooLong(plan_.maxBytes);
-  makeRoom(bytes.size());
+  CORBEL_CHECK(makeRoom(bytes.size()));
   storage_.append(bytes);
   total_ += bytes.size();
   return {};
 }
 
 // Grows with what has arrived, so that a client pays in bytes for the memory it takes.
-void BodyReader::makeRoom(std::size_t bytes) {
-  if (bytes <= storage_.capacity() - storage_.size()) return;
+Result<void> BodyReader::makeRoom(std::size_t bytes) {
+  if (bytes <= storage_.capacity() - storage_.size()) return charge(storage_.capacity());
   const auto needed = storage_.size() + bytes;
   auto wanted = std::max({needed, 2 * storage_.size(), kGrowthAtLeast});
   if (framing_ == BodyFraming::length) {
     const auto whole = storage_.size() + left_;
     wanted = std::min<std::uint64_t>(whole, std::max(wanted, kGrowthWithoutProof));
   }
-  storage_.reserve(std::max(needed, std::min(wanted, storageMax())));
+  const auto capacity = std::max(needed, std::min(wanted, storageMax()));
+  CORBEL_CHECK(charge(capacity));
+  storage_.reserve(capacity);
+  return {};
+}
+
+Result<void> BodyReader::charge(std::size_t bytes) {
+  if (memory_.grow(bytes)) return {};
+  return fail(ErrorCode::unavailable,
+              "the server has as many request bodies as it keeps in memory; try again later");
 }
 
 std::size_t BodyReader::storageMax() const { return plan_.sink ? kSinkChunk : plan_.maxBytes; }
 
 std::span<char> BodyReader::space() {
   if (!planned_ || inPlace_ || framing_ != BodyFraming::length || left_ == 0) return {};
-  makeRoom(1);
   const auto space = storage_.space();
   return space.first(std::min<std::uint64_t>(space.size(), left_));
 }
@@ -153,6 +162,7 @@ void BodyReader::finish() {
   body_ = {};
   storage_.clear();
   if (storage_.capacity() > kStorageKept) storage_.release();
+  memory_.release();
 }
 
 }  // namespace corbel::http

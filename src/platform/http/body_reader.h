@@ -6,8 +6,10 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
+#include "byte_budget.h"
 #include "byte_buffer.h"
 #include "chunk_decoder.h"
 #include "http/message.h"
@@ -25,13 +27,17 @@ class BodyReader {
   };
   enum class Rest : std::uint8_t { none, little, much };
 
+  // What is gathered counts against `memory`, which all requests of the server share.
+  explicit BodyReader(std::shared_ptr<ByteBudget> memory) : memory_(std::move(memory)) {}
+
   void start(BodyFraming framing, std::uint64_t contentLength);
   // payload_too_large: it is already known that the body is longer than planned.
   Result<void> plan(BodyPlan plan, const InputBuffer& input);
   bool planned() const { return planned_; }
   BodySink* sink() const { return plan_.sink.get(); }
 
-  // Takes what `input` holds. invalid_argument: malformed; payload_too_large.
+  // Takes what `input` holds. invalid_argument: malformed; payload_too_large; unavailable: other
+  // requests have the memory.
   Result<Progress> take(InputBuffer& input);
   std::span<char> space();
   void wrote(std::size_t bytes);
@@ -50,13 +56,16 @@ class BodyReader {
   void dropSink() { plan_.sink.reset(); }
   // Memory back to a size worth keeping. Only when nothing is shown of it.
   void finish();
+  // All memory back, of a connection that waits for its next request.
+  void release() { storage_.release(); }
 
  private:
   Result<Progress> takeInPlace(InputBuffer& input);
   Result<void> takeLength(InputBuffer& input);
   Result<void> takeChunked(InputBuffer& input);
   Result<void> store(std::string_view bytes);
-  void makeRoom(std::size_t bytes);
+  Result<void> makeRoom(std::size_t bytes);
+  Result<void> charge(std::size_t bytes);
   bool ended() const;
   std::size_t storageMax() const;
 
@@ -68,6 +77,7 @@ class BodyReader {
   ChunkDecoder decoder_;
   BodyPlan plan_;
   ByteBuffer storage_;
+  ByteBudget::Share memory_;
   std::string_view body_;
 };
 

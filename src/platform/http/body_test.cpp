@@ -108,6 +108,39 @@ TEST_F(BodyTest, DoesNotTrustALengthWithMemory) {
   EXPECT_TRUE(service.waitForSent(1)[0].aborted);
 }
 
+TEST_F(BodyTest, KeepsBodiesOfAllRequestsTogetherWithinTheirMemory) {
+  options.bodyMemory = 1 * limits::kMiB;
+  const std::string head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 700000\r\n\r\n";
+  Client first = connect();
+  ASSERT_TRUE(first.send(head + std::string(350'000, 'a')));
+  while (server().stats().bodyMemory == 0) std::this_thread::yield();
+  Client second = connect();
+  const Received refused = second.ask(head + std::string(40'000, 'b'));
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_TRUE(second.closedByServer());
+  ASSERT_TRUE(first.send(std::string(350'000, 'a')));
+  EXPECT_EQ(first.read().status, 200);
+  EXPECT_EQ(server().stats().bodyMemory, 0U);
+  EXPECT_EQ(connect().ask(head + std::string(700'000, 'c')).status, 200);
+}
+
+TEST_F(BodyTest, CountsTheMemoryOfABodyUntilTheServiceHasLetGoOfIt) {
+  Promised<std::shared_ptr<Exchange>> waiting;
+  service.body = [&](const auto& exchange) { waiting.set(exchange); };
+  Client client = connect();
+  ASSERT_TRUE(client.send(post(std::string(100'000, 'x'))));
+  auto exchange = waiting.wait();
+  Promised<bool> gone;
+  exchange->onGone([&] { gone.set(true); });
+  client.reset();
+  gone.wait();
+  EXPECT_GE(server().stats().bodyMemory, 100'000U);
+  exchange->complete(text("nobody listens"));
+  service.waitForSent(1);
+  exchange.reset();
+  while (server().stats().bodyMemory != 0) std::this_thread::yield();
+}
+
 TEST_F(BodyTest, InvitesABodyOnlyWhenTheServiceWantsIt) {
   Client client = connect();
   ASSERT_TRUE(client.send(

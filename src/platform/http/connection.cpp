@@ -1,5 +1,4 @@
 #include "connection.h"
-#include "base/descriptor.h"
 
 #include <sys/epoll.h>
 
@@ -27,12 +26,16 @@ constexpr std::size_t kCopyBodyUpTo = 16 * limits::kKiB;
 
 }  // namespace
 
-Connection::Connection(NetworkThread& thread, Descriptor socket, std::string remoteAddress)
+Connection::Connection(NetworkThread& thread, std::unique_ptr<Stream> stream, std::string address,
+                       Peer peer)
     : thread_(thread),
-      socket_(std::move(socket)),
-      remoteAddress_(std::move(remoteAddress)),
-      since_(thread.loop().now()),
-      writtenAt_(since_) {}
+      stream_(std::move(stream)),
+      address_(std::move(address)),
+      peer_(peer),
+      body_(thread.bodyMemory()),
+      since_(thread.loop().now()) {
+  peer_.address = address_;
+}
 
 void Connection::onEvents(std::uint32_t events) {
   if (state_ == State::closed) return;
@@ -40,6 +43,7 @@ void Connection::onEvents(std::uint32_t events) {
   if ((events & EPOLLRDHUP) != 0) peerFinished_ = true;
   if ((events & (EPOLLIN | EPOLLRDHUP)) != 0) readable_ = true;
   if ((events & EPOLLOUT) != 0) writable_ = true;
+  if (stream_->mixesDirections()) readable_ = writable_ = true;
   readsLeft_ = kReadsPerTurn;
   advance();
 }
@@ -58,7 +62,7 @@ void Connection::advance() {
   advancing_ = false;
 }
 
-// After an exception of the service, a sink or the allocator.
+// In an exception of the service, a sink or the allocator.
 void Connection::recover() {
   if (!exchange_ || exchange_->completed()) return close();
   try {
@@ -82,6 +86,8 @@ bool Connection::step() {
       return readBody();
     case State::rest:
       return readRest();
+    case State::streaming:
+      return stream();
     case State::closing:
       return finishClosing();
     case State::lingering:
@@ -109,7 +115,7 @@ void Connection::beginRequest() {
   exchange_->begin(thread_.loop().now());
   RequestHead& head = exchange_->headToFill();
   parser_.describe(input_.unread(), head);
-  head.remoteAddress = remoteAddress_;
+  head.peer = peer_;
   input_.consume(parser_.headBytes());
   input_.pin();
   body_.start(parser_.framing(), parser_.contentLength());
@@ -129,22 +135,31 @@ std::shared_ptr<HttpExchange> Connection::freshExchange() {
     auto(exchange).reset();
     return exchange;
   }
-  return std::make_shared<HttpExchange>(shared_from_this(), thread_.sharedLoop());
+  return std::make_shared<HttpExchange>(shared_from_this(), thread_.sharedLoop(),
+                                        thread_.service());
 }
 
 void Connection::planBody(HttpExchange& exchange, BodyPlan plan) {
   if (&exchange != exchange_.get() || state_ != State::service || body_.planned()) return;
-  if (const auto planned = body_.plan(std::move(plan), input_); !planned) {
-    failExchange(planned.error());
-  } else {
-    state_ = State::body;
-    since_ = thread_.loop().now();
-    received_ = 0;
-    if (parser_.expectsContinue() && body_.hasBody() && input_.empty()) {
-      outgoing_.text() += "HTTP/1.1 100 Continue\r\n\r\n";
-    }
+  try {
+    startBody(std::move(plan));
+  } catch (...) {
+    if (advancing_) throw;
+    return recover();
   }
   advance();
+}
+
+void Connection::startBody(BodyPlan plan) {
+  if (const auto planned = body_.plan(std::move(plan), input_); !planned) {
+    return failExchange(planned.error());
+  }
+  state_ = State::body;
+  since_ = thread_.loop().now();
+  received_ = 0;
+  if (parser_.expectsContinue() && body_.hasBody() && input_.empty()) {
+    outgoing_.text() += "HTTP/1.1 100 Continue\r\n\r\n";
+  }
 }
 
 bool Connection::readBody() {
@@ -176,6 +191,7 @@ bool Connection::readBody() {
 void Connection::deliverBody() {
   state_ = State::service;
   exchange_->showBody(body_.body());
+  exchange_->withService = true;
   const std::shared_ptr<Exchange> exchange = exchange_;
   thread_.service().onBody(exchange);
 }
@@ -213,7 +229,12 @@ void Connection::chunkDone(HttpExchange& exchange, Result<void> result) {
   body_.chunkTaken();
   since_ = thread_.loop().now();
   received_ = 0;
-  if (!result) failExchange(result.error());
+  try {
+    if (!result) failExchange(result.error());
+  } catch (...) {
+    if (advancing_) throw;
+    return recover();
+  }
   advance();
 }
 
@@ -230,23 +251,31 @@ Response Connection::unreadable(const Error& error, const RequestHead& head, Exc
 
 void Connection::refuse(const Error& error) {
   RequestHead head;
-  head.remoteAddress = remoteAddress_;
+  head.peer = peer_;
   if (parser_.knowsTarget()) parser_.describe(input_.unread(), head);
   Response response = unreadable(error, head, nullptr);
-  appendHead(outgoing_.text(), response, AfterResponse::close, thread_.date());
+  appendHead(outgoing_.text(), response, headOptions(AfterResponse::close), thread_.date());
   if (const auto* text = std::get_if<std::string>(&response.body)) outgoing_.text() += *text;
   state_ = State::closing;
 }
 
 void Connection::turnAway(const Error& error) {
-  refuse(error);
+  try {
+    refuse(error);
+  } catch (...) {
+    return close();
+  }
   advance();
 }
 
 void Connection::respond(HttpExchange& exchange, Response response) {
   if (&exchange != exchange_.get()) return;
-  appendResponse(exchange, std::move(response), stateAfterResponse());
-  if (state_ == State::head) nextRequest();
+  try {
+    appendResponse(exchange, std::move(response), stateAfterResponse());
+    if (state_ == State::head) nextRequest();
+  } catch (...) {
+    return close();
+  }
   advance();
 }
 
@@ -263,33 +292,49 @@ Connection::State Connection::stateAfterResponse() {
   return rest == BodyReader::Rest::little ? State::rest : State::head;
 }
 
+HeadOptions Connection::headOptions(AfterResponse after) const {
+  return {after, peer_.tls ? Transport::tls : Transport::plain,
+          parser_.http10() ? Streaming::untilClose : Streaming::chunked};
+}
+
 void Connection::appendResponse(HttpExchange& exchange, Response&& response, State next) {
   const auto after = next == State::closing ? AfterResponse::close : AfterResponse::keepOpen;
-  if (outgoing_.empty()) writtenAt_ = thread_.loop().now();
-  appendHead(outgoing_.text(), response, after, thread_.date());
+  appendHead(outgoing_.text(), response, headOptions(after), thread_.date());
   exchange.sent = {response.status, 0, body_.total(), false};
-  if (mayHaveBody(response.status) && exchange.head().method != Method::head) {
-    const auto length = bodyLength(response);
-    exchange.sent.bodyBytes = length;
-    const auto* text = std::get_if<std::string>(&response.body);
-    if (text != nullptr && length <= kCopyBodyUpTo) {
-      outgoing_.text() += *text;
-    } else if (length > 0) {
-      exchange.response = std::move(response);
-      auto& body = exchange.response.body;
-      if (auto* file = std::get_if<FileRange>(&body)) {
-        outgoing_.setFile(*file);
-      } else if (const auto* fixed = std::get_if<StaticBytes>(&body)) {
-        outgoing_.setBody(fixed->bytes);
-      } else {
-        outgoing_.setBody(std::get<std::string>(body));
-      }
-    }
-  }
-  state_ = next;
   since_ = thread_.loop().now();
   received_ = 0;
+  const bool wantsBody = mayHaveBody(response.status) && exchange.head().method != Method::head;
+  if (const auto* made = std::get_if<std::shared_ptr<BodySource>>(&response.body)) {
+    if (wantsBody) {
+      exchange.response = std::move(response);
+      streamed_ = std::move(exchange_);
+      return startStream(source(), next);
+    }
+    (*made)->gone();
+  } else if (wantsBody) {
+    appendBody(exchange, std::move(response));
+  }
+  state_ = next;
   unsettled_.push_back(std::move(exchange_));
+}
+
+void Connection::appendBody(HttpExchange& exchange, Response&& response) {
+  const auto length = bodyLength(response).value_or(0);
+  exchange.sent.bodyBytes = length;
+  const auto* text = std::get_if<std::string>(&response.body);
+  if (text != nullptr && length <= kCopyBodyUpTo) {
+    outgoing_.text() += *text;
+  } else if (length > 0) {
+    exchange.response = std::move(response);
+    auto& body = exchange.response.body;
+    if (auto* file = std::get_if<FileRange>(&body)) {
+      outgoing_.setFile(*file);
+    } else if (const auto* fixed = std::get_if<StaticBytes>(&body)) {
+      outgoing_.setBody(fixed->bytes);
+    } else {
+      outgoing_.setBody(std::get<std::string>(body));
+    }
+  }
 }
 
 bool Connection::readRest() {

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,8 @@
 #include "input_buffer.h"
 #include "outgoing.h"
 #include "request_parser.h"
+#include "response_writer.h"
+#include "stream.h"
 
 namespace corbel::http {
 
@@ -23,7 +26,7 @@ class NetworkThread;
 class Connection final : public EventLoop::Watcher,
                          public std::enable_shared_from_this<Connection> {
  public:
-  Connection(NetworkThread& thread, Descriptor socket, std::string remoteAddress);
+  Connection(NetworkThread& thread, std::unique_ptr<Stream> stream, std::string address, Peer peer);
 
   // Answers `error` and closes, instead of reading requests.
   void turnAway(const Error& error);
@@ -32,13 +35,14 @@ class Connection final : public EventLoop::Watcher,
   void sweep(SteadyTime now);
   // Closes when idle; else the next response says that it is the last.
   void drain();
-  // Reports running exchanges as aborted.
   void close();
 
   // For HttpExchange. Ignored when the exchange is not the current one any more.
   void planBody(HttpExchange& exchange, BodyPlan plan);
   void respond(HttpExchange& exchange, Response response);
   void chunkDone(HttpExchange& exchange, Result<void> result);
+  // The source of the response has more.
+  void wake();
 
   std::size_t slot = 0;  // in the thread's list
 
@@ -48,6 +52,7 @@ class Connection final : public EventLoop::Watcher,
     service,    // the service has the exchange
     body,       // reading the body for the service
     rest,       // reading what the service did not want of the body
+    streaming,  // writing a response that is made meanwhile
     closing,    // writing the last response
     lingering,  // letting the client read it: closing with unread input would reset the connection
     closed
@@ -59,6 +64,7 @@ class Connection final : public EventLoop::Watcher,
   bool readHead();
   void beginRequest();
   std::shared_ptr<HttpExchange> freshExchange();
+  void startBody(BodyPlan plan);
   bool readBody();
   void deliverBody();
   void feedSink();
@@ -71,20 +77,32 @@ class Connection final : public EventLoop::Watcher,
   void failExchange(const Error& error);
   Response unreadable(const Error& error, const RequestHead& head, Exchange* exchange);
   void appendResponse(HttpExchange& exchange, Response&& response, State next);
+  void appendBody(HttpExchange& exchange, Response&& response);
+  void startStream(BodySource& source, State next);
+  bool stream();
+  bool appendFromStream(BodySource& source);
+  void finishStream();
+  void abandonStream();
+  void beat(SteadyTime now);
+  BodySource& source() const;
+  HeadOptions headOptions(AfterResponse after) const;
   State stateAfterResponse();
 
   bool receive();
   bool flush();
   void continueLater();
   void settle();
-  void report(HttpExchange& exchange);
   bool isIdle() const { return state_ == State::head && input_.empty() && outgoing_.empty(); }
+  void look(SteadyTime now);
+  void sweepWriting(SteadyTime now);
+  std::uint64_t delivered() const;
   void sweepHead(SteadyTime now);
   void sweepBody(SteadyTime now);
 
   NetworkThread& thread_;  // gone when closed
-  Descriptor socket_;
-  const std::string remoteAddress_;
+  const std::unique_ptr<Stream> stream_;
+  const std::string address_;
+  Peer peer_;
 
   State state_ = State::head;
   bool advancing_ = false;  // step() is on the stack: it goes on by itself
@@ -95,19 +113,25 @@ class Connection final : public EventLoop::Watcher,
   bool sinkBusy_ = false;
   bool served_ = false;  // at least one request
   static constexpr int kReadsPerTurn = 4;
-  int readsLeft_ = 0;  // before others have their turn
+  int readsLeft_ = 0;  // or pulls of a stream, before others have their turn
 
   InputBuffer input_;
   RequestParser parser_;
   BodyReader body_;
   Outgoing outgoing_;
-  std::shared_ptr<HttpExchange> exchange_;                // being answered
+  std::shared_ptr<HttpExchange> exchange_;  // being answered
+  std::shared_ptr<HttpExchange> streamed_;  // its answer is being made
+  State afterStream_ = State::head;
   std::vector<std::shared_ptr<HttpExchange>> unsettled_;  // answered, but not yet written
   std::vector<std::shared_ptr<HttpExchange>> spare_;
 
   SteadyTime since_;            // of waiting for a request, a head, a part of a body, or the end
-  SteadyTime writtenAt_;        // last progress of writing
   std::uint64_t received_ = 0;  // bytes since since_
+  struct Pace {
+    SteadyTime since;
+    std::uint64_t delivered;  // bytes, until then
+  };
+  std::optional<Pace> writing_;  // while something waits to be written
 };
 
 }  // namespace corbel::http

@@ -1,4 +1,6 @@
 // The socket side of a connection: reading, writing, closing, time limits.
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -8,6 +10,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -17,6 +20,7 @@
 #include "connection.h"
 #include "http_exchange.h"
 #include "network_thread.h"
+#include "stream.h"
 
 namespace corbel::http {
 namespace {
@@ -24,7 +28,9 @@ namespace {
 constexpr std::size_t kSparesKept = 4;
 constexpr std::size_t kLingerBytes = 1 * limits::kMiB;
 constexpr std::chrono::seconds kLingerTime{2};
-constexpr std::chrono::seconds kBodyRateWindow{10};
+constexpr std::chrono::seconds kRateWindow{10};
+constexpr std::uint64_t kBytesPerWindow =
+    limits::kBodyBytesPerSecond * static_cast<std::uint64_t>(kRateWindow.count());
 constexpr std::chrono::seconds kMemoryKept{5};  // of an idle connection
 
 bool wouldBlock() { return errno == EAGAIN || errno == EWOULDBLOCK; }
@@ -34,10 +40,11 @@ bool wouldBlock() { return errno == EAGAIN || errno == EWOULDBLOCK; }
 bool Connection::finishClosing() {
   if (!flush()) return false;
   if (!unreadInput_ && !readable_ && input_.empty()) {
+    stream_->sayGoodbye();
     close();
     return false;
   }
-  ::shutdown(socket_.number(), SHUT_WR);
+  stream_->shutdownWrite();
   state_ = State::lingering;
   since_ = thread_.loop().now();
   received_ = 0;
@@ -47,7 +54,7 @@ bool Connection::finishClosing() {
 bool Connection::linger() {
   std::array<char, 16 * limits::kKiB> thrownAway;
   while (readable_) {
-    const auto length = ::recv(socket_.number(), thrownAway.data(), thrownAway.size(), 0);
+    const auto length = ::recv(stream_->descriptor(), thrownAway.data(), thrownAway.size(), 0);
     if (length < 0 && errno == EINTR) continue;
     if (length < 0 && wouldBlock()) {
       readable_ = false;
@@ -72,20 +79,13 @@ bool Connection::receive() {
   if (state_ != State::body) input_.unpin();
   const auto ofBody = state_ == State::body ? body_.space() : std::span<char>();
   const auto space = ofBody.empty() ? input_.space() : ofBody;
-  const auto length = ::recv(socket_.number(), space.data(), space.size(), 0);
-  if (length < 0 && errno == EINTR) return true;
-  if (length < 0 && wouldBlock()) {
-    readable_ = false;
-    return false;
-  }
-  if (length <= 0) {
-    close();
-    return false;
-  }
-  const auto bytes = static_cast<std::size_t>(length);
+  const auto read = stream_->read(space);
+  if (read.outcome == Stream::Outcome::blocked) readable_ = false;
+  if (read.outcome == Stream::Outcome::closed || read.outcome == Stream::Outcome::failed) close();
+  if (read.outcome != Stream::Outcome::done) return false;
+  const auto bytes = read.bytes;
   if (state_ == State::head && input_.empty() && served_) since_ = thread_.loop().now();
-  // epoll(7): a short read has emptied the socket, so that the next edge will be reported.
-  if (bytes < space.size() && !peerFinished_) readable_ = false;
+  if (read.drained && !peerFinished_) readable_ = false;
   received_ += bytes;
   ofBody.empty() ? input_.received(bytes) : body_.wrote(bytes);
   return true;
@@ -95,10 +95,7 @@ bool Connection::receive() {
 bool Connection::flush() {
   if (outgoing_.empty()) return state_ != State::closed;
   if (!writable_) return false;
-  const auto before = outgoing_.written();
-  const auto result = outgoing_.flush(socket_.number());
-  if (outgoing_.written() != before) writtenAt_ = thread_.loop().now();
-  switch (result) {
+  switch (outgoing_.flush(*stream_)) {
     case Outgoing::Flush::done:
       settle();
       return state_ != State::closed;
@@ -124,54 +121,52 @@ void Connection::continueLater() {
 
 void Connection::settle() {
   for (auto& exchange : unsettled_) {
-    report(*exchange);
+    exchange->report();
     if (spare_.size() < kSparesKept) spare_.push_back(std::move(exchange));
   }
   unsettled_.clear();
   if (thread_.state().draining && served_ && isIdle()) close();
 }
 
-void Connection::report(HttpExchange& exchange) {
-  try {
-    thread_.service().onSent(exchange, exchange.sent);
-  } catch (
-      ...) {  // NOLINT(bugprone-empty-catch): the response is out, there is nobody left to tell
-  }
-  exchange.response = {};
-}
-
 void Connection::close() {
   if (state_ == State::closed) return;
   state_ = State::closed;
-  socket_.close();
+  thread_.loop().unwatch(stream_->descriptor());
+  stream_->close();
   const auto bodyWritten = outgoing_.bodyWritten();
-  for (auto& exchange : unsettled_) {
-    exchange->sent.aborted = true;
-    exchange->sent.bodyBytes = 0;
-  }
+  for (auto& exchange : unsettled_) exchange->sent.bodyBytes = 0;
   if (!unsettled_.empty() && outgoing_.full()) unsettled_.back()->sent.bodyBytes = bodyWritten;
-  if (exchange_) {
-    exchange_->sent = {0, 0, body_.total(), true};
-    unsettled_.push_back(std::move(exchange_));
-  }
-  for (auto& exchange : unsettled_) report(*exchange);
+  for (auto& exchange : unsettled_) exchange->abandon();
   unsettled_.clear();
+  if (streamed_) abandonStream();
+  if (exchange_) {
+    exchange_->sent.requestBytes = body_.total();
+    std::exchange(exchange_, nullptr)->abandon();
+  }
   spare_.clear();
   if (!sinkBusy_) body_.dropSink();
   thread_.onClosed(*this);
 }
 
 void Connection::sweep(SteadyTime now) {
-  if (!outgoing_.empty()) {
-    if (now - writtenAt_ >= thread_.state().options.idleTimeout) close();
-    return;
+  try {
+    look(now);
+  } catch (...) {
+    close();
   }
+}
+
+void Connection::look(SteadyTime now) {
+  if (!outgoing_.empty()) return sweepWriting(now);
+  writing_.reset();
   switch (state_) {
     case State::head:
       return sweepHead(now);
     case State::body:
     case State::rest:
       return sweepBody(now);
+    case State::streaming:
+      return beat(now);
     case State::lingering:
       if (now - since_ >= kLingerTime) close();
       return;
@@ -182,11 +177,29 @@ void Connection::sweep(SteadyTime now) {
   }
 }
 
+void Connection::sweepWriting(SteadyTime now) {
+  if (!writing_) writing_ = {now, delivered()};
+  if (now - writing_->since < kRateWindow) return;
+  const Pace before = *std::exchange(writing_, Pace{now, delivered()});
+  if (writing_->delivered - before.delivered < kBytesPerWindow) close();
+}
+
+// What has arrived at the client's machine. The kernel takes megabytes at once and asks for more
+// when a good part of them is gone: what it took says little about a slow client.
+std::uint64_t Connection::delivered() const {
+  int waiting = 0;
+  if (::ioctl(stream_->descriptor(), SIOCOUTQ, &waiting) != 0) waiting = 0;
+  return outgoing_.written() - std::min(outgoing_.written(), static_cast<std::uint64_t>(waiting));
+}
+
 void Connection::sweepHead(SteadyTime now) {
   const ServerOptions& options = thread_.state().options;
   const bool between = input_.empty() && served_;
   if (now - since_ < (between ? options.idleTimeout : options.headerDeadline)) {
-    if (between && now - since_ >= kMemoryKept) input_.release();
+    if (between && now - since_ >= kMemoryKept) {
+      input_.release();
+      body_.release();
+    }
     return;
   }
   if (input_.empty()) return close();
@@ -199,9 +212,8 @@ void Connection::sweepHead(SteadyTime now) {
 }
 
 void Connection::sweepBody(SteadyTime now) {
-  if (sinkBusy_ || now - since_ < kBodyRateWindow) return;
-  const bool fastEnough = received_ >= limits::kBodyBytesPerSecond *
-                                           static_cast<std::uint64_t>(kBodyRateWindow.count());
+  if (sinkBusy_ || now - since_ < kRateWindow) return;
+  const bool fastEnough = received_ >= kBytesPerWindow;
   since_ = now;
   received_ = 0;
   if (fastEnough) return;

@@ -40,6 +40,11 @@ Result<void> requirePlainBody(const RequestHead& head) {
               "Content-Encoding must be identity: send the body uncompressed");
 }
 
+// Of a server that has too many connections or bodies.
+void addRetryAfter(Response& response, const Error& error) {
+  if (error.code == ErrorCode::unavailable) response.headers.emplace_back("Retry-After", "1");
+}
+
 // The last line of defence: an exception of a library that slipped through its seam must not end
 // the process.
 void runGuarded(Call& call, auto&& work) {
@@ -70,9 +75,7 @@ void Dispatcher::onHead(const std::shared_ptr<Exchange>& exchange) {
   if (answeredAsPreflight(call)) return;
   if (auto error = route(call)) return refuse(call, *error);
 
-  const bool inference = context.route->options.limit == LimitClass::inference;
-  context.deadline = Deadline::at(exchange->startedAt() +
-                                  (inference ? options_.inferenceDeadline : options_.deadline));
+  context.deadline = deadlineOf(*context.route, exchange->startedAt());
   if (auto verdict = parts_.admission.tryNow(call)) {
     return *verdict ? admitted(std::move(call)) : refuse(call, verdict->error());
   }
@@ -80,6 +83,14 @@ void Dispatcher::onHead(const std::shared_ptr<Exchange>& exchange) {
     auto verdict = parts_.admission.decide(waiting);
     verdict ? admitted(waiting) : refuse(waiting, verdict.error());
   });
+}
+
+Deadline Dispatcher::deadlineOf(const Route& route, SteadyTime startedAt) const {
+  const auto own = route.options.deadline;
+  if (own == kNoDeadline) return Deadline::never();
+  if (own > std::chrono::milliseconds(0)) return Deadline::at(startedAt + own);
+  const bool inference = route.options.limit == LimitClass::inference;
+  return Deadline::at(startedAt + (inference ? options_.inferenceDeadline : options_.deadline));
 }
 
 std::optional<Error> Dispatcher::route(Call& call) {
@@ -146,23 +157,32 @@ void Dispatcher::refuse(const Call& call, const Error& error) {
 
 void Dispatcher::onSent(Exchange& exchange, const Sent& sent) {
   if (exchange.context() == nullptr) return;
-  parts_.observer.onAnswered(exchange.head(), *exchange.context(), sent,
-                             parts_.clock.steady() - exchange.startedAt());
+  const RequestHead& head = exchange.head();
+  parts_.observer.onAnswered(
+      {head.method, head.peer.address, sent, parts_.clock.steady() - exchange.startedAt()},
+      *exchange.context());
 }
 
 Response Dispatcher::onUnreadable(const Error& error, const RequestHead& head, Exchange* exchange) {
   if (exchange != nullptr && exchange->context() != nullptr) {
     Response response = errorResponse(exchange->context(), error);
-    response.headers = std::exchange(exchange->context()->responseHeaders, {});
+    addRetryAfter(response, error);
+    for (auto& header : exchange->context()->responseHeaders) {
+      response.headers.push_back(std::move(header));
+    }
+    exchange->context()->responseHeaders.clear();
     return response;
   }
   CallContext context;
   context.path = head.path;
   context.requestId = parts_.ids.next();
   Response response = errorResponse(&context, error);
+  addRetryAfter(response, error);
   response.headers.emplace_back("X-Request-ID", context.requestId);
-  parts_.observer.onAnswered(head, context, {.status = response.status},
-                             std::chrono::nanoseconds(0));
+  parts_.observer.onAnswered({.method = head.method,
+                              .remoteAddress = head.peer.address,
+                              .sent = {.status = response.status}},
+                             context);
   return response;
 }
 

@@ -25,6 +25,14 @@ class Admission {
   virtual Result<void> decide(Call& call) = 0;
 };
 
+// One exchange that has ended. The text is valid during the call.
+struct Answered {
+  Method method = Method::get;
+  std::string_view remoteAddress = {};
+  Sent sent = {};
+  std::chrono::nanoseconds duration{0};
+};
+
 // Told once about every exchange, after its response.
 class Observer {
  public:
@@ -35,8 +43,7 @@ class Observer {
   // empty.
   virtual void onBodies(const CallContext& /*context*/, std::string_view /*request*/,
                         std::string_view /*response*/) {}
-  virtual void onAnswered(const RequestHead& head, const CallContext& context, const Sent& sent,
-                          std::chrono::nanoseconds duration) = 0;
+  virtual void onAnswered(const Answered& answered, const CallContext& context) = 0;
 };
 
 struct CorsOptions {
@@ -72,6 +79,7 @@ class Dispatcher final : public Service {
 
  private:
   std::optional<Error> route(Call& call);
+  Deadline deadlineOf(const Route& route, SteadyTime startedAt) const;
   bool answeredAsPreflight(Call& call);
   Result<void> checkHost(const RequestHead& head) const;
   void addCorsHeaders(Call& call) const;

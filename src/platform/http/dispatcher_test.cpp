@@ -11,6 +11,8 @@
 #include "base/mutex.h"
 #include "base/random.h"
 #include "http/route.h"
+#include "http/server.h"
+#include "loopback.h"
 
 namespace corbel::http {
 namespace {
@@ -46,6 +48,11 @@ class TestApi {
         get<&TestApi::greet>("/greet", openToAll, "Greet"),
         post<&TestApi::echo>("/greet", openToAll, "Echo", {.bodyMax = 64}),
         get<&TestApi::fail_>("/fail", openToAll, "Throw"),
+        get<&TestApi::failLate>("/fail-late", openToAll, "Throw when the client is gone"),
+        get<&TestApi::remaining>("/deadline", openToAll, "Time left"),
+        get<&TestApi::remaining>("/own-deadline", openToAll, "Time left",
+                                 {.deadline = std::chrono::hours(1)}),
+        get<&TestApi::remaining>("/no-deadline", openToAll, "Time left", {.deadline = kNoDeadline}),
         get<&TestApi::failQuickly>("/fail-quickly", openToAll, "Throw on the network thread"),
         get<&TestApi::forget>("/forget", openToAll, "Drop the reply"),
         get<&TestApi::wait>("/wait", openToAll, "Keep a thread"),
@@ -55,6 +62,8 @@ class TestApi {
   }
 
   std::latch go{1};
+  Promised<bool> began;
+  Promised<bool> abandoned;
   std::shared_ptr<CollectingSink> sink = std::make_shared<CollectingSink>();
   bool refuseUpload = false;
 
@@ -64,6 +73,17 @@ class TestApi {
   }
   Result<Greeting> echo(Call&, const Greeting& greeting) { return greeting; }
   Result<Greeting> fail_(Call&) { throw std::runtime_error("disk on fire"); }
+  Result<Greeting> remaining(Call& call) {
+    if (call.deadline().time() == SteadyTime::max()) return Greeting{"never"};
+    const auto left = call.deadline().time() - call.startedAt();
+    return Greeting{std::to_string(std::chrono::duration_cast<std::chrono::seconds>(left).count())};
+  }
+  Result<Greeting> failLate(Call& call) {
+    call.exchange()->onGone([this] { abandoned.set(true); });
+    began.set(true);
+    go.wait();
+    throw std::runtime_error("disk on fire");
+  }
   void failQuickly(Call, Reply<Greeting>) { throw std::runtime_error("disk on fire"); }
   void forget(Call, Reply<Greeting>) {}
   Result<Greeting> wait(Call&) {
@@ -113,10 +133,9 @@ class Witness final : public Observer {
     requestBody = request;
     responseBody = response;
   }
-  void onAnswered(const RequestHead&, const CallContext& context, const Sent& sent,
-                  std::chrono::nanoseconds) override {
+  void onAnswered(const Answered& call, const CallContext& context) override {
     ++answered;
-    status = sent.status;
+    status = call.sent.status;
     code = context.errorCode;
     detail = context.errorDetail;
   }
@@ -173,6 +192,16 @@ class TestExchange final : public Exchange {
   Mutex mutex_;
   std::condition_variable sent_;
   std::optional<Response> response_ CORBEL_GUARDED_BY(mutex_);
+};
+
+// Counts what the dispatcher is told, and waits for it.
+class Ended final : public Observer {
+ public:
+  void onAnswered(const Answered& call, const CallContext& context) override {
+    ended.set({std::string(context.errorCode), context.errorDetail,
+               call.sent.aborted ? "aborted" : "written"});
+  }
+  Promised<std::vector<std::string>> ended;
 };
 
 class DispatcherTest : public testing::Test {
@@ -264,6 +293,27 @@ TEST_F(DispatcherTest, AnExceptionIsAProblemAndNotTheEnd) {
 TEST_F(DispatcherTest, AnExceptionOnTheNetworkThreadIsAProblemToo) {
   EXPECT_EQ(askFor("/fail-quickly").status, 500);
   EXPECT_EQ(askFor("/quick").status, 200);
+}
+
+TEST_F(DispatcherTest, AccountsForACallOnlyWhenItsHandlerHasEndedThoughTheClientIsGone) {
+  Ended observer;
+  Dispatcher serving({router, doorkeeper, observer, pool, clock, ids}, options);
+  auto server = Server::start({.endpoints = {{.port = 0}}}, serving, clock);
+  ASSERT_TRUE(server);
+  Client client((*server)->port());
+  ASSERT_TRUE(client.send("GET /fail-late HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+  api.began.wait();
+  client.reset();
+  api.abandoned.wait();
+  api.go.count_down();
+  EXPECT_EQ(observer.ended.wait(),
+            (std::vector<std::string>{"internal", "disk on fire", "aborted"}));
+}
+
+TEST_F(DispatcherTest, ARouteMayHaveItsOwnDeadlineOrNone) {
+  EXPECT_THAT(bodyOf(askFor("/deadline")), HasSubstr("\"30\""));
+  EXPECT_THAT(bodyOf(askFor("/own-deadline")), HasSubstr("\"3600\""));
+  EXPECT_THAT(bodyOf(askFor("/no-deadline")), HasSubstr("never"));
 }
 
 TEST_F(DispatcherTest, AReplyThatIsDroppedAnswers500) {
@@ -417,9 +467,14 @@ TEST_F(DispatcherTest, NamesNoDocumentThatIsNotServed) {
   EXPECT_THAT(body, HasSubstr(R"("instance":"/nowhere")"));
 }
 
+TEST_F(DispatcherTest, TellsWhomItHasNoRoomForWhenToComeBack) {
+  const Error busy{ErrorCode::unavailable, "too many bodies", {}, {}};
+  EXPECT_EQ(header(dispatcher().onUnreadable(busy, {}, nullptr), "Retry-After"), "1");
+}
+
 TEST_F(DispatcherTest, AnswersWhatCouldNotBeRead) {
   RequestHead head;
-  head.remoteAddress = "10.0.0.1";
+  head.peer.address = "10.0.0.1";
   head.path = "/greet";
   const Response response =
       dispatcher().onUnreadable({ErrorCode::headerTooLarge, "too large", {}, {}}, head, nullptr);

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/mutex.h"
 #include "base/result.h"
 
@@ -24,6 +25,14 @@ namespace {
 constexpr int kEventsPerRound = 128;
 
 thread_local const EventLoop* loopOfThisThread = nullptr;
+
+// Short of memory, one connection or task is lost, and not the thread of all.
+void runGuarded(auto&& work) {
+  try {
+    work();
+  } catch (...) {  // NOLINT(bugprone-empty-catch): there is nobody to tell
+  }
+}
 
 }  // namespace
 
@@ -48,15 +57,20 @@ bool EventLoop::watch(int descriptor, std::uint32_t events, Watcher& watcher) {
   return ::epoll_ctl(epoll_.number(), EPOLL_CTL_ADD, descriptor, &event) == 0;
 }
 
-void EventLoop::post(Task task) {
+void EventLoop::unwatch(int descriptor) {
+  ::epoll_ctl(epoll_.number(), EPOLL_CTL_DEL, descriptor, nullptr);
+}
+
+bool EventLoop::post(Task task) {
   bool first = false;
   {
     MutexLock lock(mutex_);
-    if (ended_) return;
+    if (ended_) return false;
     first = tasks_.empty();
     tasks_.push_back(std::move(task));
   }
   if (first) wake();
+  return true;
 }
 
 bool EventLoop::onThisThread() const { return loopOfThisThread == this; }
@@ -71,17 +85,18 @@ void EventLoop::run(std::chrono::milliseconds interval, const std::function<void
     now_ = clock_.steady();
     for (int i = 0; i < count; ++i) {
       if (auto* watcher = static_cast<Watcher*>(events[i].data.ptr)) {
-        watcher->onEvents(events[i].events);
+        runGuarded([&] { watcher->onEvents(events[i].events); });
       }
     }
     runTasks();
     if (const auto time = std::chrono::steady_clock::now(); time >= nextTick) {
-      tick();
+      runLater();
+      runGuarded(tick);
       nextTick = time + interval;
     }
     kept_.clear();
   }
-  dropTasks();
+  finish();
   loopOfThisThread = nullptr;
 }
 
@@ -97,17 +112,22 @@ void EventLoop::runTasks() {
     MutexLock lock(mutex_);
     running_.swap(tasks_);
   }
-  for (Task& task : running_) task();
+  for (Task& task : running_) runGuarded(task);
   running_.clear();
 }
 
-void EventLoop::dropTasks() {
+void EventLoop::runLater() {
+  for (Task& task : std::exchange(later_, {})) runGuarded(task);
+}
+
+// What was accepted is run.
+void EventLoop::finish() {
   {
     MutexLock lock(mutex_);
     ended_ = true;
-    running_.swap(tasks_);
   }
-  running_.clear();
+  runTasks();
+  later_.clear();
   kept_.clear();
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -14,8 +15,9 @@
 
 namespace corbel::http {
 
-// run() belongs to one thread; post(), stop() and onThisThread() may be called from any, also after
-// the end of run().
+// run() belongs to one thread, and so do watch(), unwatch(), keep() and atNextTick() while it runs;
+// post(), stop() and onThisThread() may be called from any, also after the end of run(). What a
+// watcher or a task throws ends that one call: who must clean up catches it himself.
 class EventLoop {
  public:
   using Task = std::move_only_function<void()>;
@@ -30,14 +32,19 @@ class EventLoop {
   // internal: the kernel has no descriptors left.
   static Result<std::shared_ptr<EventLoop>> create(const Clock& clock);
 
-  // Reports `events` of `descriptor` until it is closed. A watcher must be kept (see keep()) when
-  // it closes its descriptor. false: the kernel refused.
+  // Reports `events` of `descriptor` until unwatch(). false: the kernel refused.
   bool watch(int descriptor, std::uint32_t events, Watcher& watcher);
+  // Before `descriptor` is closed, which alone ends nothing: a process that is just being spawned
+  // has a copy of every descriptor, and the kernel reports until the last is closed. Events of the
+  // current round are still reported: keep() the watcher.
+  void unwatch(int descriptor);
   // Keeps an object that events of the current round may still name until the round is over.
   void keep(std::shared_ptr<void> object) { kept_.push_back(std::move(object)); }
 
-  // Runs `task` on the loop's thread, in order. After the loop has ended, `task` is dropped.
-  void post(Task task) CORBEL_EXCLUDES(mutex_);
+  // Runs `task` on the loop's thread, in order. false: the loop has ended, `task` was dropped.
+  bool post(Task task) CORBEL_EXCLUDES(mutex_);
+  // Runs `task` before the next tick; dropped when the loop ends before.
+  void atNextTick(Task task) { later_.push_back(std::move(task)); }
   bool onThisThread() const;
 
   // Until stop(). Calls `tick` about every `interval` of real time.
@@ -51,7 +58,8 @@ class EventLoop {
   EventLoop(const Clock& clock, Descriptor epoll, Descriptor wakeUp);
   void wake();
   void runTasks() CORBEL_EXCLUDES(mutex_);
-  void dropTasks() CORBEL_EXCLUDES(mutex_);
+  void runLater();
+  void finish() CORBEL_EXCLUDES(mutex_);
 
   const Clock& clock_;
   Descriptor epoll_;
@@ -59,6 +67,7 @@ class EventLoop {
   SteadyTime now_;
   std::atomic<bool> stopping_ = false;
   std::vector<std::shared_ptr<void>> kept_;
+  std::vector<Task> later_;
   std::vector<Task> running_;
   Mutex mutex_;
   std::vector<Task> tasks_ CORBEL_GUARDED_BY(mutex_);

@@ -46,8 +46,8 @@ int main(int count, char** arguments) {
   Ok service;
   const SystemClock clock;
   const int port = count > 1 ? std::atoi(arguments[1]) : 8080;
-  const auto server =
-      http::Server::start({.port = static_cast<std::uint16_t>(port)}, service, clock);
+  const auto server = http::Server::start(
+      {.endpoints = {{.port = static_cast<std::uint16_t>(port)}}}, service, clock);
   if (!server) {
     std::fprintf(stderr, "%s\n", server.error().message.c_str());
     return 1;

@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
@@ -49,21 +52,46 @@ struct Received {
 
 class Client {
  public:
-  explicit Client(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  // `window`: bytes that the kernel takes from the server before they are read; 0: as many as it
+  // likes.
+  explicit Client(std::uint16_t port, int window = 0) : Client(AF_INET) {
+    if (window > 0) {
+      ::setsockopt(socket_.number(), SOL_SOCKET, SO_RCVBUF, &window, sizeof window);
+    }
+    connect(port);
+  }
+  // Of a Unix socket.
+  explicit Client(const std::string& path) : Client(AF_UNIX) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    connected_ =
+        ::connect(socket_.number(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  }
+  explicit Client(int family = AF_INET) : socket_(::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     const timeval patience{.tv_sec = 20, .tv_usec = 0};
     ::setsockopt(socket_.number(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     ::setsockopt(socket_.number(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     const int on = 1;
     ::setsockopt(socket_.number(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  }
+  void connect(std::uint16_t port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     connected_ =
         ::connect(socket_.number(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
   }
 
   bool connected() const { return connected_; }
+  // Its own.
+  std::uint16_t port() const {
+    sockaddr_in address{};
+    socklen_t length = sizeof address;
+    ::getsockname(socket_.number(), reinterpret_cast<sockaddr*>(&address), &length);
+    return ntohs(address.sin_port);
+  }
   bool send(std::string_view bytes) {
     while (!bytes.empty()) {
       const auto sent = ::send(socket_.number(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -80,6 +108,19 @@ class Client {
     socket_.close();
   }
   void close() { socket_.close(); }
+  // false: nothing came for so long.
+  bool hears(std::chrono::milliseconds patience) const {
+    pollfd polled{.fd = socket_.number(), .events = POLLIN, .revents = 0};
+    return ::poll(&polled, 1, static_cast<int>(patience.count())) > 0;
+  }
+  // The next `bytes` as they come. false: the server closed first.
+  bool skip(std::size_t bytes) {
+    while (buffer_.size() < bytes) {
+      if (!receive(std::min<std::size_t>(bytes - buffer_.size(), 4096))) return false;
+    }
+    buffer_.erase(0, bytes);
+    return true;
+  }
 
   // The next response. Status 0: the server closed first.
   Received read(std::string_view toMethod = "GET") {
@@ -98,13 +139,32 @@ class Client {
     return received;
   }
   Received ask(std::string_view request) { return send(request) ? read() : Received(); }
+  // Of a chunked body; empty: it was the last.
+  std::string readChunk() {
+    std::size_t end = 0;
+    while ((end = buffer_.find("\r\n")) == std::string::npos) {
+      if (!receive()) return {};
+    }
+    const auto size = std::stoul(buffer_.substr(0, end), nullptr, 16);
+    while (buffer_.size() < end + 2 + size + 2) {
+      if (!receive()) return {};
+    }
+    std::string chunk = buffer_.substr(end + 2, size);
+    buffer_.erase(0, end + 2 + size + 2);
+    return chunk;
+  }
+  std::string readChunks() {
+    std::string all;
+    for (std::string chunk; !(chunk = readChunk()).empty();) all += chunk;
+    return all;
+  }
   // Waits for the end. false: bytes came instead.
   bool closedByServer() { return buffer_.empty() && !receive(); }
 
  private:
-  bool receive() {
+  bool receive(std::size_t atMost = 65536) {
     char bytes[65536];
-    const auto length = ::recv(socket_.number(), bytes, sizeof bytes, 0);
+    const auto length = ::recv(socket_.number(), bytes, atMost, 0);
     if (length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
       ADD_FAILURE() << "the server does not answer";
     if (length <= 0) return false;
@@ -141,7 +201,9 @@ class ScriptedService final : public Service {
     sent_.push_back(sent);
     changed_.notify_all();
   }
+  std::function<void()> unreadable = [] {};
   Response onUnreadable(const Error& error, const RequestHead&, Exchange*) override {
+    unreadable();
     static constexpr std::pair<ErrorCode, int> kStatus[] = {
         {ErrorCode::invalidArgument, 400},    {ErrorCode::methodNotAllowed, 405},
         {ErrorCode::requestTimeout, 408},     {ErrorCode::payloadTooLarge, 413},
@@ -153,6 +215,10 @@ class ScriptedService final : public Service {
     return text(error.message, 500);
   }
 
+  std::size_t sentSoFar() {
+    const MutexLock lock(mutex_);
+    return sent_.size();
+  }
   // The outcome of the first `count` exchanges, when they have ended.
   std::vector<Sent> waitForSent(std::size_t count) {
     MutexLock lock(mutex_);
@@ -204,11 +270,14 @@ class ServerTestWith : public testing::Test {
  protected:
   ~ServerTestWith() override { server_.reset(); }
   void start() {
-    options.port = 0;
+    if (options.endpoints.size() == 1 && options.endpoints[0].unixPath.empty()) {
+      options.endpoints[0].port = 0;
+    }
     auto started = Server::start(options, service, clock);
     ASSERT_TRUE(started) << started.error().message;
     server_ = std::move(*started);
   }
+  Result<std::unique_ptr<Server>> tryStart() { return Server::start(options, service, clock); }
   Server& server() {
     if (!server_) start();
     return *server_;

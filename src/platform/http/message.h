@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,6 +26,21 @@ struct Header {
   std::string_view value;
 };
 
+// The process at the other end of a Unix socket, as the kernel knows it.
+struct UnixCredentials {
+  int process = 0;
+  unsigned user = 0;
+  unsigned group = 0;
+};
+
+// Who is at the other end.
+struct Peer {
+  std::string_view address =
+      {};  // without port; "unix" for a Unix socket; lives as long as the exchange
+  bool tls = false;
+  std::optional<UnixCredentials> credentials = {};
+};
+
 // Views into the connection's buffer: valid until the exchange is completed.
 struct RequestHead {
   Method method = Method::get;
@@ -32,7 +48,7 @@ struct RequestHead {
   std::string_view path;    // before '?', not decoded
   std::string_view query;   // after '?', not decoded
   std::vector<Header> headers;
-  std::string_view remoteAddress;  // of the peer socket, without port
+  Peer peer;
 
   // The first header of that name in any case; empty when absent.
   std::string_view header(std::string_view name) const;
@@ -81,11 +97,35 @@ struct StaticBytes {
   std::string_view bytes;
 };
 
+// A response body that is made while it is sent, of unknown length: chunks of HTTP/1.1, or until
+// the connection is closed. All functions but the one given to onReady() are called on the
+// connection's network thread, one at a time, and must not block.
+class BodySource {
+ public:
+  enum class Pull : std::uint8_t {
+    more,   // something was appended; ask again when it is written
+    later,  // nothing now; `ready` will be called
+    end,    // what was appended, if anything, is the last
+    failed  // cut the connection: the client must see that the body is not complete
+  };
+  virtual ~BodySource() = default;
+
+  // Appends up to `atMost` bytes to `out`. Called when the client has taken what came before.
+  virtual Pull pull(std::string& out, std::size_t atMost) = 0;
+  // Once, before the first pull(). `ready` may be called from any thread and at any time.
+  virtual void onReady(std::function<void()> ready) = 0;
+  // Nothing will be pulled any more though the end was not reached: the client went away (a client
+  // that has closed its sending side counts as such), read too slowly, or asked with HEAD.
+  virtual void gone() {}
+  // Sent when nothing else was for 15 seconds.
+  virtual std::string_view heartbeat() const { return {}; }
+};
+
 struct Response {
   int status = 200;
   std::string_view contentType = "application/json";              // a literal
   std::vector<std::pair<std::string_view, std::string>> headers;  // names are literals
-  std::variant<std::string, StaticBytes, FileRange> body;
+  std::variant<std::string, StaticBytes, FileRange, std::shared_ptr<BodySource>> body;
 };
 
 }  // namespace corbel::http

@@ -14,11 +14,18 @@
 #include "base/result.h"
 #include "connection.h"
 #include "event_loop.h"
+#include "stream.h"
+#include "tls.h"
 
 namespace corbel::http {
 namespace {
 
 constexpr std::chrono::milliseconds kSweepInterval{100};
+
+std::unique_ptr<Stream> streamFor(Descriptor socket, const TlsContext* tls) {
+  if (tls != nullptr) return tls->accept(std::move(socket));
+  return std::make_unique<PlainStream>(std::move(socket));
+}
 
 }  // namespace
 
@@ -36,21 +43,30 @@ NetworkThread::~NetworkThread() {
   thread_.join();
 }
 
-void NetworkThread::adopt(Descriptor socket, std::string remoteAddress, Entrance entrance) {
+void NetworkThread::adopt(Arrival arrival) {
   ++load_;
-  if (loop_->onThisThread()) return start(std::move(socket), std::move(remoteAddress), entrance);
-  loop_->post([this, socket = std::move(socket), address = std::move(remoteAddress),
-               entrance]() mutable { start(std::move(socket), std::move(address), entrance); });
+  if (loop_->onThisThread()) return start(std::move(arrival));
+  static_cast<void>(
+      loop_->post([this, arrival = std::move(arrival)]() mutable { start(std::move(arrival)); }));
 }
 
-void NetworkThread::start(Descriptor socket, std::string remoteAddress, Entrance entrance) {
-  const int number = socket.number();
-  auto connection =
-      std::make_shared<Connection>(*this, std::move(socket), std::move(remoteAddress));
+void NetworkThread::start(Arrival arrival) {
+  const Entrance entrance = arrival.entrance;
+  const int number = arrival.socket.number();
+  std::shared_ptr<Connection> connection;
+  try {
+    const Peer peer{.tls = arrival.tls != nullptr, .credentials = arrival.credentials};
+    auto stream = streamFor(std::move(arrival.socket), arrival.tls);
+    if (!stream) return forget(entrance);
+    connection =
+        std::make_shared<Connection>(*this, std::move(stream), std::move(arrival.address), peer);
+    connections_.push_back({connection, entrance});
+  } catch (...) {
+    return forget(entrance);
+  }
+  connection->slot = connections_.size() - 1;
   constexpr std::uint32_t kEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-  if (!loop_->watch(number, kEvents, *connection)) return forget(entrance);
-  connection->slot = connections_.size();
-  connections_.push_back({connection, entrance});
+  if (!loop_->watch(number, kEvents, *connection)) return connection->close();
   if (entrance == Entrance::turnedAway) {
     connection->turnAway({ErrorCode::unavailable,
                           "the server has as many connections as it allows; try again later",

@@ -1,12 +1,8 @@
 #include "outgoing.h"
 
-#include <sys/sendfile.h>
-#include <sys/socket.h>
-#include <sys/types.h>
 #include <sys/uio.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 
@@ -19,38 +15,33 @@ constexpr std::size_t kFileStep = 256 * limits::kKiB;  // read from disk at once
 constexpr std::uint64_t kTurn = 4 * limits::kMiB;      // written before others have their turn
 constexpr std::size_t kTextKept = 64 * limits::kKiB;   // capacity
 
-bool wouldBlock() { return errno == EAGAIN || errno == EWOULDBLOCK; }
+Outgoing::Flush unless(Stream::Outcome outcome) {
+  return outcome == Stream::Outcome::blocked ? Outgoing::Flush::blocked : Outgoing::Flush::failed;
+}
 
 }  // namespace
 
-Outgoing::Flush Outgoing::flush(int socket) {
-  if (const auto result = writeText(socket); result != Flush::done) return result;
+Outgoing::Flush Outgoing::flush(Stream& stream) {
+  if (const auto result = writeText(stream); result != Flush::done) return result;
   text_.clear();
   textWritten_ = 0;
   if (text_.capacity() > kTextKept) text_.shrink_to_fit();
   if (file_ != nullptr) {
-    if (const auto result = writeFile(socket); result != Flush::done) return result;
+    if (const auto result = writeFile(stream); result != Flush::done) return result;
   }
   return Flush::done;
 }
 
-Outgoing::Flush Outgoing::writeText(int socket) {
+Outgoing::Flush Outgoing::writeText(Stream& stream) {
   const auto start = written_;
   while (textWritten_ < text_.size() || !body_.empty()) {
     if (written_ - start >= kTurn) return Flush::paused;
-    iovec parts[2] = {{text_.data() + textWritten_, text_.size() - textWritten_},
-                      {const_cast<char*>(body_.data()), body_.size()}};
-    msghdr message{};
-    message.msg_iov = parts;
-    message.msg_iovlen = 2;
-    const int flags = MSG_NOSIGNAL | (file_ != nullptr ? MSG_MORE : 0);
-    const auto sent = body_.empty() ? ::send(socket, parts[0].iov_base, parts[0].iov_len, flags)
-                                    : ::sendmsg(socket, &message, flags);
-    if (sent < 0) {
-      if (errno == EINTR) continue;
-      return wouldBlock() ? Flush::blocked : Flush::failed;
-    }
-    advance(static_cast<std::size_t>(sent));
+    const iovec parts[2] = {{text_.data() + textWritten_, text_.size() - textWritten_},
+                            {const_cast<char*>(body_.data()), body_.size()}};
+    const auto moved =
+        stream.write(parts, file_ != nullptr ? Stream::More::follows : Stream::More::none);
+    if (moved.outcome != Stream::Outcome::done) return unless(moved.outcome);
+    advance(moved.bytes);
   }
   return Flush::done;
 }
@@ -63,17 +54,14 @@ void Outgoing::advance(std::size_t bytes) {
   bodyWritten_ += bytes - ofText;
 }
 
-Outgoing::Flush Outgoing::writeFile(int socket) {
+Outgoing::Flush Outgoing::writeFile(Stream& stream) {
   const auto start = written_;
   while (file_->length > 0) {
     if (written_ - start >= kTurn) return Flush::paused;
-    auto offset = static_cast<off_t>(file_->offset);
     const auto step = std::min<std::uint64_t>(file_->length, kFileStep);
-    const auto sent = ::sendfile(socket, file_->descriptor, &offset, step);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0 && wouldBlock()) return Flush::blocked;
-    if (sent <= 0) return Flush::failed;
-    const auto bytes = static_cast<std::uint64_t>(sent);
+    const auto moved = stream.sendFile(file_->descriptor, file_->offset, step);
+    if (moved.outcome != Stream::Outcome::done) return unless(moved.outcome);
+    const std::uint64_t bytes = moved.bytes;
     file_->offset += bytes;
     file_->length -= bytes;
     bodyWritten_ += bytes;

@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "http/message.h"
+#include "stream.h"
 
 namespace corbel::http {
 
@@ -34,13 +35,13 @@ class Outgoing {
   // Grows with every byte handed to the kernel.
   std::uint64_t written() const { return written_; }
 
-  Flush flush(int socket);
+  Flush flush(Stream& stream);
 
  private:
   static constexpr std::size_t kFullAt = 64 * limits::kKiB;
 
-  Flush writeText(int socket);
-  Flush writeFile(int socket);
+  Flush writeText(Stream& stream);
+  Flush writeFile(Stream& stream);
   void advance(std::size_t bytes);
 
   std::string text_;

@@ -34,6 +34,7 @@ class RequestParser {
   std::uint64_t contentLength() const { return contentLength_; }
   // The client asked to close, or speaks HTTP/1.0.
   bool closes() const { return closes_; }
+  bool http10() const { return http10_; }
   bool expectsContinue() const { return expectsContinue_; }
 
  private:

@@ -1,9 +1,7 @@
 #include "response_writer.h"
 
-#include <array>
 #include <charconv>
 #include <chrono>
-#include <cstddef>
 #include <cstdint>
 #include <ctime>
 #include <string>
@@ -13,6 +11,7 @@
 
 #include "base/clock.h"
 #include "http/message.h"
+#include "http/status.h"
 
 namespace corbel::http {
 namespace {
@@ -23,50 +22,8 @@ constexpr std::string_view kSecurityHeaders =
     "X-Content-Type-Options: nosniff\r\n"
     "Referrer-Policy: no-referrer\r\n"
     "X-Frame-Options: DENY\r\n";
-
-// Indexed by status - 100: looked up once a response.
-constexpr auto kReasons = [] {
-  std::array<std::string_view, 500> reasons{};
-  constexpr std::pair<std::size_t, std::string_view> kKnown[] = {
-      {200, "OK"},
-      {201, "Created"},
-      {202, "Accepted"},
-      {204, "No Content"},
-      {206, "Partial Content"},
-      {301, "Moved Permanently"},
-      {302, "Found"},
-      {303, "See Other"},
-      {304, "Not Modified"},
-      {307, "Temporary Redirect"},
-      {308, "Permanent Redirect"},
-      {400, "Bad Request"},
-      {401, "Unauthorized"},
-      {402, "Payment Required"},
-      {403, "Forbidden"},
-      {404, "Not Found"},
-      {405, "Method Not Allowed"},
-      {406, "Not Acceptable"},
-      {408, "Request Timeout"},
-      {409, "Conflict"},
-      {410, "Gone"},
-      {412, "Precondition Failed"},
-      {413, "Content Too Large"},
-      {415, "Unsupported Media Type"},
-      {416, "Range Not Satisfiable"},
-      {422, "Unprocessable Content"},
-      {428, "Precondition Required"},
-      {429, "Too Many Requests"},
-      {431, "Request Header Fields Too Large"},
-      {500, "Internal Server Error"},
-      {501, "Not Implemented"},
-      {502, "Bad Gateway"},
-      {503, "Service Unavailable"},
-      {504, "Gateway Timeout"},
-      {507, "Insufficient Storage"},
-  };
-  for (const auto& [status, reason] : kKnown) reasons[status - 100] = reason;
-  return reasons;
-}();
+// RFC 6797: a browser that was here once asks with TLS for a year.
+constexpr std::string_view kStrictTransport = "Strict-Transport-Security: max-age=31536000\r\n";
 
 void appendNumber(std::string& out, std::uint64_t number) {
   char digits[20];
@@ -75,11 +32,10 @@ void appendNumber(std::string& out, std::uint64_t number) {
 }
 
 void appendStatusLine(std::string& out, int status) {
-  const auto index = static_cast<std::size_t>(status) - 100;
   out += "HTTP/1.1 ";
   appendNumber(out, static_cast<std::uint64_t>(status));
   out += ' ';
-  if (index < kReasons.size()) out += kReasons[index];
+  out += statusText(status);
   out += "\r\n";
 }
 
@@ -94,32 +50,40 @@ void appendHeader(std::string& out, std::string_view name, std::string_view valu
   out += "\r\n";
 }
 
+void appendFraming(std::string& out, const Response& response, Streaming streaming) {
+  const auto length = bodyLength(response);
+  if (length != 0) appendHeader(out, "Content-Type", response.contentType);
+  if (length) {
+    out += "Content-Length: ";
+    appendNumber(out, *length);
+    out += "\r\n";
+  } else if (streaming == Streaming::chunked) {
+    out += "Transfer-Encoding: chunked\r\n";
+  }
+}
+
 }  // namespace
 
-std::uint64_t bodyLength(const Response& response) {
+std::optional<std::uint64_t> bodyLength(const Response& response) {
   if (const auto* text = std::get_if<std::string>(&response.body)) return text->size();
   if (const auto* fixed = std::get_if<StaticBytes>(&response.body)) return fixed->bytes.size();
-  return std::get<FileRange>(response.body).length;
+  if (const auto* file = std::get_if<FileRange>(&response.body)) return file->length;
+  return std::nullopt;
 }
 
 bool mayHaveBody(int status) { return status >= 200 && status != 204 && status != 304; }
 
-void appendHead(std::string& out, const Response& response, AfterResponse after,
+void appendHead(std::string& out, const Response& response, HeadOptions options,
                 std::string_view date) {
   appendStatusLine(out, response.status);
   out += "Date: ";
   out += date;
   out += "\r\n";
-  if (mayHaveBody(response.status)) {
-    const std::uint64_t length = bodyLength(response);
-    if (length > 0) appendHeader(out, "Content-Type", response.contentType);
-    out += "Content-Length: ";
-    appendNumber(out, length);
-    out += "\r\n";
-  }
+  if (mayHaveBody(response.status)) appendFraming(out, response, options.streaming);
   out += kSecurityHeaders;
+  if (options.transport == Transport::tls) out += kStrictTransport;
   for (const auto& [name, value] : response.headers) appendHeader(out, name, value);
-  if (after == AfterResponse::close) out += "Connection: close\r\n";
+  if (options.after == AfterResponse::close) out += "Connection: close\r\n";
   out += "\r\n";
 }
 

@@ -16,6 +16,7 @@
 //   replies once, now or later void handler(Call, Reply<Out>)          the same without input
 // Out is a described type, Created<T>, NoContent or a Response.
 #pragma once
+#include <chrono>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -63,14 +64,17 @@ class Access {
   bool open_ = false;
 };
 
+inline constexpr std::chrono::milliseconds kNoDeadline = std::chrono::milliseconds::max();
+
 struct RouteOptions {
   LimitClass limit = LimitClass::api;
   std::size_t bodyMax = limits::kJsonBody;
   std::string_view description = {};
   std::string_view contentType = "application/json";  // of a successful response
-  const json::Type* answer = nullptr;  // of handlers that write their Response by hand
-  bool takesIfMatch = false;           // refuses with 412 what If-Match does not allow
-  bool takesIfNoneMatch = false;       // answers 304 what the client has
+  const json::Type* answer = nullptr;     // of handlers that write their Response by hand
+  std::chrono::milliseconds deadline{0};  // of a call; 0: the server's; kNoDeadline for streams
+  bool takesIfMatch = false;              // refuses with 412 what If-Match does not allow
+  bool takesIfNoneMatch = false;          // answers 304 what the client has
 };
 
 // What the request carries beside its path.

@@ -11,6 +11,7 @@
 #include <latch>
 #include <map>
 #include <memory>
+#include <new>
 #include <numeric>
 #include <stdexcept>
 #include <string>
@@ -59,7 +60,7 @@ TEST_F(ServerTest, ShowsTheHeadAndTheAddressOfThePeer) {
     exchange->complete(text(std::string(head.path) + "|" + std::string(head.query) + "|" +
                             std::string(head.header("x-a")) + "|" +
                             std::to_string(head.count("X-B")) + "|" +
-                            std::string(head.remoteAddress)));
+                            std::string(head.peer.address)));
   };
   Client client = connect();
   EXPECT_EQ(
@@ -256,13 +257,62 @@ TEST_F(ServerTest, ReportsAClientThatIsGoneAndKeepsWhatTheExchangeShows) {
   Client client = connect();
   ASSERT_TRUE(client.send(post("precious")));
   const auto exchange = waiting.wait();
+  Promised<bool> gone;
+  exchange->onGone([&] { gone.set(true); });
   client.reset();
-  const Sent sent = service.waitForSent(1)[0];
-  EXPECT_TRUE(sent.aborted);
-  EXPECT_EQ(sent.requestBytes, 8U);
+  gone.wait();
+  EXPECT_EQ(service.sentSoFar(), 0U);  // it still belongs to the service
   EXPECT_EQ(exchange->body(), "precious");
   EXPECT_EQ(exchange->head().path, "/p");
+  exchange->complete(text("nobody listens", 201));
+  const Sent sent = service.waitForSent(1)[0];
+  EXPECT_TRUE(sent.aborted);
+  EXPECT_EQ(sent.status, 201);
+  EXPECT_EQ(sent.bodyBytes, 0U);
+  EXPECT_EQ(sent.requestBytes, 8U);
+}
+
+TEST_F(ServerTest, ReportsAClientThatIsGoneBeforeItsBodyWasPlanned) {
+  Promised<std::shared_ptr<Exchange>> waiting;
+  service.head = [&](const auto& exchange) { waiting.set(exchange); };
+  Client client = connect();
+  ASSERT_TRUE(client.send(kGet));
+  const auto exchange = waiting.wait();
+  Promised<bool> gone;
+  exchange->onGone([&] { gone.set(true); });
+  client.reset();
+  gone.wait();
+  exchange->readBody({.maxBytes = 10, .sink = {}});
+  EXPECT_TRUE(service.waitForSent(1)[0].aborted);
+}
+
+TEST_F(ServerTest, TellsWhoAsksLateThatTheClientIsGoneAndNobodyAfterTheAnswer) {
+  Promised<std::shared_ptr<Exchange>> waiting;
+  service.body = [&](const auto& exchange) { waiting.set(exchange); };
+  Client client = connect();
+  ASSERT_TRUE(client.send(kGet));
+  const auto exchange = waiting.wait();
+  Promised<bool> gone;
+  exchange->onGone([&] { gone.set(true); });
+  client.reset();
+  gone.wait();
+  int told = 0;
+  exchange->onGone([&] { ++told; });
+  EXPECT_EQ(told, 1);
   exchange->complete(text("nobody listens"));
+  exchange->onGone([&] { ++told; });
+  EXPECT_EQ(told, 1);
+}
+
+TEST_F(ServerTest, DropsWhatWasToStopWithTheAnswer) {
+  auto held = std::make_shared<int>(1);
+  service.body = [&](const auto& exchange) {
+    exchange->onGone([held, exchange] {});
+    exchange->complete(text("ok"));
+  };
+  EXPECT_EQ(connect().ask(kGet).status, 200);
+  service.waitForSent(1);
+  EXPECT_EQ(held.use_count(), 1);
 }
 
 TEST_F(ServerTest, TurnsAwayWhatIsOverTheConnectionLimit) {
@@ -305,15 +355,58 @@ TEST_F(ServerTest, AnswersWithAnErrorAndClosesWhenTheServiceThrows) {
   EXPECT_TRUE(client.closedByServer());
 }
 
+TEST_F(ServerTest, LosesOneConnectionWhenTheServiceThrowsWhereNobodyCatches) {
+  service.unreadable = [] { throw std::bad_alloc(); };
+  service.head = [](const auto& exchange) {
+    exchange->post([] { throw std::bad_alloc(); });
+    exchange->complete(text("ok"));
+  };
+  options.threads = 2;
+  options.maxConnections = 2;
+  Client first = connect();
+  EXPECT_EQ(first.ask(kGet).status, 200);
+  Client second = connect();
+  EXPECT_EQ(second.ask(kGet).status, 200);
+  EXPECT_TRUE(connect().closedByServer());  // turned away, on a thread of its own
+  EXPECT_EQ(first.ask(kGet).status, 200);
+  EXPECT_TRUE(second.send("malformed\r\n\r\n") && second.closedByServer());
+  EXPECT_EQ(first.ask(kGet).status, 200);
+}
+
+class FailingClock final : public Clock {
+ public:
+  SteadyTime steady() const override { return std::chrono::steady_clock::now(); }
+  Timestamp now() const override {
+    if (fails) throw std::bad_alloc();
+    return Timestamp(std::chrono::milliseconds(1));
+  }
+  std::atomic<bool> fails = false;
+};
+
+using FailingClockTest = ServerTestWith<FailingClock>;
+
+TEST_F(FailingClockTest, ClosesWhenAnAnswerCannotBeWritten) {
+  Promised<std::shared_ptr<Exchange>> waiting;
+  service.body = [&](const auto& exchange) { waiting.set(exchange); };
+  Client client = connect();
+  ASSERT_TRUE(client.send(kGet));
+  const auto exchange = waiting.wait();
+  clock.fails = true;
+  exchange->complete(text("never seen"));
+  EXPECT_TRUE(client.closedByServer());
+  EXPECT_TRUE(service.waitForSent(1)[0].aborted);
+}
+
 TEST(Server, SaysWhyItCannotListen) {
   ScriptedService service;
   const SystemClock clock;
   const auto messageFor = [&](std::string host, std::uint16_t port) {
-    const auto server = Server::start({.host = std::move(host), .port = port}, service, clock);
+    const auto server =
+        Server::start({.endpoints = {{.host = std::move(host), .port = port}}}, service, clock);
     return server ? "started"
                   : std::string(name(server.error().code)) + ": " + server.error().message;
   };
-  const auto first = Server::start({.port = 0}, service, clock);
+  const auto first = Server::start({.endpoints = {{.port = 0}}}, service, clock);
   ASSERT_TRUE(first);
   const auto port = (*first)->port();
   EXPECT_EQ(messageFor("127.0.0.1", port),
@@ -334,7 +427,7 @@ TEST_F(ServerTest, StartsOnAnAddressThatWasTakenBefore) {
   ASSERT_TRUE(address) << address.error().message;
   const std::uint16_t port = address->port;
   EXPECT_FALSE(Client(port).connected());
-  const auto started = Server::start(*std::move(address), {}, service, clock);
+  const auto started = Server::start(*std::move(address), ServerOptions(), service, clock);
   ASSERT_TRUE(started) << started.error().message;
   EXPECT_EQ((*started)->port(), port);
   EXPECT_EQ(Client(port).ask(kGet).status, 200);
@@ -343,7 +436,7 @@ TEST_F(ServerTest, StartsOnAnAddressThatWasTakenBefore) {
 TEST(Address, IsNotTakenWhereAnotherListens) {
   ScriptedService service;
   const SystemClock clock;
-  const auto first = Server::start({.port = 0}, service, clock);
+  const auto first = Server::start({.endpoints = {{.port = 0}}}, service, clock);
   ASSERT_TRUE(first);
   EXPECT_FALSE(Address::take("127.0.0.1", (*first)->port()));
 }
@@ -402,8 +495,9 @@ TEST_F(ServerTest, DrainClosesWhatIsLeftAtTheDeadline) {
   const auto exchange = running.wait();
   server().drain(Deadline::after(clock, std::chrono::milliseconds(1)));
   EXPECT_TRUE(client.closedByServer());
-  EXPECT_TRUE(service.waitForSent(1)[0].aborted);
+  EXPECT_EQ(service.sentSoFar(), 0U);  // it still belongs to the service
   exchange->complete(text("too late"));
+  EXPECT_TRUE(service.waitForSent(1)[0].aborted);
   server().drain(Deadline::never());
 }
 

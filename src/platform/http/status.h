@@ -9,7 +9,7 @@ namespace corbel::http {
 
 // The native API's mapping; the only place where an ErrorCode becomes a status.
 int statusOf(ErrorCode code);
-std::string_view statusText(int status);
+std::string_view statusText(int status);  // "Unknown" for one that we do not send
 
 // application/problem+json (RFC 9457). `instance` is the request's path; both may be empty when
 // they are not known.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <new>
 #include <string>
 
 #include "base/limits.h"
@@ -109,13 +110,40 @@ TEST_F(TimeoutTest, DropsAReaderThatNeverReads) {
   for (int i = 0; i < 2; ++i) {
     Client idle = connect();
     EXPECT_EQ(connect().ask(kGet).status, 200);
-    clock.advance(seconds(75));
+    clock.advance(seconds(10));
     EXPECT_TRUE(idle.closedByServer());  // so the server has looked
   }
   const auto ended = service.waitForSent(3);
   const auto dropped = std::ranges::find(ended, true, &Sent::aborted);
   ASSERT_NE(dropped, ended.end());
   EXPECT_LT(dropped->bodyBytes, 40 * limits::kMiB);
+}
+
+TEST_F(TimeoutTest, LetsAReaderAtTheMinimumRateRead) {
+  constexpr std::size_t kLength = 8 * limits::kMiB;
+  service.head = [](const auto& exchange) {
+    exchange->complete(text(std::string(exchange->head().path == "/long" ? kLength : 1, 'x')));
+  };
+  Client client(server().port(), 16 * 1024);
+  ASSERT_TRUE(client.send("GET /long HTTP/1.1\r\nHost: x\r\n\r\n"));
+  for (int i = 0; i < 8; ++i) {
+    Client idle = connect();
+    EXPECT_EQ(connect().ask(kGet).status, 200);
+    EXPECT_TRUE(client.skip(40 * limits::kKiB));
+    clock.advance(seconds(10));
+    EXPECT_TRUE(idle.closedByServer());  // so the server has looked
+  }
+  EXPECT_TRUE(client.skip(kLength - 320 * limits::kKiB));
+}
+
+TEST_F(TimeoutTest, ClosesAConnectionWhoseRefusalCannotBeMade) {
+  service.unreadable = [] { throw std::bad_alloc(); };
+  Client client = connect();
+  ASSERT_TRUE(client.send("GET / HT"));
+  EXPECT_EQ(connect().ask(kGet).status, 200);
+  clock.advance(seconds(10));
+  EXPECT_TRUE(client.closedByServer());
+  EXPECT_EQ(connect().ask(kGet).status, 200);
 }
 
 }  // namespace
