@@ -78,8 +78,14 @@ class PredictionsApiTest : public ::testing::Test {
 };
 
 TEST_F(PredictionsApiTest, AsksToComeBackWhenTooManyPredictionsWait) {
+  const auto begun = std::make_shared<std::latch>(1);
   const auto finished = std::make_shared<std::latch>(1);
-  while (loads_.tryRun([finished] { finished->wait(); })) {
+  loads_.tryRun([begun, finished] {
+    begun->count_down();
+    finished->wait();
+  });
+  begun->wait();
+  while (loads_.tryRun([] {})) {
   }
   const http::Response response = predict();
   finished->count_down();
