@@ -33,7 +33,9 @@ class ArtifactIntake {
         maxFileBytes_(maxFileBytes) {}
 
   // Where the file's bytes go. not_found: no such model. insufficient_storage: the tenant's quota
-  // is used up.
+  // is used up. The writer, which this must outlive, also refuses (insufficient_storage) what would
+  // pass the quota together with all that the tenant is sending, and (payload_too_large) a file
+  // that could never be loaded.
   Result<std::unique_ptr<objects::ObjectWriter>> begin(const Scope& scope, std::string_view ref,
                                                        const Quota& quota);
 
@@ -50,6 +52,9 @@ class ArtifactIntake {
  private:
   // Keeps an object from being removed while one of several uploads of it is under way.
   class InUse;
+  // Counts an upload for its tenant while it lives.
+  class BoundedWriter;
+  Result<void> checkFileSize(std::int64_t bytes) const;
   Result<Version> accept(const Scope& scope, std::string_view ref,
                          const objects::ObjectInfo& object, NewVersion version, const Quota& quota);
   void removeIfUnused(const objects::Digest& digest);
@@ -61,6 +66,8 @@ class ArtifactIntake {
   const std::int64_t maxFileBytes_;
   Mutex mutex_;
   std::map<objects::Digest, int> inUse_ CORBEL_GUARDED_BY(mutex_);
+  // Bytes of unfinished uploads, by tenant.
+  std::map<std::string, std::int64_t, std::less<>> arriving_ CORBEL_GUARDED_BY(mutex_);
 };
 
 // The whole content of an object. unavailable: larger than `maxBytes`.

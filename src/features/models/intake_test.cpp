@@ -128,15 +128,22 @@ TEST_F(IntakeTest, UploadsOfTheSameContentAtTheSameTimeDoNotRemoveIt) {
 }
 
 TEST_F(IntakeTest, UploadsAtTheSameTimeCannotPassTheQuotaTogether) {
-  std::latch both(2);
-  whileInspecting = [&] { both.arrive_and_wait(); };
   const Quota quota{.models = {}, .storageBytes = 10};
-  std::atomic<int> made = 0;
-  {
-    std::jthread first([&] { made += upload("first!", quota).has_value(); });
-    std::jthread second([&] { made += upload("second", quota).has_value(); });
-  }
-  EXPECT_EQ(made, 1);
+  auto first = mustBe(intake.begin(scope(), "m", quota));
+  auto second = mustBe(intake.begin(scope(), "m", quota));
+  ASSERT_TRUE(first->append(std::as_bytes(std::span(std::string_view("first!")))));
+  const auto more = std::as_bytes(std::span(std::string_view("second")));
+  EXPECT_EQ(codeOf(second->append(more)), ErrorCode::insufficientStorage);
+  first.reset();
+  EXPECT_TRUE(second->append(more));
+}
+
+TEST_F(IntakeTest, AnUploadCannotPassTheQuotaThatAnotherUsedUpMeanwhile) {
+  const Quota quota{.models = {}, .storageBytes = 10};
+  auto slow = mustBe(intake.begin(scope(), "m", quota));
+  mustBe(upload("first!", quota));
+  ASSERT_TRUE(slow->append(std::as_bytes(std::span(std::string_view("second")))));
+  EXPECT_EQ(codeOf(intake.finish(scope(), "m", *slow, {}, quota)), ErrorCode::insufficientStorage);
   EXPECT_EQ(mustBe(registry.storedBytes(scope())), 6);
   EXPECT_EQ(objects->usage().objects, 1);
 }
