@@ -34,15 +34,6 @@ class ArtifactIntake::InUse {
   objects::Digest digest_;
 };
 
-namespace {
-
-std::unexpected<Error> storageUsedUp(std::int64_t quota) {
-  return fail(ErrorCode::insufficientStorage,
-              "This tenant's storage of " + std::to_string(quota) + " bytes is used up.");
-}
-
-}  // namespace
-
 class ArtifactIntake::BoundedWriter final : public objects::ObjectWriter {
  public:
   // `stored`: what the tenant has already. No quota: no bound but the file's own.
@@ -70,7 +61,11 @@ class ArtifactIntake::BoundedWriter final : public objects::ObjectWriter {
     CORBEL_CHECK(intake_.checkFileSize(bytes_ + more));
     const MutexLock lock(intake_.mutex_);
     std::int64_t& arriving = intake_.arriving_[tenant_];
-    if (quota_ && stored_ + arriving + more > *quota_) return storageUsedUp(*quota_);
+    if (quota_ && stored_ + arriving + more > *quota_) {
+      return fail(ErrorCode::insufficientStorage,
+                  "With this file the tenant would use more than its storage of " +
+                      std::to_string(*quota_) + " bytes.");
+    }
     arriving += more;
     bytes_ += more;
     return {};
@@ -101,7 +96,11 @@ Result<std::unique_ptr<objects::ObjectWriter>> ArtifactIntake::begin(const Scope
   std::int64_t stored = 0;
   if (quota.storageBytes) {
     CORBEL_TRY(stored, registry_.storedBytes(scope));
-    if (stored >= *quota.storageBytes) return storageUsedUp(*quota.storageBytes);
+    if (stored >= *quota.storageBytes) {
+      return fail(
+          ErrorCode::insufficientStorage,
+          "This tenant's storage of " + std::to_string(*quota.storageBytes) + " bytes is used up.");
+    }
   }
   CORBEL_TRY(auto file, objects_.begin());
   return std::make_unique<BoundedWriter>(*this, scope.tenant, stored, quota.storageBytes,
