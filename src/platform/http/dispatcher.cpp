@@ -68,6 +68,7 @@ void Dispatcher::onHead(const std::shared_ptr<Exchange>& exchange) {
   const std::string_view requestId = call.head().header("X-Request-ID");
   context.requestId = isRequestId(requestId) ? std::string(requestId) : parts_.ids.next();
   call.addHeader("X-Request-ID", context.requestId);
+  if (options_.compression) context.compression = &parts_.pool;
   if (parts_.observer.wantsBodies()) context.bodies = &parts_.observer;
 
   if (auto host = checkHost(call.head()); !host) return refuse(call, host.error());

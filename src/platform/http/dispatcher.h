@@ -56,6 +56,7 @@ struct DispatcherOptions {
       allowedHosts;  // names answered besides localhost and addresses; "*": all
   std::chrono::milliseconds deadline{30'000};
   std::chrono::milliseconds inferenceDeadline = limits::kInferenceDeadline;
+  bool compression = true;  // of responses, where the client asks for it
 };
 
 class Dispatcher final : public Service {

@@ -53,6 +53,8 @@ class TestApi {
         get<&TestApi::remaining>("/own-deadline", openToAll, "Time left",
                                  {.deadline = std::chrono::hours(1)}),
         get<&TestApi::remaining>("/no-deadline", openToAll, "Time left", {.deadline = kNoDeadline}),
+        get<&TestApi::much>("/much", openToAll, "A long answer"),
+        get<&TestApi::muchQuickly>("/much-quickly", openToAll, "The same on the network thread"),
         get<&TestApi::failQuickly>("/fail-quickly", openToAll, "Throw on the network thread"),
         get<&TestApi::forget>("/forget", openToAll, "Drop the reply"),
         get<&TestApi::wait>("/wait", openToAll, "Keep a thread"),
@@ -78,6 +80,8 @@ class TestApi {
     const auto left = call.deadline().time() - call.startedAt();
     return Greeting{std::to_string(std::chrono::duration_cast<std::chrono::seconds>(left).count())};
   }
+  Result<Greeting> much(Call&) { return Greeting{std::string(100'000, 'x')}; }
+  void muchQuickly(Call, Reply<Greeting> reply) { reply(Greeting{std::string(100'000, 'x')}); }
   Result<Greeting> failLate(Call& call) {
     call.exchange()->onGone([this] { abandoned.set(true); });
     began.set(true);
@@ -308,6 +312,26 @@ TEST_F(DispatcherTest, AccountsForACallOnlyWhenItsHandlerHasEndedThoughTheClient
   api.go.count_down();
   EXPECT_EQ(observer.ended.wait(),
             (std::vector<std::string>{"internal", "disk on fire", "aborted"}));
+}
+
+TEST_F(DispatcherTest, CompressesWhereTheClientAsks) {
+  for (const char* path : {"/much", "/much-quickly"}) {
+    const Response packed = askFor(path, {{"Accept-Encoding", "gzip"}});
+    EXPECT_EQ(header(packed, "Content-Encoding"), "gzip");
+    EXPECT_EQ(header(packed, "Vary"), "Accept-Encoding");
+    EXPECT_LT(bodyOf(packed).size(), 1000U);
+    const Response plain = askFor(path);
+    EXPECT_EQ(header(plain, "Content-Encoding"), "");
+    EXPECT_EQ(header(plain, "Vary"), "Accept-Encoding");
+    EXPECT_GT(bodyOf(plain).size(), 100'000U);
+  }
+}
+
+TEST_F(DispatcherTest, CompressesNothingWhereTheOperatorSaysSo) {
+  options.compression = false;
+  const Response plain = askFor("/much", {{"Accept-Encoding", "gzip"}});
+  EXPECT_EQ(header(plain, "Content-Encoding"), "");
+  EXPECT_EQ(header(plain, "Vary"), "");
 }
 
 TEST_F(DispatcherTest, ARouteMayHaveItsOwnDeadlineOrNone) {
