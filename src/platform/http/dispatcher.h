@@ -83,6 +83,9 @@ class Dispatcher final : public Service {
   Deadline deadlineOf(const Route& route, SteadyTime startedAt) const;
   bool answeredAsPreflight(Call& call);
   Result<void> checkHost(const RequestHead& head) const;
+  Result<void> checkWebSocket(Call& call) const;
+  bool isAllowed(std::string_view origin) const;
+  bool allowsAnyOrigin() const;
   void addCorsHeaders(Call& call) const;
   void admitted(Call call);
   void refuse(const Call& call, const Error& error);
