@@ -214,7 +214,8 @@ void App::buildApi() {
                               installation_->ids},
       http::DispatcherOptions{.cors = {settings_.cors.allowedOrigins},
                               .allowedHosts = allowedHosts(),
-                              .inferenceDeadline = settings_.inference.timeout});
+                              .inferenceDeadline = settings_.inference.timeout,
+                              .compression = settings_.server.compression});
 }
 
 std::vector<http::Route> App::mountAll() {

@@ -25,6 +25,7 @@ constexpr std::array kSettings = {
     setting<&S::server, &ServerSettings::idleTimeout>("server.idleTimeoutMs", {.min = 100}, "Time a connection may wait between requests."),
     setting<&S::server, &ServerSettings::shutdownDeadline>("server.shutdownDeadlineMs", {.max = 300'000}, "Time running requests get to finish when the server stops."),
     setting<&S::server, &ServerSettings::bodyMemory>("server.bodyMemoryBytes", {.min = 64 * kMiB}, "Memory that request bodies may take together; more get 503."),
+    setting<&S::server, &ServerSettings::compression>("server.compression", {}, "Whether answers of 1 KiB and more are compressed (zstd, gzip) for clients that ask for it."),
     setting<&S::server, &ServerSettings::allowedHosts>("server.allowedHosts", {.check = checkAllowedHost}, "Host headers answered, besides the loopback names and the address listened on; * answers all."),
     setting<&S::server, &ServerSettings::tls, &TlsSettings::certificateFile>("server.tls.certificateFile", {}, "PEM file with the certificate and those that signed it: server.port speaks TLS; empty: plain HTTP. A replaced file is noticed."),
     setting<&S::server, &ServerSettings::tls, &TlsSettings::keyFile>("server.tls.keyFile", {}, "PEM file with the certificate's private key, without passphrase."),

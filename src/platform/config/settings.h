@@ -43,6 +43,7 @@ struct ServerSettings {
   std::chrono::milliseconds idleTimeout{75'000};
   std::chrono::milliseconds shutdownDeadline{10'000};
   Bytes bodyMemory = 256_MiB;
+  bool compression = true;
   std::vector<std::string> allowedHosts;
   TlsSettings tls;
 };

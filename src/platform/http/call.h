@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/deadline.h"
+#include "exec/pool.h"
 #include "http/exchange.h"
 #include "http/message.h"
 #include "identity/identity.h"
@@ -47,9 +48,10 @@ struct CallContext {
   std::string requestId;
   std::shared_ptr<BodySink> upload;
   std::vector<std::pair<std::string_view, std::string>> responseHeaders;
-  Observer* bodies = nullptr;  // who is shown the bodies; usually nobody
-  std::string_view errorCode;  // of the answer, for the access log
-  std::string errorDetail;     // for the access log only
+  exec::Pool* compression = nullptr;  // where long answers are compressed; null: none is
+  Observer* bodies = nullptr;         // who is shown the bodies; usually nobody
+  std::string_view errorCode;         // of the answer, for the access log
+  std::string errorDetail;            // for the access log only
 };
 
 // Movable handle; everything it shows stays valid until the reply was sent.

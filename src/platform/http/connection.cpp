@@ -17,6 +17,7 @@
 #include "http_exchange.h"
 #include "network_thread.h"
 #include "response_writer.h"
+#include "web_socket_session.h"
 
 namespace corbel::http {
 namespace {
@@ -88,6 +89,8 @@ bool Connection::step() {
       return readRest();
     case State::streaming:
       return stream();
+    case State::upgraded:
+      return converse();
     case State::closing:
       return finishClosing();
     case State::lingering:
@@ -298,6 +301,9 @@ HeadOptions Connection::headOptions(AfterResponse after) const {
 }
 
 void Connection::appendResponse(HttpExchange& exchange, Response&& response, State next) {
+  if (std::holds_alternative<WebSocketUpgrade>(response.body)) {
+    return upgrade(exchange, std::move(response));
+  }
   const auto after = next == State::closing ? AfterResponse::close : AfterResponse::keepOpen;
   appendHead(outgoing_.text(), response, headOptions(after), thread_.date());
   exchange.sent = {response.status, 0, body_.total(), false};
@@ -352,6 +358,7 @@ void Connection::nextRequest() {
 
 // What has reached this machine counts as started: an idle connection is read once more.
 void Connection::drain() {
+  if (session_) session_->close(CloseCode::goingAway, "the server stops");
   if (!isIdle()) return;
   readable_ = true;
   readsLeft_ = 1;

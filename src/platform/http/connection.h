@@ -2,6 +2,7 @@
 // responses.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@
 namespace corbel::http {
 
 class NetworkThread;
+class WebSocketSession;
 
 // Lives on one network thread: every function is called there. Its memory may outlive its socket,
 // see HttpExchange.
@@ -53,6 +55,7 @@ class Connection final : public EventLoop::Watcher,
     body,       // reading the body for the service
     rest,       // reading what the service did not want of the body
     streaming,  // writing a response that is made meanwhile
+    upgraded,   // a WebSocket
     closing,    // writing the last response
     lingering,  // letting the client read it: closing with unread input would reset the connection
     closed
@@ -83,6 +86,11 @@ class Connection final : public EventLoop::Watcher,
   bool appendFromStream(BodySource& source);
   void finishStream();
   void abandonStream();
+  void upgrade(HttpExchange& exchange, Response&& response);
+  bool converse();
+  void finishConversation();
+  void checkAlive(SteadyTime now);
+  std::function<void()> waker();
   void beat(SteadyTime now);
   BodySource& source() const;
   HeadOptions headOptions(AfterResponse after) const;
@@ -122,6 +130,8 @@ class Connection final : public EventLoop::Watcher,
   std::shared_ptr<HttpExchange> exchange_;  // being answered
   std::shared_ptr<HttpExchange> streamed_;  // its answer is being made
   State afterStream_ = State::head;
+  std::shared_ptr<WebSocketSession> session_;
+  bool pinged_ = false;
   std::vector<std::shared_ptr<HttpExchange>> unsettled_;  // answered, but not yet written
   std::vector<std::shared_ptr<HttpExchange>> spare_;
 

@@ -86,6 +86,10 @@ bool Connection::receive() {
   const auto bytes = read.bytes;
   if (state_ == State::head && input_.empty() && served_) since_ = thread_.loop().now();
   if (read.drained && !peerFinished_) readable_ = false;
+  if (state_ == State::upgraded) {
+    since_ = thread_.loop().now();
+    pinged_ = false;
+  }
   received_ += bytes;
   ofBody.empty() ? input_.received(bytes) : body_.wrote(bytes);
   return true;
@@ -167,6 +171,8 @@ void Connection::look(SteadyTime now) {
       return sweepBody(now);
     case State::streaming:
       return beat(now);
+    case State::upgraded:
+      return checkAlive(now);
     case State::lingering:
       if (now - since_ >= kLingerTime) close();
       return;

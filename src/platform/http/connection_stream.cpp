@@ -1,4 +1,4 @@
-// Responses that are made while they are sent.
+// Responses that are made while they are sent, and WebSockets.
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -14,12 +14,14 @@
 #include "http/message.h"
 #include "http_exchange.h"
 #include "network_thread.h"
+#include "web_socket_session.h"
 
 namespace corbel::http {
 namespace {
 
 constexpr std::size_t kPullBytes = 16 * limits::kKiB;  // at once
 constexpr std::chrono::seconds kHeartbeat{15};
+constexpr std::chrono::seconds kPingAfter{30};  // of silence; as long again for the answer
 
 // The size of a chunk is written when it is known: four digits, and leading zeros are allowed.
 constexpr std::string_view kNoSize = "0000\r\n";
@@ -41,22 +43,26 @@ BodySource& Connection::source() const {
 void Connection::startStream(BodySource& source, State next) {
   state_ = State::streaming;
   afterStream_ = parser_.http10() ? State::closing : next;
-  source.onReady([weak = weak_from_this(), loop = thread_.sharedLoop()] {
+  source.onReady(waker());
+}
+
+std::function<void()> Connection::waker() {
+  return [weak = weak_from_this(), loop = thread_.sharedLoop()] {
     static_cast<void>(loop->post([weak] {
       if (const auto connection = weak.lock()) connection->wake();
     }));
-  });
+  };
 }
 
 void Connection::wake() {
-  if (state_ != State::streaming) return;
+  if (state_ != State::streaming && state_ != State::upgraded) return;
   readsLeft_ = kReadsPerTurn;
   advance();
 }
 
 void Connection::abandonStream() {
   try {
-    source().gone();
+    session_ ? std::exchange(session_, nullptr)->end() : source().gone();
   } catch (...) {  // NOLINT(bugprone-empty-catch): who cannot stop goes on
   }
   std::exchange(streamed_, nullptr)->abandon();
@@ -124,6 +130,51 @@ void Connection::beat(SteadyTime now) {
   streamed_->sent.bodyBytes += heartbeat.size();
   since_ = now;
   advance();
+}
+
+void Connection::upgrade(HttpExchange& exchange, Response&& response) {
+  appendHead(outgoing_.text(), response, headOptions(AfterResponse::keepOpen), thread_.date());
+  exchange.sent = {response.status, 0, body_.total(), false};
+  exchange.response = std::move(response);
+  streamed_ = std::move(exchange_);
+  state_ = State::upgraded;
+  since_ = thread_.loop().now();
+  session_ = std::make_shared<WebSocketSession>(
+      std::get<WebSocketUpgrade>(streamed_->response.body), thread_.bodyMemory(), waker());
+  session_->open();
+  if (thread_.state().draining) session_->close(CloseCode::goingAway, "the server stops");
+}
+
+// What goes out comes first: a client that does not read is not listened to.
+bool Connection::converse() {
+  if (!flush()) return false;
+  const auto before = outgoing_.text().size();
+  const auto pulled = session_->pull(outgoing_.text(), kPullBytes);
+  const auto length = outgoing_.text().size() - before;
+  streamed_->sent.bodyBytes += length;
+  if (pulled == BodySource::Pull::failed) {
+    close();
+    return false;
+  }
+  if (pulled == BodySource::Pull::end) finishConversation();
+  if (pulled != BodySource::Pull::later) return true;
+  if (input_.empty()) return receive();
+  session_->receive(input_.unread());
+  input_.consume(input_.unread().size());
+  return true;
+}
+
+void Connection::finishConversation() {
+  unreadInput_ = true;  // its close frame, if nothing else
+  state_ = State::closing;
+  std::exchange(session_, nullptr)->end();
+  unsettled_.push_back(std::move(streamed_));
+}
+
+void Connection::checkAlive(SteadyTime now) {
+  if (now - since_ >= 2 * kPingAfter) return close();
+  if (now - since_ < kPingAfter || std::exchange(pinged_, true)) return;
+  session_->ping();
 }
 
 }  // namespace corbel::http

@@ -68,6 +68,7 @@ void Dispatcher::onHead(const std::shared_ptr<Exchange>& exchange) {
   const std::string_view requestId = call.head().header("X-Request-ID");
   context.requestId = isRequestId(requestId) ? std::string(requestId) : parts_.ids.next();
   call.addHeader("X-Request-ID", context.requestId);
+  if (options_.compression) context.compression = &parts_.pool;
   if (parts_.observer.wantsBodies()) context.bodies = &parts_.observer;
 
   if (auto host = checkHost(call.head()); !host) return refuse(call, host.error());
@@ -75,6 +76,9 @@ void Dispatcher::onHead(const std::shared_ptr<Exchange>& exchange) {
   if (answeredAsPreflight(call)) return;
   if (auto error = route(call)) return refuse(call, *error);
 
+  if (context.route->webSocket) {
+    if (auto fine = checkWebSocket(call); !fine) return refuse(call, fine.error());
+  }
   context.deadline = deadlineOf(*context.route, exchange->startedAt());
   if (auto verdict = parts_.admission.tryNow(call)) {
     return *verdict ? admitted(std::move(call)) : refuse(call, verdict->error());
@@ -199,13 +203,37 @@ Result<void> Dispatcher::checkHost(const RequestHead& head) const {
               "Host is not served here. The operator lists it in server.allowedHosts.");
 }
 
+// Browsers let any page open a WebSocket anywhere, and say only whose page it is.
+Result<void> Dispatcher::checkWebSocket(Call& call) const {
+  const RequestHead& head = call.head();
+  if (auto fine = requireWebSocket(head); !fine) {
+    call.addHeader("Sec-WebSocket-Version", "13");
+    return fine;
+  }
+  const auto origin = head.header("Origin");
+  const auto host = head.header("Host");
+  const bool isOurs =
+      origin == "http://" + std::string(host) || origin == "https://" + std::string(host);
+  if (head.count("Origin") == 0 || isOurs || isAllowed(origin)) return {};
+  return fail(
+      ErrorCode::permissionDenied,
+      "Pages of this origin may not connect. The operator lists it in cors.allowedOrigins.");
+}
+
+bool Dispatcher::isAllowed(std::string_view origin) const {
+  const auto& allowed = options_.cors.allowedOrigins;
+  return allowsAnyOrigin() || std::ranges::find(allowed, origin) != allowed.end();
+}
+
+bool Dispatcher::allowsAnyOrigin() const {
+  const auto& allowed = options_.cors.allowedOrigins;
+  return allowed.size() == 1 && allowed[0] == "*";
+}
+
 void Dispatcher::addCorsHeaders(Call& call) const {
   const auto origin = call.head().header("Origin");
-  if (origin.empty()) return;
-  const auto& allowed = options_.cors.allowedOrigins;
-  const bool any = allowed.size() == 1 && allowed[0] == "*";
-  if (!any && std::ranges::find(allowed, origin) == allowed.end()) return;
-  call.addHeader("Access-Control-Allow-Origin", any ? "*" : std::string(origin));
+  if (origin.empty() || !isAllowed(origin)) return;
+  call.addHeader("Access-Control-Allow-Origin", allowsAnyOrigin() ? "*" : std::string(origin));
   call.addHeader("Vary", "Origin");
   call.addHeader("Access-Control-Expose-Headers",
                  "X-Request-ID, Location, ETag, RateLimit, RateLimit-Policy, Retry-After");

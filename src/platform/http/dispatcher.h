@@ -56,6 +56,7 @@ struct DispatcherOptions {
       allowedHosts;  // names answered besides localhost and addresses; "*": all
   std::chrono::milliseconds deadline{30'000};
   std::chrono::milliseconds inferenceDeadline = limits::kInferenceDeadline;
+  bool compression = true;  // of responses, where the client asks for it
 };
 
 class Dispatcher final : public Service {
@@ -82,6 +83,9 @@ class Dispatcher final : public Service {
   Deadline deadlineOf(const Route& route, SteadyTime startedAt) const;
   bool answeredAsPreflight(Call& call);
   Result<void> checkHost(const RequestHead& head) const;
+  Result<void> checkWebSocket(Call& call) const;
+  bool isAllowed(std::string_view origin) const;
+  bool allowsAnyOrigin() const;
   void addCorsHeaders(Call& call) const;
   void admitted(Call call);
   void refuse(const Call& call, const Error& error);

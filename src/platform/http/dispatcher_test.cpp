@@ -53,6 +53,9 @@ class TestApi {
         get<&TestApi::remaining>("/own-deadline", openToAll, "Time left",
                                  {.deadline = std::chrono::hours(1)}),
         get<&TestApi::remaining>("/no-deadline", openToAll, "Time left", {.deadline = kNoDeadline}),
+        get<&TestApi::much>("/much", openToAll, "A long answer"),
+        get<&TestApi::muchQuickly>("/much-quickly", openToAll, "The same on the network thread"),
+        webSocket<&TestApi::talk>("/talk", openToAll, "Talk", {.bodyMax = 77}),
         get<&TestApi::failQuickly>("/fail-quickly", openToAll, "Throw on the network thread"),
         get<&TestApi::forget>("/forget", openToAll, "Drop the reply"),
         get<&TestApi::wait>("/wait", openToAll, "Keep a thread"),
@@ -77,6 +80,11 @@ class TestApi {
     if (call.deadline().time() == SteadyTime::max()) return Greeting{"never"};
     const auto left = call.deadline().time() - call.startedAt();
     return Greeting{std::to_string(std::chrono::duration_cast<std::chrono::seconds>(left).count())};
+  }
+  Result<Greeting> much(Call&) { return Greeting{std::string(100'000, 'x')}; }
+  void muchQuickly(Call, Reply<Greeting> reply) { reply(Greeting{std::string(100'000, 'x')}); }
+  Result<std::shared_ptr<WebSocketHandler>> talk(Call&) {
+    return std::shared_ptr<WebSocketHandler>();
   }
   Result<Greeting> failLate(Call& call) {
     call.exchange()->onGone([this] { abandoned.set(true); });
@@ -308,6 +316,68 @@ TEST_F(DispatcherTest, AccountsForACallOnlyWhenItsHandlerHasEndedThoughTheClient
   api.go.count_down();
   EXPECT_EQ(observer.ended.wait(),
             (std::vector<std::string>{"internal", "disk on fire", "aborted"}));
+}
+
+TEST_F(DispatcherTest, CompressesWhereTheClientAsks) {
+  for (const char* path : {"/much", "/much-quickly"}) {
+    const Response packed = askFor(path, {{"Accept-Encoding", "gzip"}});
+    EXPECT_EQ(header(packed, "Content-Encoding"), "gzip");
+    EXPECT_EQ(header(packed, "Vary"), "Accept-Encoding");
+    EXPECT_LT(bodyOf(packed).size(), 1000U);
+    const Response plain = askFor(path);
+    EXPECT_EQ(header(plain, "Content-Encoding"), "");
+    EXPECT_EQ(header(plain, "Vary"), "Accept-Encoding");
+    EXPECT_GT(bodyOf(plain).size(), 100'000U);
+  }
+}
+
+TEST_F(DispatcherTest, CompressesNothingWhereTheOperatorSaysSo) {
+  options.compression = false;
+  const Response plain = askFor("/much", {{"Accept-Encoding", "gzip"}});
+  EXPECT_EQ(header(plain, "Content-Encoding"), "");
+  EXPECT_EQ(header(plain, "Vary"), "");
+}
+
+TEST_F(DispatcherTest, OpensAWebSocketBehindTheGates) {
+  const std::vector<Header> upgrade = {{"Upgrade", "websocket"},
+                                       {"Connection", "Upgrade"},
+                                       {"Sec-WebSocket-Version", "13"},
+                                       {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}};
+  const Response opened = askFor("/talk", upgrade);
+  EXPECT_EQ(opened.status, 101);
+  EXPECT_EQ(std::get<WebSocketUpgrade>(opened.body).maxMessage, 77U);
+  EXPECT_EQ(askFor("/talk").status, 400);
+  EXPECT_EQ(header(askFor("/talk"), "Sec-WebSocket-Version"), "13");
+  doorkeeper.now = std::unexpected(Error{ErrorCode::unauthenticated, "who are you?", {}, {}});
+  EXPECT_EQ(askFor("/talk", upgrade).status, 401);
+}
+
+TEST_F(DispatcherTest, OpensAWebSocketOnlyToPagesOfAllowedOrigins) {
+  options.cors.allowedOrigins = {"https://app.example.com"};
+  options.allowedHosts = {"ai.example.com"};
+  const std::pair<const char*, int> cases[] = {{"https://app.example.com", 101},
+                                               {"http://ai.example.com:3004", 101},
+                                               {"https://ai.example.com:3004", 101},
+                                               {"null", 403},
+                                               {"", 403},
+                                               {"https://evil.example", 403},
+                                               {"https://app.example.com.evil.example", 403},
+                                               {"https://evil.app.example.com", 403},
+                                               {"https://app.example.com:444", 403},
+                                               {"http://app.example.com", 403},
+                                               {"https://ai.example.com", 403},
+                                               {"HTTPS://APP.EXAMPLE.COM", 403}};
+  for (const auto& [origin, status] : cases) {
+    EXPECT_EQ(askFor("/talk", {{"Host", "ai.example.com:3004"},
+                               {"Upgrade", "websocket"},
+                               {"Connection", "Upgrade"},
+                               {"Sec-WebSocket-Version", "13"},
+                               {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="},
+                               {"Origin", origin}})
+                  .status,
+              status)
+        << origin;
+  }
 }
 
 TEST_F(DispatcherTest, ARouteMayHaveItsOwnDeadlineOrNone) {

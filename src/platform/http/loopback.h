@@ -139,6 +139,14 @@ class Client {
     return received;
   }
   Received ask(std::string_view request) { return send(request) ? read() : Received(); }
+  // The next bytes; fewer: the server closed first.
+  std::string take(std::size_t bytes) {
+    while (buffer_.size() < bytes && receive()) {
+    }
+    std::string taken = buffer_.substr(0, bytes);
+    buffer_.erase(0, taken.size());
+    return taken;
+  }
   // Of a chunked body; empty: it was the last.
   std::string readChunk() {
     std::size_t end = 0;

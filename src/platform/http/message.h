@@ -121,11 +121,21 @@ class BodySource {
   virtual std::string_view heartbeat() const { return {}; }
 };
 
+class WebSocketHandler;
+
+// The connection becomes a WebSocket (see web_socket.h) whose messages have up to `maxMessage`
+// bytes.
+struct WebSocketUpgrade {
+  std::shared_ptr<WebSocketHandler> handler;
+  std::size_t maxMessage;
+};
+
 struct Response {
   int status = 200;
   std::string_view contentType = "application/json";              // a literal
   std::vector<std::pair<std::string_view, std::string>> headers;  // names are literals
-  std::variant<std::string, StaticBytes, FileRange, std::shared_ptr<BodySource>> body;
+  std::variant<std::string, StaticBytes, FileRange, std::shared_ptr<BodySource>, WebSocketUpgrade>
+      body;
 };
 
 }  // namespace corbel::http

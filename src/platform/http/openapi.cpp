@@ -317,7 +317,7 @@ class DocumentWriter {
   void success(const Route& route) {
     writer_.field("description", statusText(route.successStatus));
     if (route.successStatus == 201) object("headers", [&] { location(); });
-    if (route.successStatus == 204) return;
+    if (route.successStatus == 204 || route.webSocket) return;
     object("content", [&] {
       object(route.options.contentType, [&] {
         raw("schema", responseSchema(route));

@@ -1,6 +1,7 @@
 #include <string>
 
 #include "base/text.h"
+#include "compression.h"
 #include "http/dispatcher.h"
 #include "http/reply.h"
 #include "http/status.h"
@@ -65,7 +66,7 @@ void complete(const Call& call, Response response) {
                        text != nullptr ? std::string_view(*text) : std::string_view());
   }
   for (auto& header : call.context().responseHeaders) response.headers.push_back(std::move(header));
-  call.exchange()->complete(std::move(response));
+  completeCompressed(call, std::move(response));
 }
 
 Result<void> requireJson(const RequestHead& head) {

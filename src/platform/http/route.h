@@ -35,6 +35,7 @@
 #include "http/call.h"
 #include "http/message.h"
 #include "http/reply.h"
+#include "http/web_socket.h"
 #include "identity/identity.h"
 #include "json/decode.h"
 #include "json/type.h"
@@ -89,6 +90,7 @@ struct Route {
   RouteOptions options;
   Input input = Input::none;
   bool quick = false;  // runs on the network thread
+  bool webSocket = false;
   int successStatus = 200;
   std::string_view tag;                  // of the API class, groups the docs
   const json::Type* request = nullptr;   // of the body, or of the query; nullptr: takes none
@@ -282,6 +284,40 @@ struct UploadSpec {
   }
 };
 
+// A WebSocket: `Open` runs on the api pool when the gates have let the call pass, and gives the
+// handler of the messages (of up to bodyMax bytes). A page of another site is refused unless its
+// origin is allowed.
+template <auto Open>
+struct WebSocketSpec {
+  std::string_view path;
+  Access access;
+  std::string_view summary;
+  RouteOptions options;
+
+  template <class Api>
+  Route mount(Api& api) const {
+    Route route = describe();
+    route.handler = [&api, maxMessage = options.bodyMax](Call call) {
+      Reply<Response> reply(call);
+      reply(detail::guarded<Response>([&]() -> Result<Response> {
+        CORBEL_TRY(auto handler, (api.*Open)(call));
+        return webSocketResponse(call.head(), {std::move(handler), maxMessage});
+      }));
+    };
+    return route;
+  }
+  Route describe() const {
+    Route route;
+    route.path = path;
+    route.access = access;
+    route.summary = summary;
+    route.options = options;
+    route.successStatus = 101;
+    route.webSocket = true;
+    return route;
+  }
+};
+
 template <auto Handler>
 constexpr auto get(std::string_view path, Access access, std::string_view summary,
                    RouteOptions options = {}) {
@@ -306,6 +342,11 @@ template <auto Handler>
 constexpr auto del(std::string_view path, Access access, std::string_view summary,
                    RouteOptions options = {}) {
   return RouteSpec<Handler>{Method::del, path, access, summary, options};
+}
+template <auto Open>
+constexpr auto webSocket(std::string_view path, Access access, std::string_view summary,
+                         RouteOptions options = {}) {
+  return WebSocketSpec<Open>{path, access, summary, options};
 }
 template <auto Open, auto Finish>
 constexpr auto upload(std::string_view path, Access access, std::string_view summary,
