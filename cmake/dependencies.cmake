@@ -29,6 +29,12 @@ target_compile_definitions(sqlite PRIVATE
   SQLITE_OMIT_SHARED_CACHE SQLITE_OMIT_AUTOINIT SQLITE_OMIT_LOAD_EXTENSION SQLITE_USE_ALLOCA SQLITE_ENABLE_FTS5
   SQLITE_ENABLE_API_ARMOR SQLITE_DEFAULT_WAL_SYNCHRONOUS=2)
 
+find_path(PQ_INCLUDE libpq-fe.h PATH_SUFFIXES postgresql REQUIRED)
+find_library(PQ_LIBRARY pq REQUIRED)
+add_library(pq INTERFACE)
+target_include_directories(pq SYSTEM INTERFACE ${PQ_INCLUDE})
+target_link_libraries(pq INTERFACE ${PQ_LIBRARY})
+
 find_package(PNG 1.6 REQUIRED)
 find_library(TURBOJPEG_LIBRARY turbojpeg REQUIRED)
 add_library(turbojpeg INTERFACE)

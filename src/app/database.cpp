@@ -38,10 +38,10 @@ Result<void> makeDataFolder(const std::filesystem::path& folder) {
 Result<std::unique_ptr<store::Database>> openDatabase(const config::Settings& settings,
                                                       const Clock& clock) {
   const auto file = std::filesystem::absolute(config::databaseFile(settings));
-  store::DatabaseOptions options;
+  store::SqliteOptions options;
   options.dataFolder = file.parent_path();
   options.fileName = file.filename();
-  return store::Database::open(options, clock);
+  return store::openSqlite(options, clock);
 }
 
 Deadline startDeadline(const Clock& clock) {

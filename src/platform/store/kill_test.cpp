@@ -22,7 +22,7 @@ constexpr std::int64_t kIdsPerRound = 10'000'000;
 [[noreturn]] void writeForEver(const std::filesystem::path& folder, int report,
                                std::int64_t firstId) {
   const SystemClock clock;
-  auto database = Database::open({.dataFolder = folder}, clock);
+  auto database = openSqlite({.dataFolder = folder}, clock);
   if (!database) _exit(1);
   std::vector<std::jthread> writers;
   for (std::int64_t writer = 0; writer < 4; ++writer) {

@@ -128,7 +128,7 @@ int main(int count, char** arguments) {
   const std::filesystem::path folder = count > 1 ? arguments[1] : "build/bench/writes-data";
   const double seconds = count > 2 ? std::atof(arguments[2]) : 3;
   const SystemClock clock;
-  auto database = store::Database::open({.dataFolder = folder}, clock);
+  auto database = store::openSqlite({.dataFolder = folder}, clock);
   if (!database) {
     fmt::print("{}\n", database.error().message);
     return 1;
