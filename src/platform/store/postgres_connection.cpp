@@ -228,12 +228,12 @@ PostgresConnection::CommitOutcome PostgresConnection::commit() {
 }
 
 bool PostgresConnection::isAlive() {
-  if (lost_ || PQconsumeInput(connection_.get()) == 0) return false;
-  if (PQstatus(connection_.get()) != CONNECTION_OK) return false;
-  // The answer to a quiet end may still be on its way; a farewell of the server comes unasked.
-  if (!awaited_.empty()) return true;
   pollfd socket{.fd = PQsocket(connection_.get()), .events = POLLIN, .revents = 0};
-  return poll(&socket, 1, 0) == 0;
+  // To the end: behind the answer to a quiet end there may be a farewell.
+  while (!lost_ && poll(&socket, 1, 0) > 0) lost_ = PQconsumeInput(connection_.get()) == 0;
+  Collected ignored;
+  while (!lost_ && !awaited_.empty() && PQisBusy(connection_.get()) == 0) collectNext(ignored);
+  return !lost_;
 }
 
 void PostgresConnection::expect(int sent, Awaited awaited) {
@@ -322,24 +322,23 @@ PostgresConnection::Answer PostgresConnection::next() {
 PostgresConnection::Collected PostgresConnection::collect() {
   Collected collected;
   flush();
-  while (!awaited_.empty() && !lost_) {
-    Answer answer = next();
-    if (answer != nullptr) {
-      collectOne(std::move(answer), collected);
-      continue;
-    }
-    if (lost_) break;
-    const Awaited done = awaited_.front();
-    awaited_.pop_front();
-    if (done.what == Awaited::What::prepare && done.good && preparing_)
-      prepared_.insert(*std::exchange(preparing_, {}));
-  }
+  while (!awaited_.empty() && !lost_) collectNext(collected);
   preparing_.reset();
   if (lost_) {
     awaited_.clear();
     if (!collected.error) collected.error = lose();
   }
   return collected;
+}
+
+void PostgresConnection::collectNext(Collected& collected) {
+  if (Answer answer = next()) return collectOne(std::move(answer), collected);
+  if (lost_) return;
+  // All answers to this one have come.
+  const Awaited done = awaited_.front();
+  awaited_.pop_front();
+  if (done.what == Awaited::What::prepare && done.good && preparing_)
+    prepared_.insert(*std::exchange(preparing_, {}));
 }
 
 void PostgresConnection::collectOne(Answer answer, Collected& collected) {

@@ -117,6 +117,7 @@ class PostgresConnection {
   // Nothing: there is none, or the connection is lost.
   Answer next();
   Collected collect();
+  void collectNext(Collected& collected);
   void collectOne(Answer answer, Collected& collected);
   Error toError(const PGresult* answer);
   Error lose();

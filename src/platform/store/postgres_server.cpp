@@ -27,16 +27,18 @@ bool PostgresServer::mayTry() const {
   return steady_clock::now() >= notBefore_;
 }
 
-void PostgresServer::failed() {
-  condition_.lost();
+void PostgresServer::failed(steady_clock::time_point begun) {
   MutexLock lock(mutex_);
+  if (begun <= succeeded_) return;  // somebody else has been luckier meanwhile
+  condition_.lost();
   pause_ = std::clamp(pause_ * 2, kFirstPause, kLongestPause);
   notBefore_ = steady_clock::now() + withJitter(pause_);
 }
 
 void PostgresServer::succeeded() {
-  condition_.reached();
   MutexLock lock(mutex_);
+  condition_.reached();
+  succeeded_ = steady_clock::now();
   pause_ = milliseconds(0);
   notBefore_ = {};
 }
@@ -46,10 +48,11 @@ Result<std::unique_ptr<PostgresConnection>> PostgresServer::connect(milliseconds
     return fail(ErrorCode::unavailable, "the database does not answer; try again",
                 "the last attempt to connect has just failed");
   }
+  const auto begun = steady_clock::now();
   auto connection = PostgresConnection::open(
       target_,
       {.schema = options_.schema, .connectMax = options_.connectMax, .statementMax = statementMax});
-  connection ? succeeded() : failed();
+  connection ? succeeded() : failed(begun);
   return connection;
 }
 

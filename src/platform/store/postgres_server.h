@@ -29,7 +29,7 @@ class PostgresServer {
 
  private:
   bool mayTry() const;
-  void failed();
+  void failed(std::chrono::steady_clock::time_point begun);
   void succeeded();
 
   const PostgresTarget target_;
@@ -38,6 +38,7 @@ class PostgresServer {
   mutable Mutex mutex_;
   std::chrono::milliseconds pause_ CORBEL_GUARDED_BY(mutex_){0};
   std::chrono::steady_clock::time_point notBefore_ CORBEL_GUARDED_BY(mutex_);
+  std::chrono::steady_clock::time_point succeeded_ CORBEL_GUARDED_BY(mutex_);
 };
 
 // A time from half of `most` to `most`, so that those who failed together do not return together.
