@@ -144,7 +144,8 @@ void PredictionCache::put(std::string tenant, std::string inputHash, std::string
        .done =
            [used = used_](const Result<void>& outcome) {
              if (!outcome) used->doubt();
-           }});
+           },
+       .unitClass = store::UnitClass::bestEffort});
 }
 
 Result<void> PredictionCache::removeExpired(Deadline deadline) {
