@@ -81,7 +81,7 @@ class App {
   native::HealthCheck keySetCheck(std::size_t issuer);
   std::vector<std::string> allowedHosts() const;
   bool isReady() const {
-    return listening_ && installation_->database->healthy() && !gates_->draining();
+    return listening_ && installation_->database->reachable() && !gates_->draining();
   }
 
   config::Settings settings_;

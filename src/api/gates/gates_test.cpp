@@ -74,7 +74,7 @@ class GatesTest : public testing::Test {
   GatesTest() {
     std::string pattern = (std::filesystem::temp_directory_path() / "corbel-test-XXXXXX").string();
     folder = mkdtemp(pattern.data());
-    database = mustBe(store::Database::open({.dataFolder = folder}, clock));
+    database = mustBe(store::openSqlite({.dataFolder = folder}, clock));
     mustBe(store::migrateUp(*database, identity::migrations(), clock));
     directory = mustBe(identity::Directory::load(*database, clock, Deadline::never()));
     keys = mustBe(

@@ -34,7 +34,7 @@ class PredictionsApiTest : public ::testing::Test {
   PredictionsApiTest() {
     std::string pattern = (std::filesystem::temp_directory_path() / "corbel-test-XXXXXX").string();
     folder_ = mkdtemp(pattern.data());
-    database_ = *store::Database::open({.dataFolder = folder_}, clock_);
+    database_ = *store::openSqlite({.dataFolder = folder_}, clock_);
     registry_ = std::make_unique<models::Registry>(*database_, ids_, clock_);
     serving_ = std::make_unique<models::Serving>(
         *registry_,

@@ -19,8 +19,9 @@ constexpr std::int64_t kRowBytes = 300;
 constexpr int kGivenUpAtOnce = 256;
 
 Result<std::int64_t> countBytes(store::Transaction& tx) {
-  CORBEL_TRY(const auto used, tx.query("SELECT COALESCE(SUM(size_bytes), 0) FROM prediction_cache")
-                                  .one([](const store::Row& row) { return row.integer(0); }));
+  CORBEL_TRY(const auto used,
+             tx.query("SELECT CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) FROM prediction_cache")
+                 .one([](const store::Row& row) { return row.integer(0); }));
   return used.value_or(0);
 }
 
@@ -143,7 +144,8 @@ void PredictionCache::put(std::string tenant, std::string inputHash, std::string
        .done =
            [used = used_](const Result<void>& outcome) {
              if (!outcome) used->doubt();
-           }});
+           },
+       .unitClass = store::UnitClass::bestEffort});
 }
 
 Result<void> PredictionCache::removeExpired(Deadline deadline) {
@@ -152,12 +154,11 @@ Result<void> PredictionCache::removeExpired(Deadline deadline) {
       [&](store::Transaction& tx) -> Result<void> {
         used_->begin(share);
         const Timestamp now = clock_.now();
-        CORBEL_TRY(
-            const auto expired,
-            tx.query(
-                  "SELECT COALESCE(SUM(size_bytes), 0) FROM prediction_cache WHERE expires_at <= ?",
-                  now)
-                .one([](const store::Row& row) { return row.integer(0); }));
+        CORBEL_TRY(const auto expired,
+                   tx.query("SELECT CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) FROM "
+                            "prediction_cache WHERE expires_at <= ?",
+                            now)
+                       .one([](const store::Row& row) { return row.integer(0); }));
         used_->add(-expired.value_or(0), share);
         return tx.execute("DELETE FROM prediction_cache WHERE expires_at <= ?", now);
       },

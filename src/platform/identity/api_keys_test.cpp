@@ -267,6 +267,14 @@ class Interrupted final : public store::Database {
   std::function<void()> afterCommit;
 
   void write(store::UnitOfWork unit) override { real_.write(std::move(unit)); }
+  Result<void> writeAndWait(store::UnitOfWork unit) override {
+    auto outcome = real_.writeAndWait(std::move(unit));
+    if (auto then = std::exchange(afterCommit, nullptr)) then();
+    return outcome;
+  }
+  Result<std::unique_ptr<store::MigrationLock>> openMigrationLock() override {
+    return real_.openMigrationLock();
+  }
   Result<void> checkIntegrity(Deadline deadline) override { return real_.checkIntegrity(deadline); }
   store::StoreState state() const override { return real_.state(); }
   store::DatabaseStats stats() const override { return real_.stats(); }
@@ -275,12 +283,6 @@ class Interrupted final : public store::Database {
   Result<void> readOn(std::move_only_function<Result<void>(store::Reader&)> fn,
                       Deadline deadline) override {
     return real_.read(fn, deadline);
-  }
-  Result<void> writeAndWait(std::move_only_function<Result<void>(store::Transaction&)> fn,
-                            Deadline deadline) override {
-    auto outcome = real_.write(fn, deadline);
-    if (auto then = std::exchange(afterCommit, nullptr)) then();
-    return outcome;
   }
   store::Database& real_;
 };

@@ -38,6 +38,7 @@ class SqliteRow final : public Row {
     refuse(column, "a column of the query");
     return true;
   }
+  bool boolean(int column) const override { return integer64(column) != 0; }
   double real(int column) const override {
     if (const int found = type(column); found != SQLITE_FLOAT && found != SQLITE_INTEGER)
       refuse(column, "a number");
@@ -81,6 +82,8 @@ class SqliteRow final : public Row {
 int bindValue(sqlite3_stmt* statement, int at, const Value& value) {
   if (const auto* number = std::get_if<std::int64_t>(&value))
     return sqlite3_bind_int64(statement, at, *number);
+  if (const auto* truth = std::get_if<bool>(&value))
+    return sqlite3_bind_int(statement, at, *truth ? 1 : 0);
   if (const auto* number = std::get_if<double>(&value))
     return sqlite3_bind_double(statement, at, *number);
   if (const auto* text = std::get_if<std::string_view>(&value)) {

@@ -15,7 +15,7 @@ namespace {
 class Opening : public testing::Test {
  protected:
   Error refusal(const std::filesystem::path& dataFolder) {
-    auto opened = Database::open({.dataFolder = dataFolder}, clock);
+    auto opened = openSqlite({.dataFolder = dataFolder}, clock);
     return opened ? Error{ErrorCode::internal, "it was opened", {}, {}} : opened.error();
   }
 
