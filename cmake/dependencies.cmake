@@ -29,6 +29,11 @@ target_compile_definitions(sqlite PRIVATE
   SQLITE_OMIT_SHARED_CACHE SQLITE_OMIT_AUTOINIT SQLITE_OMIT_LOAD_EXTENSION SQLITE_USE_ALLOCA SQLITE_ENABLE_FTS5
   SQLITE_ENABLE_API_ARMOR SQLITE_DEFAULT_WAL_SYNCHRONOUS=2)
 
+# Clients of message brokers: platform/events alone uses them, behind one sink each.
+find_library(NATS_LIBRARY nats REQUIRED)
+add_library(nats INTERFACE)
+target_link_libraries(nats INTERFACE ${NATS_LIBRARY})
+
 find_package(PNG 1.6 REQUIRED)
 find_library(TURBOJPEG_LIBRARY turbojpeg REQUIRED)
 add_library(turbojpeg INTERFACE)

@@ -42,6 +42,7 @@ fetch_all() {
   part sqlite 'npm better-sqlite3'
   part docs-ui 'wheel drf-spectacular-sidecar'
   part promtool 'apt-unpack prometheus'
+  part nats-server 'apt-unpack nats-server'
   rm -rf "$TMP"
   touch "$deps/.complete"
   forget_old
@@ -150,6 +151,14 @@ recipe_promtool() {
   file=$(fetch_deb "$version" "$name")
   dpkg -x "$file" "$TMP/promtool"
   mv "$TMP/promtool/usr/bin/promtool" "$TMP/promtool/usr/share/doc/$name/copyright" "$1"
+}
+
+recipe_nats-server() {
+  local kind name version rest file
+  read -r kind name version rest <<<"$2"
+  file=$(fetch_deb "$version" "$name")
+  dpkg -x "$file" "$TMP/nats-server"
+  mv "$TMP/nats-server/usr/sbin/nats-server" "$TMP/nats-server/usr/share/doc/$name/copyright" "$1"
 }
 
 # ---- downloads, kept by content

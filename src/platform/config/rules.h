@@ -12,5 +12,9 @@ std::string checkFolder(std::string_view text);         // not empty
 std::string checkStoreUrl(std::string_view text);       // empty, or sqlite:<file>
 std::string checkSigningSecret(std::string_view text);  // long and not obviously a placeholder
 std::string checkJwksUrl(std::string_view text);        // empty, or https://...
+std::string checkEventSource(std::string_view text);    // a URI reference
+std::string checkWebhookHost(std::string_view text);    // name[:port]
+std::string checkNatsUrl(std::string_view text);        // empty, or nats:// and tls:// with commas
+std::string checkNatsSubject(std::string_view text);    // tokens with dots
 
 }  // namespace corbel::config

@@ -107,6 +107,21 @@ struct PredictionCacheSettings {
   Bytes maxBytes = 256_MiB;
 };
 
+struct EventSettings {
+  std::string source = "/corbel";
+  std::uint32_t outboxRows = 100'000;
+  Bytes outboxBytes = 256_MiB;
+  std::vector<std::string> webhookHosts;
+};
+
+struct NatsSettings {
+  std::string url;  // empty: no events to NATS
+  std::string subject = "corbel.events";
+  std::string username;
+  Secret password;
+  std::string caFile;
+};
+
 struct MemorySettings {
   Bytes limit = 512_MiB;
 };
@@ -130,6 +145,8 @@ struct Settings {
   DocsSettings docs;
   InferenceSettings inference;
   PredictionCacheSettings predictionCache;
+  EventSettings events;
+  NatsSettings nats;
   MemorySettings memory;
   LogSettings log;
   MetricsSettings metrics;
