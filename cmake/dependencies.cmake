@@ -33,6 +33,9 @@ target_compile_definitions(sqlite PRIVATE
 find_library(NATS_LIBRARY nats REQUIRED)
 add_library(nats INTERFACE)
 target_link_libraries(nats INTERFACE ${NATS_LIBRARY})
+find_library(MOSQUITTO_LIBRARY mosquitto REQUIRED)
+add_library(mosquitto INTERFACE)
+target_link_libraries(mosquitto INTERFACE ${MOSQUITTO_LIBRARY})
 
 find_package(PNG 1.6 REQUIRED)
 find_library(TURBOJPEG_LIBRARY turbojpeg REQUIRED)

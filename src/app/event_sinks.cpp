@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "events/mqtt_sink.h"
 #include "events/nats_sink.h"
 
 namespace corbel::app {
@@ -29,8 +30,16 @@ Sink makeNats(const config::Settings& settings, const Clock& clock) {
       {split(nats.url), nats.subject, nats.username, nats.password, nats.caFile}, clock);
 }
 
+Sink makeMqtt(const config::Settings& settings, const Clock& clock) {
+  const config::MqttSettings& mqtt = settings.mqtt;
+  return events::makeMqttSink(
+      {mqtt.host, mqtt.port, mqtt.topic, mqtt.username, mqtt.password, mqtt.tls, mqtt.caFile},
+      clock);
+}
+
 constexpr std::array kSinks = {
-    SinkLine{"nats", [](const config::Settings& s) { return !s.nats.url.empty(); }, makeNats}};
+    SinkLine{"nats", [](const config::Settings& s) { return !s.nats.url.empty(); }, makeNats},
+    SinkLine{"mqtt", [](const config::Settings& s) { return !s.mqtt.host.empty(); }, makeMqtt}};
 
 }  // namespace
 

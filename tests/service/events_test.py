@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import hashlib
 import hmac
 import http.client
@@ -136,9 +138,12 @@ class WebhookTest(unittest.TestCase):
         wait_until(lambda: len(self.receiver.requests) >= 6, "every event")
         revisions = [event["data"].get("revision", 1) for event in self.receiver.events()]
         self.assertEqual(revisions, sorted(revisions))
-        deliveries = self.corbel.call("GET", self.path(webhook, "/deliveries?limit=200")).expect(200).json()["items"]
-        self.assertEqual({d["result"] for d in deliveries}, {"delivered", "failed"})
-        self.assertEqual({d["status"] for d in deliveries}, {200, 503})
+        path = self.path(webhook, "/deliveries?limit=200")
+
+        def answers() -> set[tuple[str, int]]:
+            return {(d["result"], d["status"]) for d in self.corbel.call("GET", path).expect(200).json()["items"]}
+
+        wait_until(lambda: answers() == {("delivered", 200), ("failed", 503)}, "the list of deliveries")
 
     def test_410_disables_and_what_was_given_up_can_be_delivered_again(self) -> None:
         webhook = self.webhook()
@@ -205,50 +210,57 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def nats_binary() -> str | None:
-    unpacked = ROOT / "build/deps/nats-server/nats-server"
-    return str(unpacked) if unpacked.exists() else shutil.which("nats-server")
+def launch(program: str, arguments: list[str], port: int) -> subprocess.Popen[bytes]:
+    unpacked = ROOT / "build/deps" / program / program
+    binary = str(unpacked) if unpacked.exists() else shutil.which(program)
+    if binary is None:
+        raise unittest.SkipTest(f"{program} is not installed")
+    process = subprocess.Popen([binary, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(lambda: listens(port), program)
+    return process
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Nats:
     """A NATS server with JetStream that can be killed and started again; its stream stays."""
 
-    def __init__(self, binary: str, folder: str) -> None:
+    name = "nats"
+
+    def __init__(self, folder: str) -> None:
         self.port = free_port()
         self.monitor = free_port()
         self.file = Path(folder) / "nats.conf"
         self.file.write_text(
             f'host: 127.0.0.1\nport: {self.port}\nhttp: "127.0.0.1:{self.monitor}"\n'
             f'jetstream {{ store_dir: "{folder}/js" }}\n'
-            "authorization { user: corbel, password: nats-password }\n"
+            "authorization { user: corbel, password: broker-password }\n"
         )
-        self.binary = binary
         self.start()
 
     def start(self) -> None:
-        self.process = subprocess.Popen(
-            [self.binary, "-c", str(self.file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        wait_until(self.listens, "a NATS server")
+        self.process = launch("nats-server", ["-c", str(self.file)], self.port)
 
-    def listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def kill(self) -> None:
+    def stop(self) -> None:
         self.process.kill()
         self.process.wait()
+
+    def settings(self) -> dict[str, str]:
+        return {"nats.url": f"nats://127.0.0.1:{self.port}", "nats.username": "corbel"}
 
     def stored(self) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", self.monitor, timeout=5)
         connection.request("GET", "/jsz?streams=1")
         return json.loads(connection.getresponse().read()).get("messages", 0)
 
-    def read(self) -> list[dict[str, Any]]:
+    def events(self) -> list[dict[str, Any]]:
         """Every message of the stream, by a client of its own: an ephemeral consumer that pushes without acks."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=10) as client:
             lines = client.makefile("rb")
-            options = {"verbose": False, "user": "corbel", "pass": "nats-password", "headers": True, "protocol": 1}
+            options = {"verbose": False, "user": "corbel", "pass": "broker-password", "headers": True, "protocol": 1}
             config = {"deliver_subject": "_INBOX.test", "ack_policy": "none", "deliver_policy": "all"}
             request = json.dumps({"stream_name": "corbel-events", "config": config}).encode()
             client.sendall(
@@ -270,26 +282,115 @@ class Nats:
             return events
 
 
-class NatsTest(unittest.TestCase):
-    def setUp(self) -> None:
-        binary = nats_binary()
-        if binary is None:
-            self.skipTest("nats-server is not installed")
-        folder = self.enterContext(tempfile.TemporaryDirectory(prefix="corbel-nats-"))
-        self.nats = Nats(binary, folder)
-        self.addCleanup(self.nats.kill)
-        password = Path(folder) / "password"
-        password.write_text("nats-password\n")
-        self.corbel = self.enterContext(
-            Corbel(
-                {"nats.url": f"nats://127.0.0.1:{self.nats.port}", "nats.username": "corbel"},
-                {"CORBEL_NATS_PASSWORD_FILE": str(password)},
-            )
-        )
+class Mosquitto:
+    """A broker with TLS that can be stopped and started again, and a subscriber that it keeps messages for."""
 
-    def test_a_server_that_is_away_under_load_gets_every_event_in_order(self) -> None:
+    name = "mqtt"
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
+        self.tls_port, self.port = free_port(), free_port()
+        salt = b"twelve bytes"
+        digest = hashlib.pbkdf2_hmac("sha512", b"broker-password", salt, 101)
+        coded = [base64.b64encode(part).decode() for part in (salt, digest)]
+        (self.folder / "passwords").write_text(f"corbel:$7$101${coded[0]}${coded[1]}\n")
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+            + ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", f"{folder}/key.pem", "-out", f"{folder}/cert.pem"],
+            check=True,
+            capture_output=True,
+        )
+        (self.folder / "mosquitto.conf").write_text(
+            f"user root\npersistence true\npersistence_location {folder}/\nallow_anonymous false\n"
+            f"password_file {folder}/passwords\nmax_queued_messages 0\n"
+            f"listener {self.port} 127.0.0.1\n"
+            f"listener {self.tls_port} 127.0.0.1\ncertfile {folder}/cert.pem\nkeyfile {folder}/key.pem\n"
+        )
+        self.received: list[dict[str, Any]] = []
+        self.start()
+
+    def start(self) -> None:
+        self.process = launch("mosquitto", ["-c", str(self.folder / "mosquitto.conf")], self.port)
+        wait_until(lambda: listens(self.tls_port), "the TLS listener")
+        self.connection = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        threading.Thread(target=self.subscribe, args=(self.connection,), daemon=True).start()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+        self.connection.close()
+
+    def settings(self) -> dict[str, str]:
+        return {
+            "mqtt.host": "127.0.0.1",
+            "mqtt.port": str(self.tls_port),
+            "mqtt.username": "corbel",
+            "mqtt.tls": "true",
+            "mqtt.caFile": f"{self.folder}/cert.pem",
+        }
+
+    def subscribe(self, connection: socket.socket) -> None:
+        """MQTT 3.1.1 with a session that stays, QoS 1."""
+
+        def text(value: bytes) -> bytes:
+            return len(value).to_bytes(2, "big") + value
+
+        def packet(kind: int, body: bytes) -> bytes:
+            assert len(body) < 128
+            return bytes([kind, len(body)]) + body
+
+        login = text(b"MQTT") + b"\x04\xc0\x00\x00" + text(b"reader") + text(b"corbel") + text(b"broker-password")
+        stream = connection.makefile("rb")
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            connection.sendall(packet(0x10, login) + packet(0x82, b"\x00\x01" + text(b"corbel/events/#") + b"\x01"))
+            connection.settimeout(None)
+            while True:
+                kind, length, shift = stream.read(1)[0], 0, 0
+                while True:
+                    byte = stream.read(1)[0]
+                    length |= (byte & 127) << shift
+                    shift += 7
+                    if byte < 128:
+                        break
+                body = stream.read(length)
+                if kind >> 4 != 3:
+                    continue
+                end = 2 + int.from_bytes(body[:2], "big")
+                self.received.append(json.loads(body[end + 2 :]))
+                connection.sendall(packet(0x40, body[end : end + 2]))
+
+    def events(self) -> list[dict[str, Any]]:
+        return list(self.received)
+
+
+class BrokerTest:
+    """What holds for every broker."""
+
+    broker_type: type
+
+    def setUp(self) -> None:
+        folder = self.enterContext(tempfile.TemporaryDirectory(prefix="corbel-broker-"))
+        self.broker = self.broker_type(folder)
+        self.addCleanup(self.broker.stop)
+        self.password = Path(folder) / "password"
+        self.password.write_text("broker-password\n")
+        variable = f"CORBEL_{self.broker.name.upper()}_PASSWORD_FILE"
+        self.corbel = self.enterContext(Corbel(self.broker.settings(), {variable: str(self.password)}))
+
+    def health(self) -> dict[str, Any]:
+        found = self.corbel.call("GET", "/health/detailed").json()["dependencies"]
+        return next(d for d in found if d["name"] == f"events.{self.broker.name}")
+
+    def distinct(self) -> dict[str, dict[str, Any]]:
+        """By id, each where it came first."""
+        found: dict[str, dict[str, Any]] = {}
+        for event in self.broker.events():
+            found.setdefault(event["id"], event)
+        return found
+
+    def test_a_broker_that_is_away_under_load_gets_every_event_in_order(self) -> None:
         models = [model(self.corbel, f"m{i}") for i in range(4)]
-        wait_until(lambda: self.nats.stored() >= 4, "the first events")
+        wait_until(lambda: len(self.distinct()) >= 5, "the first events")
         changes = 60
 
         def change(model_id: str) -> None:
@@ -299,44 +400,48 @@ class NatsTest(unittest.TestCase):
         threads = [threading.Thread(target=change, args=(model_id,)) for model_id in models]
         for thread in threads:
             thread.start()
-        self.nats.kill()
+        self.broker.stop()
         for thread in threads:
             thread.join()
-        health = "/health/detailed"
-        self.assertGreater(self.corbel.metric("corbel_events_outbox_rows") + 1, 0)
-        wait_until(lambda: self.corbel.call("GET", health).json()["status"] == "degraded", "a degraded health")
-        self.nats.start()
+        wait_until(lambda: self.health()["state"] == "down", "the health check")
+        self.broker.start()
         # The key of the installation was the first event.
         expected = 1 + len(models) * (1 + changes)
         begin = time.monotonic()
-        wait_until(lambda: self.nats.stored() >= expected, f"{expected} events", 60)
-        print(f"NATS back: {expected} events after {time.monotonic() - begin:.1f} s", flush=True)
-        wait_until(lambda: self.corbel.call("GET", health).json()["status"] == "healthy", "a healthy state")
-        events = self.nats.read()
-        self.assertEqual(len({event["id"] for event in events}), expected)
+        wait_until(lambda: len(self.distinct()) >= expected, f"{expected} events", 60)
+        print(f"{self.broker.name} back: {expected} events after {time.monotonic() - begin:.1f} s", flush=True)
+        wait_until(lambda: self.health()["state"] == "up", "a healthy state")
+        events = self.distinct()
+        self.assertEqual(len(events), expected)
         for model_id in models:
-            revisions = [e["data"].get("revision", 1) for e in events if e["partitionkey"] == model_id]
+            revisions = [e["data"].get("revision", 1) for e in events.values() if e["partitionkey"] == model_id]
             self.assertEqual(revisions, list(range(1, changes + 2)))
 
     def test_a_wrong_password_is_told_and_nothing_is_lost(self) -> None:
         self.corbel.stop()
-        self.corbel.environment = {"CORBEL_NATS_PASSWORD": "wrong"}
+        self.password.write_text("wrong-password")
         self.corbel.start()
         model(self.corbel, "iris")
-        found = wait_until(
-            lambda: [
-                d
-                for d in self.corbel.call("GET", "/health/detailed").json()["dependencies"]
-                if d["name"] == "events.nats" and d["state"] == "down"
-            ],
-            "the health check",
-        )
-        self.assertIn(
-            "NATS",
-            found[0]["lastError"]["message"] if isinstance(found[0]["lastError"], dict) else found[0]["lastError"],
-        )
-        self.assertNotIn("wrong", self.corbel.log())
+        wait_until(lambda: self.health()["state"] == "down", "the health check")
+        self.assertNotIn("wrong-password", self.corbel.log())
         self.corbel.stop()
-        self.corbel.environment = {"CORBEL_NATS_PASSWORD": "nats-password"}
+        self.password.write_text("broker-password")
         self.corbel.start()
-        wait_until(lambda: self.nats.stored() >= 2, "both events")
+        wait_until(lambda: len(self.distinct()) >= 2, "both events")
+
+
+class NatsTest(BrokerTest, unittest.TestCase):
+    broker_type = Nats
+
+
+class MqttTest(BrokerTest, unittest.TestCase):
+    broker_type = Mosquitto
+
+    def test_a_broker_with_another_certificate_gets_nothing(self) -> None:
+        self.corbel.stop()
+        self.corbel.settings |= {"mqtt.caFile": "/etc/ssl/certs/ca-certificates.crt"}
+        before = len(self.distinct())
+        self.corbel.start()
+        model(self.corbel, "iris")
+        wait_until(lambda: self.health()["state"] == "down", "the health check")
+        self.assertEqual(len(self.distinct()), before)

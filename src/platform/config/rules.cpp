@@ -135,4 +135,19 @@ std::string checkNatsSubject(std::string_view text) {
               : "must be words of letters, digits, - and _ with dots between, as in corbel.events";
 }
 
+std::string checkBrokerHost(std::string_view text) {
+  return text.empty() || (isHost(text) && !(text.contains(':') && addressBits(text) == 0))
+             ? ""
+             : "must be an address or a host name; the port has its own setting";
+}
+
+std::string checkMqttTopic(std::string_view text) {
+  const bool good = !text.empty() && text.size() <= 128 && !text.starts_with('/') &&
+                    !text.ends_with('/') && !text.starts_with('$') &&
+                    std::ranges::all_of(text, [](char c) {
+                      return c > ' ' && c < 0x7f && !std::string_view("+#").contains(c);
+                    });
+  return good ? "" : "must be levels with / between, without + and #, as in corbel/events";
+}
+
 }  // namespace corbel::config

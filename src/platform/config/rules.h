@@ -16,5 +16,7 @@ std::string checkEventSource(std::string_view text);    // a URI reference
 std::string checkWebhookHost(std::string_view text);    // name[:port]
 std::string checkNatsUrl(std::string_view text);        // empty, or nats:// and tls:// with commas
 std::string checkNatsSubject(std::string_view text);    // tokens with dots
+std::string checkBrokerHost(std::string_view text);     // empty, or a name or an address
+std::string checkMqttTopic(std::string_view text);      // levels with /, no wildcards
 
 }  // namespace corbel::config

@@ -52,6 +52,13 @@ constexpr std::array kSettings = {
     setting<&S::nats, &NatsSettings::username>("nats.username", {}, "User name at NATS."),
     setting<&S::nats, &NatsSettings::password>("nats.password", {}, "Password at NATS; without a user name it is a token."),
     setting<&S::nats, &NatsSettings::caFile>("nats.caFile", {}, "Authorities (PEM) that tls:// trusts; empty: the system's."),
+    setting<&S::mqtt, &MqttSettings::host>("mqtt.host", {.aliases = {"MQTT_BROKER"}, .check = checkBrokerHost}, "MQTT 5 broker that gets every event; empty: none."),
+    setting<&S::mqtt, &MqttSettings::port>("mqtt.port", {.min = 1, .aliases = {"MQTT_PORT"}}, "Port of the MQTT broker; with TLS usually 8883."),
+    setting<&S::mqtt, &MqttSettings::topic>("mqtt.topic", {.check = checkMqttTopic}, "First part of the topics."),
+    setting<&S::mqtt, &MqttSettings::username>("mqtt.username", {.aliases = {"MQTT_USERNAME"}}, "User name at the MQTT broker."),
+    setting<&S::mqtt, &MqttSettings::password>("mqtt.password", {.aliases = {"MQTT_PASSWORD"}}, "Password at the MQTT broker."),
+    setting<&S::mqtt, &MqttSettings::tls>("mqtt.tls", {}, "Whether the MQTT broker is spoken to over TLS."),
+    setting<&S::mqtt, &MqttSettings::caFile>("mqtt.caFile", {}, "Authorities (PEM) that TLS to the MQTT broker trusts; empty: the system's."),
     setting<&S::memory, &MemorySettings::limit>("memory.limitBytes", {.min = 64 * kMiB, .aliases = {"memory_limit", "MEMORY_LIMIT"}}, "Memory above which caches shrink and heavy work is refused."),
     setting<&S::log, &LogSettings::level>("log.level", {.words = {"debug", "info", "warn", "warning", "error"}, .aliases = {"LOG_LEVEL"}}, "Least level that is logged."),
     setting<&S::log, &LogSettings::levels>("log.levels", {.words = {"debug", "info", "warn", "warning", "error"}}, "Level of single modules, as in http=debug,store=warn."),
@@ -79,7 +86,7 @@ constexpr std::array kIssuer = {
 #define CORBEL_NO_HOME "this version has no home features; remove it"
 #define CORBEL_NO_CLUSTER "this version does not deploy to Kubernetes; remove it"
 #define CORBEL_NO_PYTHON "this version has no Python worker; remove it and export the model to ONNX"
-constexpr std::array<Unavailable, 30> kUnavailable = {{
+constexpr std::array<Unavailable, 26> kUnavailable = {{
     {"DB_HOST", CORBEL_NO_POSTGRES}, {"DB_PORT", CORBEL_NO_POSTGRES}, {"DB_NAME", CORBEL_NO_POSTGRES}, {"DB_USER", CORBEL_NO_POSTGRES}, {"DB_PASSWORD", CORBEL_NO_POSTGRES},
     {"REDIS_HOST", CORBEL_NO_REDIS}, {"REDIS_PORT", CORBEL_NO_REDIS}, {"REDIS_PASSWORD", CORBEL_NO_REDIS}, {"REDIS_URL", CORBEL_NO_REDIS},
     {"KAFKA_BROKER", "this version sends no events to Kafka; remove it"},
@@ -90,7 +97,6 @@ constexpr std::array<Unavailable, 30> kUnavailable = {{
     {"TENSORFLOW_BACKEND", CORBEL_NO_PYTHON}, {"PYTORCH_BACKEND", CORBEL_NO_PYTHON},
     {"KUBECONFIG", CORBEL_NO_CLUSTER}, {"K8S_NAMESPACE", CORBEL_NO_CLUSTER},
     {"JAEGER_ENDPOINT", "this version exports no traces; remove it"},
-    {"MQTT_BROKER", CORBEL_NO_HOME}, {"MQTT_PORT", CORBEL_NO_HOME}, {"MQTT_USERNAME", CORBEL_NO_HOME}, {"MQTT_PASSWORD", CORBEL_NO_HOME},
     {"HA_URL", CORBEL_NO_HOME}, {"HA_TOKEN", CORBEL_NO_HOME}, {"DATA_API_URL", CORBEL_NO_HOME}, {"ANALYSIS_SCHEDULE", CORBEL_NO_HOME},
     {"fallback_enabled", "this version has no fallback models; remove it"}, {"FALLBACK_ENABLED", "this version has no fallback models; remove it"},
 }};

@@ -122,6 +122,16 @@ struct NatsSettings {
   std::string caFile;
 };
 
+struct MqttSettings {
+  std::string host;  // empty: no events to MQTT
+  std::uint16_t port = 1883;
+  std::string topic = "corbel/events";
+  std::string username;
+  Secret password;
+  bool tls = false;
+  std::string caFile;
+};
+
 struct MemorySettings {
   Bytes limit = 512_MiB;
 };
@@ -147,6 +157,7 @@ struct Settings {
   PredictionCacheSettings predictionCache;
   EventSettings events;
   NatsSettings nats;
+  MqttSettings mqtt;
   MemorySettings memory;
   LogSettings log;
   MetricsSettings metrics;
