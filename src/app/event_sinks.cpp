@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "events/kafka_sink.h"
 #include "events/mqtt_sink.h"
 #include "events/nats_sink.h"
 
@@ -37,7 +38,16 @@ Sink makeMqtt(const config::Settings& settings, const Clock& clock) {
       clock);
 }
 
+Sink makeKafka(const config::Settings& settings, const Clock& clock) {
+  const config::KafkaSettings& kafka = settings.kafka;
+  return events::makeKafkaSink({kafka.brokers, kafka.topic, kafka.username, kafka.password,
+                                kafka.mechanism, kafka.tls, kafka.caFile},
+                               clock);
+}
+
 constexpr std::array kSinks = {
+    SinkLine{"kafka", [](const config::Settings& s) { return !s.kafka.brokers.empty(); },
+             makeKafka},
     SinkLine{"nats", [](const config::Settings& s) { return !s.nats.url.empty(); }, makeNats},
     SinkLine{"mqtt", [](const config::Settings& s) { return !s.mqtt.host.empty(); }, makeMqtt}};
 

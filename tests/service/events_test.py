@@ -390,7 +390,7 @@ class BrokerTest:
 
     def test_a_broker_that_is_away_under_load_gets_every_event_in_order(self) -> None:
         models = [model(self.corbel, f"m{i}") for i in range(4)]
-        wait_until(lambda: len(self.distinct()) >= 5, "the first events")
+        wait_until(lambda: len(self.distinct()) >= 5, "the first events", 90)
         changes = 60
 
         def change(model_id: str) -> None:
@@ -408,7 +408,7 @@ class BrokerTest:
         # The key of the installation was the first event.
         expected = 1 + len(models) * (1 + changes)
         begin = time.monotonic()
-        wait_until(lambda: len(self.distinct()) >= expected, f"{expected} events", 60)
+        wait_until(lambda: len(self.distinct()) >= expected, f"{expected} events", 90)
         print(f"{self.broker.name} back: {expected} events after {time.monotonic() - begin:.1f} s", flush=True)
         wait_until(lambda: self.health()["state"] == "up", "a healthy state")
         events = self.distinct()
@@ -427,7 +427,7 @@ class BrokerTest:
         self.corbel.stop()
         self.password.write_text("broker-password")
         self.corbel.start()
-        wait_until(lambda: len(self.distinct()) >= 2, "both events")
+        wait_until(lambda: len(self.distinct()) >= 2, "both events", 90)
 
 
 class NatsTest(BrokerTest, unittest.TestCase):

@@ -150,4 +150,20 @@ std::string checkMqttTopic(std::string_view text) {
   return good ? "" : "must be levels with / between, without + and #, as in corbel/events";
 }
 
+std::string checkKafkaBrokers(std::string_view text) {
+  while (!text.empty()) {
+    if (!isHost(takeUntil(text, ',')))
+      return "must be hosts with an optional port, several with commas, as in kafka1:9092";
+  }
+  return "";
+}
+
+// Kafka's own rule for names of topics.
+std::string checkKafkaTopic(std::string_view text) {
+  const bool good = !text.empty() && text.size() <= 249 && std::ranges::all_of(text, [](char c) {
+    return isHostCharacter(c) && !std::string_view(":[]").contains(c);
+  });
+  return good ? "" : "must be letters, digits, dots, - and _, as in corbel-events";
+}
+
 }  // namespace corbel::config

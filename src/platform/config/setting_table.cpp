@@ -59,6 +59,13 @@ constexpr std::array kSettings = {
     setting<&S::mqtt, &MqttSettings::password>("mqtt.password", {.aliases = {"MQTT_PASSWORD"}}, "Password at the MQTT broker."),
     setting<&S::mqtt, &MqttSettings::tls>("mqtt.tls", {}, "Whether the MQTT broker is spoken to over TLS."),
     setting<&S::mqtt, &MqttSettings::caFile>("mqtt.caFile", {}, "Authorities (PEM) that TLS to the MQTT broker trusts; empty: the system's."),
+    setting<&S::kafka, &KafkaSettings::brokers>("kafka.brokers", {.aliases = {"KAFKA_BROKER"}, .check = checkKafkaBrokers}, "Kafka brokers that get every event, as in kafka1:9092,kafka2:9092; empty: none."),
+    setting<&S::kafka, &KafkaSettings::topic>("kafka.topic", {.check = checkKafkaTopic}, "Topic at Kafka."),
+    setting<&S::kafka, &KafkaSettings::username>("kafka.username", {}, "User name at Kafka (SASL); empty: none is sent."),
+    setting<&S::kafka, &KafkaSettings::password>("kafka.password", {}, "Password at Kafka."),
+    setting<&S::kafka, &KafkaSettings::mechanism>("kafka.mechanism", {.words = {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}}, "How the password is proven to Kafka."),
+    setting<&S::kafka, &KafkaSettings::tls>("kafka.tls", {}, "Whether Kafka is spoken to over TLS."),
+    setting<&S::kafka, &KafkaSettings::caFile>("kafka.caFile", {}, "Authorities (PEM) that TLS to Kafka trusts; empty: the system's."),
     setting<&S::memory, &MemorySettings::limit>("memory.limitBytes", {.min = 64 * kMiB, .aliases = {"memory_limit", "MEMORY_LIMIT"}}, "Memory above which caches shrink and heavy work is refused."),
     setting<&S::log, &LogSettings::level>("log.level", {.words = {"debug", "info", "warn", "warning", "error"}, .aliases = {"LOG_LEVEL"}}, "Least level that is logged."),
     setting<&S::log, &LogSettings::levels>("log.levels", {.words = {"debug", "info", "warn", "warning", "error"}}, "Level of single modules, as in http=debug,store=warn."),
@@ -86,10 +93,9 @@ constexpr std::array kIssuer = {
 #define CORBEL_NO_HOME "this version has no home features; remove it"
 #define CORBEL_NO_CLUSTER "this version does not deploy to Kubernetes; remove it"
 #define CORBEL_NO_PYTHON "this version has no Python worker; remove it and export the model to ONNX"
-constexpr std::array<Unavailable, 26> kUnavailable = {{
+constexpr std::array<Unavailable, 25> kUnavailable = {{
     {"DB_HOST", CORBEL_NO_POSTGRES}, {"DB_PORT", CORBEL_NO_POSTGRES}, {"DB_NAME", CORBEL_NO_POSTGRES}, {"DB_USER", CORBEL_NO_POSTGRES}, {"DB_PASSWORD", CORBEL_NO_POSTGRES},
     {"REDIS_HOST", CORBEL_NO_REDIS}, {"REDIS_PORT", CORBEL_NO_REDIS}, {"REDIS_PASSWORD", CORBEL_NO_REDIS}, {"REDIS_URL", CORBEL_NO_REDIS},
-    {"KAFKA_BROKER", "this version sends no events to Kafka; remove it"},
     {"MAIN_BACKEND_URL", "this version does not verify tokens at a backend; remove it and set JWT_SECRET or auth.issuers"},
     {"OPENAI_API_KEY", CORBEL_NO_LLM}, {"ANTHROPIC_API_KEY", CORBEL_NO_LLM},
     {"MAX_BATCH_SIZE", "this version has no batch predictions; remove it"},

@@ -132,6 +132,16 @@ struct MqttSettings {
   std::string caFile;
 };
 
+struct KafkaSettings {
+  std::string brokers;  // empty: no events to Kafka
+  std::string topic = "corbel-events";
+  std::string username;
+  Secret password;
+  std::string mechanism = "PLAIN";  // "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"
+  bool tls = false;
+  std::string caFile;
+};
+
 struct MemorySettings {
   Bytes limit = 512_MiB;
 };
@@ -158,6 +168,7 @@ struct Settings {
   EventSettings events;
   NatsSettings nats;
   MqttSettings mqtt;
+  KafkaSettings kafka;
   MemorySettings memory;
   LogSettings log;
   MetricsSettings metrics;

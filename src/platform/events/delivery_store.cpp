@@ -83,14 +83,12 @@ Result<Backlog> delivery_store::backlog(store::Reader& reader, std::string_view 
   CORBEL_TRY(
       const auto found,
       reader
-          .query(
-              "SELECT (SELECT count(*) FROM event_deliveries WHERE sink = ?), "
-              "(SELECT time FROM event_outbox WHERE position = (SELECT min(position) FROM "
-              "event_deliveries WHERE sink = ?)), pending_rows, pending_bytes FROM event_totals",
-              sink, sink)
+          .query("SELECT (SELECT count(*) FROM event_deliveries WHERE sink = ?), "
+                 "(SELECT time FROM event_outbox WHERE position = (SELECT min(position) FROM "
+                 "event_deliveries WHERE sink = ?)), pending_rows, pending_bytes FROM event_totals",
+                 sink, sink)
           .one([](const store::Row& row) {
-            return Backlog{
-                row.integer(0), row.optionalTime(1), {row.integer(2), row.integer(3)}};
+            return Backlog{row.integer(0), row.optionalTime(1), {row.integer(2), row.integer(3)}};
           }));
   return found.value_or(Backlog{});
 }
@@ -138,10 +136,10 @@ Result<void> delivery_store::trimAttempts(store::Transaction& tx, std::string_vi
 
 Result<std::int64_t> delivery_store::forget(store::Transaction& tx, std::string_view sink,
                                             std::string_view target) {
-  CORBEL_TRY(const auto positions,
-             tx.query("SELECT position FROM event_deliveries WHERE sink = ? AND target = ?", sink,
-                      target)
-                 .all([](const store::Row& row) { return row.integer(0); }));
+  CORBEL_TRY(
+      const auto positions,
+      tx.query("SELECT position FROM event_deliveries WHERE sink = ? AND target = ?", sink, target)
+          .all([](const store::Row& row) { return row.integer(0); }));
   for (const std::int64_t position : positions) CORBEL_CHECK(remove(tx, sink, target, position));
   return static_cast<std::int64_t>(positions.size());
 }

@@ -82,7 +82,9 @@ SteadyTime Courier::round() {
     const auto more = serve(name, target);
     if (!more) {
       log::warn(kModule, "events could not be read or settled",
-                {{"sink", sink_.name()}, {"reason", more.error().message}, {"detail", more.error().detail}});
+                {{"sink", sink_.name()},
+                 {"reason", more.error().message},
+                 {"detail", more.error().detail}});
     } else if (*more) {
       next = parts_.clock.steady();
     } else if (target.failures > 0) {
@@ -112,6 +114,7 @@ Result<bool> Courier::serve(const std::string& name, Target& target) {
 
 void Courier::publishWaves(const std::string& name, Delivery& delivery) {
   std::vector<const Waiting*> rest;
+  rest.reserve(delivery.batch.size());
   for (const Waiting& waiting : delivery.batch) rest.push_back(&waiting);
   while (!rest.empty() && !delivery.failed) {
     std::vector<const Waiting*> wave;
@@ -123,8 +126,7 @@ void Courier::publishWaves(const std::string& name, Delivery& delivery) {
       (first ? wave : later).push_back(waiting);
       if (first) events.push_back(waiting->event);
     }
-    const auto outcomes =
-        sink_.publish(name, events, Deadline::after(parts_.clock, kPublish));
+    const auto outcomes = sink_.publish(name, events, Deadline::after(parts_.clock, kPublish));
     for (std::size_t i = 0; i < std::min(outcomes.size(), wave.size()); ++i) {
       delivery.published.push_back(wave[i]);
       delivery.outcomes.push_back(outcomes[i]);
@@ -224,9 +226,7 @@ void Courier::count() {
     pending_.set(static_cast<double>(status_.pending));
     lag_.set(static_cast<double>(status_.lag.count()));
     parts_.metrics.of(metrics::kOutboxRows).with().set(static_cast<double>(backlog->outbox.rows));
-    parts_.metrics.of(metrics::kOutboxBytes)
-        .with()
-        .set(static_cast<double>(backlog->outbox.bytes));
+    parts_.metrics.of(metrics::kOutboxBytes).with().set(static_cast<double>(backlog->outbox.bytes));
   }
   status_.failures = status.failures;
   status_.lastError = std::move(status.lastError);

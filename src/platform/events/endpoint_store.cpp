@@ -98,10 +98,10 @@ Result<void> enable(store::Transaction& tx, std::string_view id) {
 
 Result<void> remove(store::Transaction& tx, std::string_view id) {
   CORBEL_CHECK(delivery_store::forget(tx, kWebhookSink, id));
-  CORBEL_CHECK(tx.execute("DELETE FROM event_attempts WHERE sink = ? AND target = ?", kWebhookSink,
-                          id));
-  CORBEL_CHECK(tx.execute("DELETE FROM event_dead_letters WHERE sink = ? AND target = ?",
-                          kWebhookSink, id));
+  CORBEL_CHECK(
+      tx.execute("DELETE FROM event_attempts WHERE sink = ? AND target = ?", kWebhookSink, id));
+  CORBEL_CHECK(
+      tx.execute("DELETE FROM event_dead_letters WHERE sink = ? AND target = ?", kWebhookSink, id));
   return tx.execute("DELETE FROM webhook_endpoints WHERE id = ?", id);
 }
 
@@ -133,9 +133,8 @@ Result<std::vector<DeadLetter>> deadLetters(store::Reader& reader, std::string_v
           "OR event_id < ?) ORDER BY id DESC LIMIT ?",
           kWebhookSink, id, before, before, limit)
       .all([](const store::Row& row) {
-        return DeadLetter{
-            row.string(0),        delivery_store::eventOf(row, 1), row.string(9),
-            row.integer<int>(10), row.time(11)};
+        return DeadLetter{row.string(0), delivery_store::eventOf(row, 1), row.string(9),
+                          row.integer<int>(10), row.time(11)};
       });
 }
 

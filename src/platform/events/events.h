@@ -154,9 +154,7 @@ class EventSink {
   virtual std::string_view name() const = 0;
   virtual Retry retry() const { return {}; }
   // Those for which something may wait; one without a name for most sinks.
-  virtual Result<std::vector<std::string>> targets(Deadline) {
-    return std::vector<std::string>(1);
-  }
+  virtual Result<std::vector<std::string>> targets(Deadline) { return std::vector<std::string>(1); }
   // One outcome for each event, in order; fewer where the last ones were not tried. No two events
   // of a call have the same partition key, so the sink may send them together. Ends at the
   // deadline; what was not acknowledged by then has failed.

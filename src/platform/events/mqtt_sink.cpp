@@ -48,9 +48,11 @@ class MqttSink final : public EventSink {
     }
     acknowledged_.clear();
     std::vector<std::optional<int>> messages;
+    messages.reserve(events.size());
     for (const Event& event : events) messages.push_back(send(event));
     const int lost = awaitAll(messages, deadline);
     std::vector<Outcome> outcomes;
+    outcomes.reserve(events.size());
     for (const auto& message : messages) outcomes.push_back(outcomeOf(message, lost));
     const bool allWell = std::ranges::all_of(
         outcomes, [](const Outcome& one) { return one.verdict != Verdict::failed; });

@@ -72,6 +72,7 @@ class NatsSink final : public EventSink {
     steps.add(natsOptions_Create(&made));
     Options options(made);
     std::vector<const char*> urls;
+    urls.reserve(options_.urls.size());
     for (const std::string& url : options_.urls) urls.push_back(url.c_str());
     const std::string password(options_.password.reveal());
     steps.add(natsOptions_SetServers(made, urls.data(), static_cast<int>(urls.size())));

@@ -158,8 +158,8 @@ std::string webhookSignature(const Secret& secret, std::string_view timestamp,
                              std::string_view body) {
   const auto key = crypto::HmacKey::fromSecret(secret.reveal());
   if (!key) return {};
-  const std::string tag = key->sign(crypto::SignatureAlgorithm::hs256,
-                                    fmt::format("{}.{}", timestamp, body));
+  const std::string tag =
+      key->sign(crypto::SignatureAlgorithm::hs256, fmt::format("{}.{}", timestamp, body));
   return "v1=" + crypto::toHex(crypto::bytesOf(tag));
 }
 
@@ -174,10 +174,10 @@ Result<std::vector<std::string>> WebhookSink::targets(Deadline deadline) {
 
 Result<std::optional<WebhookSink::Receiver>> WebhookSink::receiver(std::string_view target,
                                                                    Deadline deadline) {
-  CORBEL_TRY(auto found,
-             webhooks_.parts_.database.read(
-                 [&](store::Reader& reader) { return endpoint_store::find(reader, target); },
-                 deadline));
+  CORBEL_TRY(
+      auto found,
+      webhooks_.parts_.database.read(
+          [&](store::Reader& reader) { return endpoint_store::find(reader, target); }, deadline));
   if (!found) return std::nullopt;
   return Receiver{std::move(found->endpoint), std::move(found->secret)};
 }
@@ -205,15 +205,14 @@ Outcome WebhookSink::deliver(const Receiver& receiver, const Event& event, Deadl
   const std::string timestamp = std::to_string(
       std::chrono::duration_cast<std::chrono::seconds>(clock.now().time_since_epoch()).count());
   const SteadyTime begin = clock.steady();
-  const auto status =
-      net::post({.url = receiver.endpoint.url,
-                 .headers = {{"Content-Type", std::string(kCloudEventType)},
-                             {"Corbel-Delivery", event.id},
-                             {"Corbel-Timestamp", timestamp},
-                             {"Corbel-Signature",
-                              webhookSignature(receiver.secret, timestamp, body)}},
-                 .body = body},
-                webhooks_.policy_, deadline, clock);
+  const auto status = net::post(
+      {.url = receiver.endpoint.url,
+       .headers = {{"Content-Type", std::string(kCloudEventType)},
+                   {"Corbel-Delivery", event.id},
+                   {"Corbel-Timestamp", timestamp},
+                   {"Corbel-Signature", webhookSignature(receiver.secret, timestamp, body)}},
+       .body = body},
+      webhooks_.policy_, deadline, clock);
   Outcome outcome = judge(receiver, status, deadline);
   outcome.took = std::chrono::duration_cast<std::chrono::milliseconds>(clock.steady() - begin);
   return outcome;

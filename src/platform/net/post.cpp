@@ -57,17 +57,15 @@ Result<Destination> read(const std::string& text, const DestinationPolicy& polic
     return refuse("must be an address as in https://hooks.example.com/corbel");
   Destination destination{.scheme = toLowerAscii(part(url.get(), CURLUPART_SCHEME)),
                           .host = toLowerAscii(part(url.get(), CURLUPART_HOST))};
-  const auto port =
-      parseNumber<std::uint16_t>(part(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT));
+  const auto port = parseNumber<std::uint16_t>(part(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT));
   if (!port || destination.host.empty()) return refuse("must name a host");
   destination.port = *port;
   if (!part(url.get(), CURLUPART_USER).empty() || !part(url.get(), CURLUPART_PASSWORD).empty())
     return refuse("must not contain a user name or password");
   if (destination.scheme != "https" && destination.scheme != "http")
     return refuse("must begin with https://");
-  destination.allowed = std::ranges::any_of(policy.allowed, [&](const AllowedHost& entry) {
-    return isListed(entry, destination);
-  });
+  destination.allowed = std::ranges::any_of(
+      policy.allowed, [&](const AllowedHost& entry) { return isListed(entry, destination); });
   if (destination.allowed) return destination;
   if (destination.scheme != "https") return refuse("must begin with https://");
   if (std::ranges::find(policy.ports, destination.port) == policy.ports.end())
@@ -148,7 +146,8 @@ std::optional<AllowedHost> parseAllowedHost(std::string_view text) {
     if (!entry.port || *entry.port == 0) return std::nullopt;
   }
   const bool good = !entry.host.empty() && std::ranges::all_of(entry.host, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || std::string_view(".-_:[]").contains(c);
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+           std::string_view(".-_:[]").contains(c);
   });
   return good ? std::optional(entry) : std::nullopt;
 }
@@ -161,8 +160,7 @@ Result<void> checkDestination(const std::string& url, const DestinationPolicy& p
 Result<int> post(const Post& post, const DestinationPolicy& policy, Deadline deadline,
                  const Clock& clock) {
   CORBEL_TRY(const Destination destination, read(post.url, policy));
-  if (deadline.expired(clock))
-    return fail(ErrorCode::deadlineExceeded, "There was no time left.");
+  if (deadline.expired(clock)) return fail(ErrorCode::deadlineExceeded, "There was no time left.");
   const Easy easy(curl_easy_init(), &curl_easy_cleanup);
   if (easy == nullptr) return fail(ErrorCode::internal, "The HTTP client could not be started.");
   Connecting connecting{.anyAddress = destination.allowed};
@@ -174,8 +172,7 @@ Result<int> post(const Post& post, const DestinationPolicy& policy, Deadline dea
                    std::max<long>(std::min<long>(deadline.remaining(clock).count(), 600'000), 1));
   const CURLcode outcome = curl_easy_perform(easy.get());
   if (outcome == CURLE_OPERATION_TIMEDOUT) {
-    return fail(ErrorCode::deadlineExceeded, "The receiver did not answer in time.",
-                reason.data());
+    return fail(ErrorCode::deadlineExceeded, "The receiver did not answer in time.", reason.data());
   }
   if (outcome != CURLE_OK && connecting.refused)
     return fail(ErrorCode::permissionDenied, "The receiver's address is not a public one.");

@@ -39,22 +39,46 @@ bool isPublicText(const std::string& text) {
 }
 
 TEST(PublicAddress, IsWhatTheInternetRoutes) {
-  for (const char* address : {"1.1.1.1", "9.255.255.255", "11.0.0.0", "100.63.255.255",
-                              "100.128.0.0", "172.15.255.255", "172.32.0.0", "192.167.255.255",
-                              "198.17.255.255", "223.255.255.255", "2606:4700:4700::1111",
-                              "2001:4860:4860::8888", "2a00:1450::1"})
+  for (const char* address :
+       {"1.1.1.1", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "172.15.255.255",
+        "172.32.0.0", "192.167.255.255", "198.17.255.255", "223.255.255.255",
+        "2606:4700:4700::1111", "2001:4860:4860::8888", "2a00:1450::1"})
     EXPECT_TRUE(isPublicText(address)) << address;
 }
 
 TEST(PublicAddress, IsNotPrivateLocalSpecialOrAnIPv4AddressInDisguise) {
-  for (const char* address :
-       {"0.0.0.0",         "10.0.0.1",        "100.64.0.1",     "100.127.255.255", "127.0.0.1",
-        "127.255.255.255", "169.254.169.254", "172.16.0.1",     "172.31.255.255",  "192.0.0.1",
-        "192.0.2.1",       "192.168.0.1",     "198.18.0.1",     "198.19.255.255",  "203.0.113.1",
-        "224.0.0.1",       "255.255.255.255", "::",             "::1",             "::ffff:1.1.1.1",
-        "::127.0.0.1",     "64:ff9b::7f00:1", "fc00::1",        "fdff::1",         "fe80::1",
-        "fec0::1",         "ff02::1",         "2001:db8::1",    "2001::1",         "2002:7f00:1::",
-        "3fff::1",         "100::1"})
+  for (const char* address : {"0.0.0.0",
+                              "10.0.0.1",
+                              "100.64.0.1",
+                              "100.127.255.255",
+                              "127.0.0.1",
+                              "127.255.255.255",
+                              "169.254.169.254",
+                              "172.16.0.1",
+                              "172.31.255.255",
+                              "192.0.0.1",
+                              "192.0.2.1",
+                              "192.168.0.1",
+                              "198.18.0.1",
+                              "198.19.255.255",
+                              "203.0.113.1",
+                              "224.0.0.1",
+                              "255.255.255.255",
+                              "::",
+                              "::1",
+                              "::ffff:1.1.1.1",
+                              "::127.0.0.1",
+                              "64:ff9b::7f00:1",
+                              "fc00::1",
+                              "fdff::1",
+                              "fe80::1",
+                              "fec0::1",
+                              "ff02::1",
+                              "2001:db8::1",
+                              "2001::1",
+                              "2002:7f00:1::",
+                              "3fff::1",
+                              "100::1"})
     EXPECT_FALSE(isPublicText(address)) << address;
 }
 
@@ -63,12 +87,32 @@ TEST(Post, ReachesNothingInternalWhateverTheUrlLooksLike) {
   const std::string port = std::to_string(trap.port());
   // The port is allowed, so that only the address can be what refuses.
   const DestinationPolicy policy{.ports = {443, trap.port()}};
-  for (const std::string& host : {
-           "127.0.0.1", "2130706433", "0177.0.0.1", "017700000001", "0x7f000001", "0x7f.1", "127.1",
-           "127.0.1", "0", "0.0.0.0", "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]",
-           "[::127.0.0.1]", "[fe80::1%25lo]", "localhost", "LOCALHOST", "localhost.",
-           "ip6-localhost", "127.0.0.1.", "%31%32%37.0.0.1", "\u2460\u2461\u2466.0.0.1",
-           "user@127.0.0.1", "example.com@127.0.0.1", "example.com:443@127.0.0.1"}) {
+  for (const std::string& host : {"127.0.0.1",
+                                  "2130706433",
+                                  "0177.0.0.1",
+                                  "017700000001",
+                                  "0x7f000001",
+                                  "0x7f.1",
+                                  "127.1",
+                                  "127.0.1",
+                                  "0",
+                                  "0.0.0.0",
+                                  "[::1]",
+                                  "[::]",
+                                  "[::ffff:127.0.0.1]",
+                                  "[::ffff:7f00:1]",
+                                  "[::127.0.0.1]",
+                                  "[fe80::1%25lo]",
+                                  "localhost",
+                                  "LOCALHOST",
+                                  "localhost.",
+                                  "ip6-localhost",
+                                  "127.0.0.1.",
+                                  "%31%32%37.0.0.1",
+                                  "\u2460\u2461\u2466.0.0.1",
+                                  "user@127.0.0.1",
+                                  "example.com@127.0.0.1",
+                                  "example.com:443@127.0.0.1"}) {
     for (const std::string_view scheme : {"https", "http", "HTTPS"}) {
       EXPECT_FALSE(send(fmt::format("{}://{}:{}/", scheme, host, port), policy))
           << scheme << " " << host;
@@ -96,9 +140,8 @@ TEST(Post, RefusesMetadataServicesOtherSchemesAndPorts) {
 
 TEST(Post, FollowsNoRedirect) {
   const Server trap((std::string(kOk)));
-  const Server server(
-      fmt::format("HTTP/1.1 307 Temporary Redirect\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n",
-                  trap.url()));
+  const Server server(fmt::format(
+      "HTTP/1.1 307 Temporary Redirect\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n", trap.url()));
   EXPECT_EQ(send(server.url(), trusting(server)), 307);
   EXPECT_EQ(trap.connections(), 0);
 }
