@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "app/authentication.h"
+#include "app/event_sinks.h"
 #include "app/inspection.h"
 #include "app/onnx_library.h"
 #include "app/version.h"
@@ -62,6 +63,7 @@ Result<std::unique_ptr<App>> App::start(const config::Settings& settings) {
   CORBEL_CHECK(app->takeAddresses());
   CORBEL_CHECK(app->openState());
   CORBEL_CHECK(app->buildFeatures());
+  CORBEL_CHECK(app->startEvents());
   app->buildApi();
   CORBEL_CHECK(app->listen());
   app->observeParts();
@@ -79,6 +81,7 @@ App::~App() {
   cpuPool_.reset();
   loadPool_.reset();
   backgroundPool_.reset();
+  dispatchers_.clear();
 }
 
 Result<void> App::takeAddresses() {
@@ -142,7 +145,12 @@ Result<void> App::checkAuthentication() {
 Result<void> App::buildFeatures() {
   const Clock& clock = installation_->clock;
   auto& database = *installation_->database;
-  registry_ = std::make_unique<models::Registry>(database, installation_->ids, clock);
+  webhooks_ = std::make_unique<events::Webhooks>(
+      events::Webhooks::Parts{database, *installation_->outbox, installation_->ids,
+                              installation_->random, clock},
+      webhookPolicy(settings_.events));
+  registry_ = std::make_unique<models::Registry>(database, installation_->ids, clock,
+                                                 installation_->outbox.get());
   intake_ = std::make_unique<models::ArtifactIntake>(
       *registry_, *objects_,
       [this](const objects::ObjectFile& file, Deadline deadline) {
@@ -187,6 +195,7 @@ void App::buildApi() {
       *serving_, *predictionCache_, *cpuPool_, *loadPool_, metrics_, installation_->ids, clock});
   keysApi_ = std::make_unique<native::KeysApi>(keys, directory);
   accessApi_ = std::make_unique<native::AccessApi>(directory);
+  webhooksApi_ = std::make_unique<native::WebhooksApi>(*webhooks_);
   healthApi_ = std::make_unique<native::HealthApi>(native::HealthApi::Parts{
       std::string(kVersion), clock, [this] { return isReady(); }, healthChecks()});
   metricsApi_ = std::make_unique<native::MetricsApi>(metrics_);
@@ -225,6 +234,7 @@ std::vector<http::Route> App::mountAll() {
   append(all, http::mount(*predictionsApi_, "Predictions"));
   append(all, http::mount(*keysApi_, "Keys"));
   append(all, http::mount(*accessApi_, "Access"));
+  append(all, http::mount(*webhooksApi_, "Events"));
   append(all, http::mount(*healthApi_, "Health"));
   if (settings_.metrics.port == 0) append(all, http::mount(*metricsApi_, "Health"));
   append(all, http::mount(*statusPage_, ""));
@@ -240,6 +250,7 @@ std::vector<http::Route> describeApi(const config::Settings& settings) {
   append(all, http::describe<native::PredictionsApi>("Predictions"));
   append(all, http::describe<native::KeysApi>("Keys"));
   append(all, http::describe<native::AccessApi>("Access"));
+  append(all, http::describe<native::WebhooksApi>("Events"));
   append(all, http::describe<native::HealthApi>("Health"));
   if (settings.metrics.port == 0) append(all, http::describe<native::MetricsApi>("Health"));
   return all;
@@ -367,6 +378,7 @@ void App::drain(Deadline deadline) {
     housekeeper_.join();
   }
   if (serving_) serving_->stop();
+  for (const auto& dispatcher : dispatchers_) dispatcher->stop(deadline);
   if (apiPool_) apiPool_->stop(deadline);
   if (loadPool_) loadPool_->stop(deadline);
   if (cpuPool_) cpuPool_->stop(deadline);

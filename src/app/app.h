@@ -9,6 +9,8 @@
 #include "app/database.h"
 #include "base/result.h"
 #include "config/settings.h"
+#include "events/dispatcher.h"
+#include "events/webhooks.h"
 #include "exec/pool.h"
 #include "gates/accounting.h"
 #include "gates/gates.h"
@@ -29,6 +31,7 @@
 #include "native/models_api.h"
 #include "native/predictions_api.h"
 #include "native/versions_api.h"
+#include "native/webhooks_api.h"
 #include "objects/objects.h"
 #include "pages/docs_api.h"
 #include "pages/icon.h"
@@ -63,6 +66,7 @@ class App {
   Result<void> openState();
   Result<void> buildFeatures();
   void buildApi();
+  Result<void> startEvents();
   Result<void> listen();
   Result<void> makeFirstKey();
   Result<void> checkAuthentication();
@@ -79,6 +83,7 @@ class App {
   native::HealthCheck memoryCheck();
   native::HealthCheck onnxCheck();
   native::HealthCheck keySetCheck(std::size_t issuer);
+  static native::HealthCheck sinkCheck(const events::Dispatcher& dispatcher);
   std::vector<std::string> allowedHosts() const;
   bool isReady() const {
     return listening_ && installation_->database->reachable() && !gates_->draining();
@@ -98,6 +103,7 @@ class App {
   std::shared_ptr<inference::OnnxRuntime> onnx_ CORBEL_GUARDED_BY(onnxMutex_);
   std::optional<Error> onnxFailure_
       CORBEL_GUARDED_BY(onnxMutex_);  // of the last attempt to load it
+  std::unique_ptr<events::Webhooks> webhooks_;
   std::unique_ptr<models::Registry> registry_;
   std::unique_ptr<models::ArtifactIntake> intake_;
   std::unique_ptr<models::Serving> serving_;
@@ -113,6 +119,7 @@ class App {
   std::unique_ptr<native::PredictionsApi> predictionsApi_;
   std::unique_ptr<native::KeysApi> keysApi_;
   std::unique_ptr<native::AccessApi> accessApi_;
+  std::unique_ptr<native::WebhooksApi> webhooksApi_;
   std::unique_ptr<native::HealthApi> healthApi_;
   std::unique_ptr<native::MetricsApi> metricsApi_;
   std::unique_ptr<pages::StatusPage> statusPage_;
@@ -122,6 +129,8 @@ class App {
   std::unique_ptr<http::Dispatcher> dispatcher_;
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<AdminListener> adminListener_;  // null: metrics.port is 0
+  std::vector<std::unique_ptr<events::EventSink>> eventSinks_;
+  std::vector<std::unique_ptr<events::Dispatcher>> dispatchers_;  // after their sinks
   std::atomic<bool> listening_ = false;
   std::jthread housekeeper_;
 };

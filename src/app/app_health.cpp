@@ -43,6 +43,9 @@ std::vector<native::HealthCheck> App::healthChecks() {
   for (std::size_t i = 0; i < issuers.size(); ++i) {
     if (issuers[i].keyFile.empty()) checks.push_back(keySetCheck(i));
   }
+  for (const auto& dispatcher : dispatchers_) {
+    if (dispatcher->sink() != events::kWebhookSink) checks.push_back(sinkCheck(*dispatcher));
+  }
   return checks;
 }
 

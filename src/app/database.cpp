@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "app/event_sinks.h"
+#include "events/events_migrations.h"
 #include "identity/migrations.h"
 #include "models/models_migrations.h"
 
@@ -14,7 +16,7 @@ std::string adminKeyFile(const config::Settings& settings) {
 
 std::vector<store::Migration> allMigrations() {
   std::vector<store::Migration> all;
-  for (const auto part : {identity::migrations(), models::migrations()})
+  for (const auto part : {identity::migrations(), models::migrations(), events::migrations()})
     all.insert(all.end(), part.begin(), part.end());
   std::ranges::sort(all, {}, &store::Migration::version);
   return all;
@@ -61,9 +63,13 @@ Result<std::unique_ptr<Installation>> openInstallation(const config::Settings& s
   const Deadline deadline = startDeadline(opened->clock);
   CORBEL_TRY(opened->directory,
              identity::Directory::load(*opened->database, opened->clock, deadline));
-  CORBEL_TRY(opened->keys, identity::ApiKeys::load({*opened->database, *opened->directory,
-                                                    opened->clock, opened->random, opened->ids},
-                                                   deadline));
+  opened->outbox = std::make_unique<events::Outbox>(
+      events::Outbox::Parts{*opened->database, opened->ids, opened->clock}, settings.events.source,
+      eventSinkNames(settings), outboxBounds(settings.events));
+  CORBEL_TRY(opened->keys,
+             identity::ApiKeys::load({*opened->database, *opened->directory, opened->clock,
+                                      opened->random, opened->ids, opened->outbox.get()},
+                                     deadline));
   return opened;
 }
 

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "config/settings.h"
+#include "events/events.h"
 #include "identity/api_keys.h"
 #include "identity/directory.h"
 #include "store/migration.h"
@@ -31,6 +32,7 @@ struct Installation {
   SystemRandom random;
   IdSource ids{clock, random};
   std::unique_ptr<store::Database> database;
+  std::unique_ptr<events::Outbox> outbox;
   std::unique_ptr<identity::Directory> directory;
   std::unique_ptr<identity::ApiKeys> keys;
 };

@@ -13,7 +13,9 @@ from openapi import Json, Operation, operations
 
 MODEL_FILE = Path(__file__).with_name("house-prices.json")
 # Ids that the program makes: the example of the document can only show their form.
-MADE_BY_THE_PROGRAM = ("key",)
+MADE_BY_THE_PROGRAM = ("key", "webhook")
+# Needs an event that was given up: events_test.py has one.
+RUN_ELSEWHERE = {"/api/v1/ai/webhooks/{webhook}/dead-letters/{event}/redeliver"}
 # What has to have happened before an example makes sense, as (operation, body).
 BEFORE: dict[str, list[tuple[str, Any]]] = {
     "getModelVersionsCompare": [("postModelVersions", MODEL_FILE.read_bytes())],
@@ -80,6 +82,8 @@ class Examples(unittest.TestCase):
     def test_every_documented_example_runs(self) -> None:
         self.assertGreater(len(self.all), 30)
         for operation in sorted(self.all.values(), key=turn):
+            if operation.path in RUN_ELSEWHERE:
+                continue
             with self.subTest(operation.id):
                 self.run_example(operation)
 

@@ -37,6 +37,8 @@ OF_THE_INSTALLATION = {
 }
 # Makes the thing where it is not there: the same name in another tenant is another thing.
 UPSERTS = {("put", "/api/v1/ai/roles/{role}")}
+# Nobody has an event that was given up: what everybody who may ask is told.
+NOTHING_THERE = {("post", "/api/v1/ai/webhooks/{webhook}/dead-letters/{event}/redeliver")}
 
 PERMISSIONS = {
     "viewer": {"models:read", "models:predict"},
@@ -44,7 +46,8 @@ PERMISSIONS = {
 }
 PERMISSIONS["developer"] = PERMISSIONS["viewer"] | {"models:write", "settings:read"}
 PERMISSIONS["admin"] = PERMISSIONS["developer"] | {
-    *("keys:read", "keys:write", "tenants:read", "roles:read", "roles:write", "system:read")
+    *("keys:read", "keys:write", "tenants:read", "roles:read", "roles:write", "system:read"),
+    *("events:read", "events:write"),
 }
 PERMISSIONS["owner"] = PERMISSIONS["admin"] | {"tenants:write"}
 
@@ -97,12 +100,16 @@ class Things:
         key = self.call("POST", "/keys", {"name": self.name("key"), "role": "viewer"}).json()["id"]
         role = self.name("role")
         self.call("PUT", f"/roles/{role}", {"permissions": ["models:read"]})
-        return {"model": model_id, "version": 1, "alias": "champion", "key": key, "role": role, "tenant": "north"}
+        hook = {"url": "https://hooks.example.com/", "types": ["corbel.webhook.test"], "description": MARK}
+        return {
+            **{"model": model_id, "version": 1, "alias": "champion", "key": key, "role": role, "tenant": "north"},
+            **{"webhook": self.call("POST", "/webhooks", hook).json()["id"], "event": model_id},
+        }
 
     def snapshot(self) -> Json:
         """All that can be seen of north, as its owner sees it."""
         model = f"/models/{self.shared['model']}"
-        paths = ["/models", "/models?archived=true", "/keys", "/roles", "/tenants", "/tenants/north"]
+        paths = ["/models", "/models?archived=true", "/keys", "/roles", "/tenants", "/tenants/north", "/webhooks"]
         paths += [model, *(f"{model}{part}" for part in ("/versions", "/aliases", "/history"))]
         return {path: steady(self.call("GET", path).json()) for path in paths}
 
@@ -190,7 +197,7 @@ class Matrix(unittest.TestCase):
             return None
         body = operation.body_example
         if operation.method == "post" and operation.success == 201:  # names are unique; keep the example's form
-            unique = "id" if "id" in body else "name"
+            unique = next((name for name in ("id", "name", "description") if name in body), "url")
             body = body | {unique: f"{body[unique]}-{next(self.numbers)}"}
         return body
 
@@ -223,6 +230,8 @@ class Matrix(unittest.TestCase):
         kind = (operation.method, operation.path)
         if kind in OF_THE_INSTALLATION and who.tenant != "default":
             return 403
+        if kind in NOTHING_THERE:
+            return 404
         is_foreign = who.tenant != "north" and "{" in operation.path and kind not in UPSERTS
         sees_tenants = who.tenant == "default" and "/tenants/{tenant}" in operation.path
         return 404 if is_foreign and not sees_tenants else operation.success
@@ -268,7 +277,7 @@ class Matrix(unittest.TestCase):
     def test_a_foreign_thing_cannot_be_told_from_one_that_does_not_exist(self) -> None:
         stranger = next(who for who in self.principals if who.name == "foreign owner")
         nowhere = "0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f70"
-        nothing = self.things.shared | {name: nowhere for name in ("model", "key", "role", "tenant")}
+        nothing = self.things.shared | {name: nowhere for name in ("model", "key", "role", "tenant", "webhook")}
         for operation in self.operations:
             if "{" not in operation.path or self.expected(operation, stranger) < 400:
                 continue

@@ -42,6 +42,8 @@ fetch_all() {
   part sqlite 'npm better-sqlite3'
   part docs-ui 'wheel drf-spectacular-sidecar'
   part promtool 'apt-unpack prometheus'
+  part nats-server 'apt-unpack nats-server'
+  part mosquitto 'apt-unpack mosquitto'
   rm -rf "$TMP"
   touch "$deps/.complete"
   forget_old
@@ -150,6 +152,18 @@ recipe_promtool() {
   file=$(fetch_deb "$version" "$name")
   dpkg -x "$file" "$TMP/promtool"
   mv "$TMP/promtool/usr/bin/promtool" "$TMP/promtool/usr/share/doc/$name/copyright" "$1"
+}
+
+recipe_nats-server() { recipe_server "$@"; }
+recipe_mosquitto() { recipe_server "$@"; }
+
+# A server's program out of its package, without installing it, so that no service starts.
+recipe_server() {
+  local kind name version rest file
+  read -r kind name version rest <<<"$2"
+  file=$(fetch_deb "$version" "$name")
+  dpkg -x "$file" "$TMP/$name"
+  mv "$TMP/$name/usr/sbin/$name" "$TMP/$name/usr/share/doc/$name/copyright" "$1"
 }
 
 # ---- downloads, kept by content

@@ -13,13 +13,14 @@ base    postgres    contract of the store, the API as text, and a server that go
 base    docs        examples of the guides, and that generated pages are current
 base    asan        modules that parse, with address and undefined-behaviour sanitizers
 base    tsan        modules that share state between threads, with the thread sanitizer
+full    kafka       events over a real Kafka broker (needs Java 17 and Maven)
 full    lint-all    static analysis of every file
 full    asan-all    all modules with address and undefined-behaviour sanitizers
 full    asan-api    the API, hostile requests and hostile logs, the same way
 full    tsan-all    all modules with the thread sanitizer
 '
-ASAN_MODULES=(base config crypto exec http identity inference json models native objects store telemetry)
-TSAN_MODULES=(base exec http identity limits models objects store telemetry)
+ASAN_MODULES=(base config crypto events exec http identity inference json models native net objects store telemetry)
+TSAN_MODULES=(base events exec http identity limits models objects store telemetry)
 
 test_build() { build dev; }
 test_lint() { lint; }
@@ -45,6 +46,11 @@ test_docs() {
 }
 test_asan() { build asan "${ASAN_MODULES[@]/%/_test}"; unit_tests asan '^Equality'; }
 test_tsan() { build tsan "${TSAN_MODULES[@]/%/_test}"; unit_tests tsan '^Equality'; }
+test_kafka() {
+  needs tests/peers/kafka_test.py build/dev/corbel
+  command -v java mvn >/dev/null || { say "Java 17 or Maven is missing" && exit $SKIPPED; }
+  CORBEL_KAFKA_JARS=$(kafka_jars) "$VENV/python" tests/peers/kafka_test.py
+}
 test_lint_all() { lint all; }
 test_asan_all() { build asan; unit_tests asan '^Equality'; }
 test_asan_api() {
@@ -73,6 +79,19 @@ equality_models() {
     rm -rf "$folder"
     "$VENV/python" tests/equality/make_models.py "$folder" >&2
     touch "$folder/.complete"
+  fi
+  say "$folder"
+}
+
+# Kafka and what it needs, fetched once for each state of the list.
+kafka_jars() {
+  local folder
+  folder=$CACHE/kafka-$(sha256sum <tests/peers/kafka/pom.xml | cut -c1-16)
+  if [[ ! -e $folder ]]; then
+    rm -rf "$folder.new"
+    mvn -q -B -f tests/peers/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory="$folder.new" \
+      -DincludeScope=runtime >&2
+    mv "$folder.new" "$folder"
   fi
   say "$folder"
 }

@@ -30,7 +30,11 @@ constexpr std::array kParameters = {
     http::PathParameterDoc{"key", "Id of an API key.", R"({"type":"string","format":"uuid"})",
                            R"("0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f70")"},
     http::PathParameterDoc{"role", "Name of a role.", R"({"type":"string"})", R"("auditor")"},
-    http::PathParameterDoc{"tenant", "Id of a tenant.", R"({"type":"string"})", R"("acme")"}};
+    http::PathParameterDoc{"tenant", "Id of a tenant.", R"({"type":"string"})", R"("acme")"},
+    http::PathParameterDoc{"webhook", "Id of a webhook.", R"({"type":"string","format":"uuid"})",
+                           R"("0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f70")"},
+    http::PathParameterDoc{"event", "Id of an event.", R"({"type":"string","format":"uuid"})",
+                           R"("0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f71")"}};
 
 }  // namespace
 

@@ -127,7 +127,8 @@ Result<Model> Registry::create(const Scope& scope, NewModel model, const Quota& 
                       "This tenant may have " + std::to_string(*quota.models) +
                           " models. Archive one, or ask for a higher quota.");
         }
-        return RegistryWriter(tx, scope.tenant).insert(created);
+        CORBEL_CHECK(RegistryWriter(tx, scope.tenant).insert(created));
+        return tell(tx, scope, events::kModelCreated, created, {});
       },
       scope.deadline);
   if (!written && written.error().code == ErrorCode::alreadyExists) {
@@ -136,6 +137,7 @@ Result<Model> Registry::create(const Scope& scope, NewModel model, const Quota& 
         ErrorCode::alreadyExists);
   }
   CORBEL_CHECK(std::move(written));
+  wakeOutbox();
   return created;
 }
 
@@ -170,6 +172,9 @@ Result<Model> Registry::change(const Scope& scope, std::string_view ref,
         CORBEL_TRY(const bool updated, RegistryWriter(tx, scope.tenant).update(model, before));
         if (!updated)
           return fail(ErrorCode::aborted, "The model was changed at the same time; try again.");
+        CORBEL_CHECK(tell(tx, scope,
+                          model.archivedAt ? events::kModelArchived : events::kModelChanged, model,
+                          {{"revision", model.revision}}));
         return model;
       },
       scope.deadline);
@@ -221,9 +226,12 @@ Result<Version> Registry::addVersion(const Scope& scope, std::string_view ref, N
           return fail(ErrorCode::aborted, "The model was changed at the same time; try again.");
         CORBEL_CHECK(writer.insert(version));
         CORBEL_CHECK(checkStorage(reader, quota));
+        CORBEL_CHECK(tell(tx, scope, events::kVersionAdded, model,
+                          {{"version", version.number}, {"sha256", version.artifactSha256}}));
         if (version.number > 1) return {};
-        return writer.setAlias(model.id, makeChange(scope, kChampion, 1, std::nullopt),
-                               ids_.next());
+        const AliasChange first = makeChange(scope, kChampion, 1, std::nullopt);
+        CORBEL_CHECK(writer.setAlias(model.id, first, ids_.next()));
+        return tellMove(tx, scope, model, first);
       },
       scope.deadline));
   announce(ModelEvent::changed, scope, version.modelId);
@@ -272,7 +280,7 @@ Result<std::vector<Version>> Registry::versions(const Scope& scope, std::string_
 
 Result<Version> Registry::changeStage(const Scope& scope, std::string_view ref, int number,
                                       const std::function<Result<Stage>(const Version&)>& decide) {
-  return database_.write(
+  auto changed = database_.write(
       [&](store::Transaction& tx) -> Result<Version> {
         const RegistryReader registry(tx, scope.tenant);
         CORBEL_TRY(const auto model, requireActive(registry, ref));
@@ -281,10 +289,16 @@ Result<Version> Registry::changeStage(const Scope& scope, std::string_view ref, 
         if (stage == version.stage) return version;
         const StageChange change{stage, version.stage, std::string(scope.actor), clock_.now()};
         CORBEL_CHECK(RegistryWriter(tx, scope.tenant).setStage(version.id, change, ids_.next()));
+        CORBEL_CHECK(tell(tx, scope, events::kStageChanged, model,
+                          {{"version", version.number},
+                           {"stage", name(stage)},
+                           {"previous", name(version.stage)}}));
         version.stage = stage;
         return version;
       },
       scope.deadline);
+  if (changed) wakeOutbox();
+  return changed;
 }
 
 Result<std::vector<StageChange>> Registry::stageHistory(const Scope& scope, std::string_view ref,
@@ -340,6 +354,7 @@ Result<AliasChange> Registry::promote(const Scope& scope, std::string_view ref,
         if (!previous) CORBEL_CHECK(checkAliasCount(registry, model));
         auto made = makeChange(scope, alias, version, previous);
         CORBEL_CHECK(RegistryWriter(tx, scope.tenant).setAlias(model.id, made, ids_.next()));
+        CORBEL_CHECK(tellMove(tx, scope, model, made));
         movedModel = model.id;
         return made;
       },
@@ -364,6 +379,7 @@ Result<AliasChange> Registry::rollBack(const Scope& scope, std::string_view ref,
         if (!last->version) CORBEL_CHECK(checkAliasCount(registry, model));
         auto made = makeChange(scope, alias, last->previous, last->version);
         CORBEL_CHECK(RegistryWriter(tx, scope.tenant).setAlias(model.id, made, ids_.next()));
+        CORBEL_CHECK(tellMove(tx, scope, model, made));
         return made;
       },
       scope.deadline);
@@ -380,10 +396,6 @@ Result<std::vector<AliasChange>> Registry::history(const Scope& scope, std::stri
         return registry.changes(model.id, limit);
       },
       scope.deadline);
-}
-
-void Registry::announce(ModelEvent event, const Scope& scope, const std::string& modelId) const {
-  if (listener_) listener_(event, std::string(scope.tenant), modelId);
 }
 
 AliasChange Registry::makeChange(const Scope& scope, std::string_view alias,

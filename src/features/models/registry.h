@@ -14,6 +14,7 @@
 #include "base/deadline.h"
 #include "base/id.h"
 #include "base/result.h"
+#include "events/events.h"
 #include "models/entities.h"
 #include "store/store.h"
 
@@ -98,8 +99,10 @@ struct ResolvedVersion {
 // through.
 class Registry {
  public:
-  Registry(store::Database& database, IdSource& ids, const Clock& clock)
-      : database_(database), ids_(ids), clock_(clock) {}
+  // Every change is an event of the outbox (event_types.h), written with it; none: nobody is told.
+  Registry(store::Database& database, IdSource& ids, const Clock& clock,
+           const events::Outbox* outbox = nullptr)
+      : database_(database), ids_(ids), clock_(clock), outbox_(outbox) {}
 
   using Listener =
       std::function<void(ModelEvent event, const std::string& tenant, const std::string& modelId)>;
@@ -157,6 +160,15 @@ class Registry {
                                            int limit) const;
 
  private:
+  // Within the unit of work that makes the change; `more` are members of the data besides id and
+  // name.
+  Result<void> tell(store::Transaction& tx, const Scope& scope, const events::EventType& type,
+                    const Model& model, std::initializer_list<events::DataMember> more) const;
+  Result<void> tellMove(store::Transaction& tx, const Scope& scope, const Model& model,
+                        const AliasChange& change) const;
+  void wakeOutbox() const {
+    if (outbox_ != nullptr) outbox_->wake();
+  }
   void announce(ModelEvent event, const Scope& scope, const std::string& modelId) const;
   AliasChange makeChange(const Scope& scope, std::string_view alias, std::optional<int> version,
                          std::optional<int> previous) const;
@@ -164,6 +176,7 @@ class Registry {
   store::Database& database_;
   IdSource& ids_;
   const Clock& clock_;
+  const events::Outbox* outbox_;
   Listener listener_;
 };
 

@@ -108,4 +108,72 @@ std::string checkJwksUrl(std::string_view text) {
              : "must be an https:// address";
 }
 
+std::string checkEventSource(std::string_view text) {
+  const bool good = !text.empty() && text.size() <= 256 && std::ranges::all_of(text, [](char c) {
+    return c > ' ' && c < 0x7f && !std::string_view("\"<>\\^`{|}").contains(c);
+  });
+  return good ? "" : "must be a URI or a path of at most 256 bytes, as in /corbel/berlin";
+}
+
+std::string checkWebhookHost(std::string_view text) {
+  return isHost(text) ? "" : "must be a host with an optional port, as in hooks.internal:9000";
+}
+
+std::string checkNatsUrl(std::string_view text) {
+  while (!text.empty()) {
+    std::string_view url = takeUntil(text, ',');
+    for (const std::string_view scheme : {"nats://", "tls://"}) {
+      if (url.starts_with(scheme)) {
+        url.remove_prefix(scheme.size());
+        if (isHost(url)) url = {};
+      }
+    }
+    if (!url.empty())
+      return "must be nats://host:port or tls://host:port, several with commas; the password has "
+             "its own setting";
+  }
+  return "";
+}
+
+std::string checkNatsSubject(std::string_view text) {
+  const bool good = !text.empty() && text.size() <= 128 && !text.starts_with('.') &&
+                    !text.ends_with('.') && !text.contains("..") &&
+                    std::ranges::all_of(text, [](char c) {
+                      return (isHostCharacter(c) && !std::string_view(":[]").contains(c));
+                    });
+  return good ? ""
+              : "must be words of letters, digits, - and _ with dots between, as in corbel.events";
+}
+
+std::string checkBrokerHost(std::string_view text) {
+  return text.empty() || (isHost(text) && !(text.contains(':') && addressBits(text) == 0))
+             ? ""
+             : "must be an address or a host name; the port has its own setting";
+}
+
+std::string checkMqttTopic(std::string_view text) {
+  const bool good = !text.empty() && text.size() <= 128 && !text.starts_with('/') &&
+                    !text.ends_with('/') && !text.starts_with('$') &&
+                    std::ranges::all_of(text, [](char c) {
+                      return c > ' ' && c < 0x7f && !std::string_view("+#").contains(c);
+                    });
+  return good ? "" : "must be levels with / between, without + and #, as in corbel/events";
+}
+
+std::string checkKafkaBrokers(std::string_view text) {
+  while (!text.empty()) {
+    if (!isHost(takeUntil(text, ',')))
+      return "must be hosts with an optional port, several with commas, as in kafka1:9092";
+  }
+  return "";
+}
+
+// Kafka's own rule for names of topics.
+std::string checkKafkaTopic(std::string_view text) {
+  const bool good = !text.empty() && text.size() <= 249 && std::ranges::all_of(text, [](char c) {
+    return isHostCharacter(c) && !std::string_view(":[]").contains(c);
+  });
+  return good ? "" : "must be letters, digits, dots, - and _, as in corbel-events";
+}
+
 }  // namespace corbel::config

@@ -57,6 +57,29 @@ constexpr std::array kSettings = {
     setting<&S::inference, &InferenceSettings::onnxRuntimeLibrary>("inference.onnxRuntimeLibrary", {}, "ONNX Runtime's shared library; empty: searched beside the program and in the system."),
     setting<&S::predictionCache, &PredictionCacheSettings::ttl>("predictionCache.ttlSeconds", {}, "Longest time a stored prediction is used, whatever its model asks for; 0 stores none."),
     setting<&S::predictionCache, &PredictionCacheSettings::maxBytes>("predictionCache.maxBytes", {}, "Size of all stored predictions; the oldest go first."),
+    setting<&S::events, &EventSettings::source>("events.source", {.check = checkEventSource}, "The source of every event, as CloudEvents has it: a name of this installation."),
+    setting<&S::events, &EventSettings::outboxRows>("events.outboxRows", {.min = 100, .max = 10 * kMillion, .unit = "events"}, "Events that may wait for sinks; at the bound, changes that make an event are refused with 507."),
+    setting<&S::events, &EventSettings::outboxBytes>("events.outboxBytes", {.min = kMiB}, "Size of the events that may wait."),
+    setting<&S::events, &EventSettings::webhookHosts>("events.webhookHosts", {.check = checkWebhookHost}, "Hosts that webhooks may name although they are private or speak http, as in hooks.internal:9000."),
+    setting<&S::nats, &NatsSettings::url>("nats.url", {.check = checkNatsUrl}, "NATS servers that get every event through JetStream, as in tls://nats.example.com:4222; several with commas; empty: none."),
+    setting<&S::nats, &NatsSettings::subject>("nats.subject", {.check = checkNatsSubject}, "First part of the subjects; a stream has to store <subject>.>."),
+    setting<&S::nats, &NatsSettings::username>("nats.username", {}, "User name at NATS."),
+    setting<&S::nats, &NatsSettings::password>("nats.password", {}, "Password at NATS; without a user name it is a token."),
+    setting<&S::nats, &NatsSettings::caFile>("nats.caFile", {}, "Authorities (PEM) that tls:// trusts; empty: the system's."),
+    setting<&S::mqtt, &MqttSettings::host>("mqtt.host", {.aliases = {"MQTT_BROKER"}, .check = checkBrokerHost}, "MQTT 5 broker that gets every event; empty: none."),
+    setting<&S::mqtt, &MqttSettings::port>("mqtt.port", {.min = 1, .aliases = {"MQTT_PORT"}}, "Port of the MQTT broker; with TLS usually 8883."),
+    setting<&S::mqtt, &MqttSettings::topic>("mqtt.topic", {.check = checkMqttTopic}, "First part of the topics."),
+    setting<&S::mqtt, &MqttSettings::username>("mqtt.username", {.aliases = {"MQTT_USERNAME"}}, "User name at the MQTT broker."),
+    setting<&S::mqtt, &MqttSettings::password>("mqtt.password", {.aliases = {"MQTT_PASSWORD"}}, "Password at the MQTT broker."),
+    setting<&S::mqtt, &MqttSettings::tls>("mqtt.tls", {}, "Whether the MQTT broker is spoken to over TLS."),
+    setting<&S::mqtt, &MqttSettings::caFile>("mqtt.caFile", {}, "Authorities (PEM) that TLS to the MQTT broker trusts; empty: the system's."),
+    setting<&S::kafka, &KafkaSettings::brokers>("kafka.brokers", {.aliases = {"KAFKA_BROKER"}, .check = checkKafkaBrokers}, "Kafka brokers that get every event, as in kafka1:9092,kafka2:9092; empty: none."),
+    setting<&S::kafka, &KafkaSettings::topic>("kafka.topic", {.check = checkKafkaTopic}, "Topic at Kafka."),
+    setting<&S::kafka, &KafkaSettings::username>("kafka.username", {}, "User name at Kafka (SASL); empty: none is sent."),
+    setting<&S::kafka, &KafkaSettings::password>("kafka.password", {}, "Password at Kafka."),
+    setting<&S::kafka, &KafkaSettings::mechanism>("kafka.mechanism", {.words = {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}}, "How the password is proven to Kafka."),
+    setting<&S::kafka, &KafkaSettings::tls>("kafka.tls", {}, "Whether Kafka is spoken to over TLS."),
+    setting<&S::kafka, &KafkaSettings::caFile>("kafka.caFile", {}, "Authorities (PEM) that TLS to Kafka trusts; empty: the system's."),
     setting<&S::memory, &MemorySettings::limit>("memory.limitBytes", {.min = 64 * kMiB, .aliases = {"memory_limit", "MEMORY_LIMIT"}}, "Memory above which caches shrink and heavy work is refused."),
     setting<&S::log, &LogSettings::level>("log.level", {.words = {"debug", "info", "warn", "warning", "error"}, .aliases = {"LOG_LEVEL"}}, "Least level that is logged."),
     setting<&S::log, &LogSettings::levels>("log.levels", {.words = {"debug", "info", "warn", "warning", "error"}}, "Level of single modules, as in http=debug,store=warn."),
@@ -83,9 +106,8 @@ constexpr std::array kIssuer = {
 #define CORBEL_NO_HOME "this version has no home features; remove it"
 #define CORBEL_NO_CLUSTER "this version does not deploy to Kubernetes; remove it"
 #define CORBEL_NO_PYTHON "this version has no Python worker; remove it and export the model to ONNX"
-constexpr std::array<Unavailable, 25> kUnavailable = {{
+constexpr std::array<Unavailable, 20> kUnavailable = {{
     {"REDIS_HOST", CORBEL_NO_REDIS}, {"REDIS_PORT", CORBEL_NO_REDIS}, {"REDIS_PASSWORD", CORBEL_NO_REDIS}, {"REDIS_URL", CORBEL_NO_REDIS},
-    {"KAFKA_BROKER", "this version sends no events to Kafka; remove it"},
     {"MAIN_BACKEND_URL", "this version does not verify tokens at a backend; remove it and set JWT_SECRET or auth.issuers"},
     {"OPENAI_API_KEY", CORBEL_NO_LLM}, {"ANTHROPIC_API_KEY", CORBEL_NO_LLM},
     {"MAX_BATCH_SIZE", "this version has no batch predictions; remove it"},
@@ -93,7 +115,6 @@ constexpr std::array<Unavailable, 25> kUnavailable = {{
     {"TENSORFLOW_BACKEND", CORBEL_NO_PYTHON}, {"PYTORCH_BACKEND", CORBEL_NO_PYTHON},
     {"KUBECONFIG", CORBEL_NO_CLUSTER}, {"K8S_NAMESPACE", CORBEL_NO_CLUSTER},
     {"JAEGER_ENDPOINT", "this version exports no traces; remove it"},
-    {"MQTT_BROKER", CORBEL_NO_HOME}, {"MQTT_PORT", CORBEL_NO_HOME}, {"MQTT_USERNAME", CORBEL_NO_HOME}, {"MQTT_PASSWORD", CORBEL_NO_HOME},
     {"HA_URL", CORBEL_NO_HOME}, {"HA_TOKEN", CORBEL_NO_HOME}, {"DATA_API_URL", CORBEL_NO_HOME}, {"ANALYSIS_SCHEDULE", CORBEL_NO_HOME},
     {"fallback_enabled", "this version has no fallback models; remove it"}, {"FALLBACK_ENABLED", "this version has no fallback models; remove it"},
 }};

@@ -116,6 +116,41 @@ struct PredictionCacheSettings {
   Bytes maxBytes = 256_MiB;
 };
 
+struct EventSettings {
+  std::string source = "/corbel";
+  std::uint32_t outboxRows = 100'000;
+  Bytes outboxBytes = 256_MiB;
+  std::vector<std::string> webhookHosts;
+};
+
+struct NatsSettings {
+  std::string url;  // empty: no events to NATS
+  std::string subject = "corbel.events";
+  std::string username;
+  Secret password;
+  std::string caFile;
+};
+
+struct MqttSettings {
+  std::string host;  // empty: no events to MQTT
+  std::uint16_t port = 1883;
+  std::string topic = "corbel/events";
+  std::string username;
+  Secret password;
+  bool tls = false;
+  std::string caFile;
+};
+
+struct KafkaSettings {
+  std::string brokers;  // empty: no events to Kafka
+  std::string topic = "corbel-events";
+  std::string username;
+  Secret password;
+  std::string mechanism = "PLAIN";  // "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"
+  bool tls = false;
+  std::string caFile;
+};
+
 struct MemorySettings {
   Bytes limit = 512_MiB;
 };
@@ -148,6 +183,10 @@ struct Settings {
   DocsSettings docs;
   InferenceSettings inference;
   PredictionCacheSettings predictionCache;
+  EventSettings events;
+  NatsSettings nats;
+  MqttSettings mqtt;
+  KafkaSettings kafka;
   MemorySettings memory;
   LogSettings log;
   MetricsSettings metrics;

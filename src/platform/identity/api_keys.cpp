@@ -138,9 +138,11 @@ Result<MintedKey> ApiKeys::create(const NewApiKey& key, const Actor& by, Deadlin
                       fmt::format("A tenant may have {} API keys. Revoke one that is not needed.",
                                   limits::kApiKeysPerTenant));
         }
-        return api_key_store::insert(tx, made.stored);
+        CORBEL_CHECK(api_key_store::insert(tx, made.stored));
+        return tell(tx, events::kKeyCreated, made.stored.key, by);
       },
       deadline));
+  wakeOutbox();
   table_->put(made.stored.key.prefix, entryOf(made.stored, {}));
   return std::move(made.minted);
 }
@@ -193,8 +195,12 @@ Result<MintedKey> ApiKeys::rotate(std::string_view id, std::chrono::seconds grac
                    .previous = stored.hashes.secret,
                    .previousUntil = parts_.clock.now() + grace};
   CORBEL_CHECK(parts_.database.write(
-      [&](store::Transaction& tx) { return api_key_store::setHashes(tx, id, stored.hashes); },
+      [&](store::Transaction& tx) -> Result<void> {
+        CORBEL_CHECK(api_key_store::setHashes(tx, id, stored.hashes));
+        return tell(tx, events::kKeyRotated, stored.key, by);
+      },
       deadline));
+  wakeOutbox();
   ApiKey rotated = withLastUse(stored.key);
   table_->put(stored.key.prefix, entryOf(stored, rotated.lastUsedAt));
   Secret text = keyText(rotated.prefix, secret);
@@ -208,11 +214,27 @@ Result<void> ApiKeys::revoke(std::string_view id, const Actor& by, Deadline dead
   CORBEL_CHECK(parts_.database.write(
       [&](store::Transaction& tx) -> Result<void> {
         CORBEL_CHECK(api_key_store::revoke(tx, id, parts_.clock.now()));
-        return api_key_store::forgetRevoked(tx, by.membership.tenant, limits::kApiKeysPerTenant);
+        CORBEL_CHECK(api_key_store::forgetRevoked(tx, by.membership.tenant, limits::kApiKeysPerTenant));
+        if (stored.key.revokedAt) return {};
+        return tell(tx, events::kKeyRevoked, stored.key, by);
       },
       deadline));
+  wakeOutbox();
   table_->remove(stored.key.prefix);
   return {};
+}
+
+Result<void> ApiKeys::tell(store::Transaction& tx, const events::EventType& type, const ApiKey& key,
+                           const Actor& by) const {
+  if (parts_.outbox == nullptr) return {};
+  return parts_.outbox->append(tx, {.type = type,
+                                    .tenant = key.tenant,
+                                    .subject = "keys/" + key.id,
+                                    .partitionKey = key.id,
+                                    .data = events::toData({{"id", key.id},
+                                                            {"name", key.name},
+                                                            {"prefix", key.prefix},
+                                                            {"actor", by.principal.id}})});
 }
 
 Result<void> ApiKeys::saveLastUse(Deadline deadline) {
@@ -254,7 +276,11 @@ Result<std::optional<MintedKey>> ApiKeys::ensureFirstKey(const std::string& file
   // another key. The other way round it would leave a key that nobody knows.
   CORBEL_CHECK(writeKeyFile(file, made.minted.text));
   const auto stored = parts_.database.write(
-      [&](store::Transaction& tx) { return api_key_store::insert(tx, made.stored); }, deadline);
+      [&](store::Transaction& tx) -> Result<void> {
+        CORBEL_CHECK(api_key_store::insert(tx, made.stored));
+        return tell(tx, events::kKeyCreated, made.stored.key, by);
+      },
+      deadline);
   if (!stored) {
     removeKeyFile(file);
     return std::unexpected(stored.error());

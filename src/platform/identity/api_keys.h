@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "base/secret.h"
+#include "events/events.h"
 #include "identity/directory.h"
 #include "identity/identity.h"
 #include "store/store.h"
@@ -70,6 +71,7 @@ class ApiKeys {
     const Clock& clock;
     Random& random;
     IdSource& ids;
+    const events::Outbox* outbox = nullptr;  // gets every change as an event; none: nobody is told
   };
   static constexpr std::chrono::hours kMaxGrace{7 * 24};
 
@@ -121,6 +123,11 @@ class ApiKeys {
   Fresh fresh(const NewApiKey& key, const KeyGrant& grant, const Actor& by) const;
   Result<StoredKey> find(std::string_view id, const Actor& by, Deadline deadline) const;
   ApiKey withLastUse(ApiKey key) const;
+  Result<void> tell(store::Transaction& tx, const events::EventType& type, const ApiKey& key,
+                    const Actor& by) const;
+  void wakeOutbox() const {
+    if (parts_.outbox != nullptr) parts_.outbox->wake();
+  }
 
   const Parts parts_;
   Mutex

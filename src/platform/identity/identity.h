@@ -29,11 +29,13 @@ enum class Permission : std::uint8_t {
   rolesWrite,
   settingsRead,
   systemRead,  // detailed health and metrics
+  eventsRead,  // see webhooks and what was sent to them
+  eventsWrite,
 };
-inline constexpr std::array<std::string_view, 11> kPermissionNames = {
-    "models:read", "models:write",  "models:predict", "keys:read",
-    "keys:write",  "tenants:read",  "tenants:write",  "roles:read",
-    "roles:write", "settings:read", "system:read"};
+inline constexpr std::array<std::string_view, 13> kPermissionNames = {
+    "models:read",  "models:write",  "models:predict", "keys:read",   "keys:write",
+    "tenants:read", "tenants:write", "roles:read",     "roles:write", "settings:read",
+    "system:read",  "events:read",   "events:write"};
 
 constexpr std::string_view name(Permission permission) {
   return kPermissionNames[static_cast<std::size_t>(permission)];
@@ -94,7 +96,8 @@ using enum Permission;
 inline constexpr PermissionSet kViewer{modelsRead, modelsPredict};
 inline constexpr PermissionSet kDeveloper = kViewer | PermissionSet{modelsWrite, settingsRead};
 inline constexpr PermissionSet kAdmin =
-    kDeveloper | PermissionSet{keysRead, keysWrite, tenantsRead, rolesRead, rolesWrite, systemRead};
+    kDeveloper | PermissionSet{keysRead,   keysWrite,  tenantsRead, rolesRead,
+                               rolesWrite, systemRead, eventsRead,  eventsWrite};
 }  // namespace detail
 inline constexpr std::array kBuiltInRoles = {
     BuiltInRole{"owner", PermissionSet::all()}, BuiltInRole{"admin", detail::kAdmin},

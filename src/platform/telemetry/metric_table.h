@@ -46,6 +46,16 @@ inline constexpr CounterSpec kStoreReads{"corbel_store_reads_total", "Reads."};
 inline constexpr CounterSpec kStoreReadWait{"corbel_store_read_wait_seconds_total", "Time reads waited for a connection."};
 inline constexpr GaugeSpec kStoreQueued{"corbel_store_queued", "Units of work waiting for the writer now."};
 
+// Events
+inline constexpr CounterSpec kEventsDelivered{"corbel_events_delivered_total", "Events that a sink acknowledged.", "sink"};
+inline constexpr CounterSpec kEventsFailed{"corbel_events_failed_total", "Attempts to deliver an event that failed and are repeated.", "sink"};
+inline constexpr CounterSpec kEventsDead{"corbel_events_dead_total", "Events that became dead letters.", "sink"};
+inline constexpr CounterSpec kEventsForgotten{"corbel_events_forgotten_total", "Dead letters removed because there were too many.", "sink"};
+inline constexpr GaugeSpec kEventsPending{"corbel_events_pending", "Events that wait for a sink.", "sink"};
+inline constexpr GaugeSpec kEventsLag{"corbel_events_lag_seconds", "Age of the oldest event that waits for a sink.", "sink"};
+inline constexpr GaugeSpec kOutboxRows{"corbel_events_outbox_rows", "Events in the outbox."};
+inline constexpr GaugeSpec kOutboxBytes{"corbel_events_outbox_bytes", "Size of the events in the outbox."};
+
 // The process
 inline constexpr CounterSpec kLogDropped{"corbel_log_dropped_total", "Log lines dropped because the log was read too slowly."};
 inline constexpr GaugeSpec kBuildInfo{"corbel_build_info", "1, with the version as label.", "version"};

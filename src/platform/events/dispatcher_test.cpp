@@ -1,0 +1,237 @@
+#include "events/dispatcher.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "events/events_fixture.h"
+
+namespace corbel::events {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class CourierTest : public EventsTest {
+ protected:
+  // Rounds until nothing is due at once.
+  void run() {
+    while (courier.round() <= clock.steady()) {
+    }
+  }
+  void add(const std::string& key, const std::string& subject) {
+    ASSERT_TRUE(append(outbox, key, subject));
+  }
+  // Until the sink was tried again, however long the jitter takes.
+  void runAfterBackOff() {
+    clock.advance(seconds(5));
+    run();
+  }
+  // What a process that starts anew finds.
+  void restart() {
+    courier.~Courier();
+    new (&courier) Courier(dispatchParts(), sink);
+  }
+
+  FakeSink sink;
+  Courier courier{dispatchParts(), sink};
+};
+
+TEST_F(EventsTest, AnEventExistsExactlyWhenItsEffectDoes) {
+  const auto undone = database->write(
+      [&](store::Transaction& tx) -> Result<void> {
+        const NewEvent event{kModelChanged, "acme", "models/1", "1", "{}"};
+        CORBEL_CHECK(outbox.append(tx, event));
+        return fail(ErrorCode::aborted, "the effect did not happen");
+      },
+      Deadline::never());
+  EXPECT_FALSE(undone);
+  EXPECT_EQ(rows(outbox), 0);
+  ASSERT_TRUE(append(outbox, "1", "models/1"));
+  EXPECT_EQ(rows(outbox), 1);
+}
+
+TEST_F(EventsTest, NothingIsKeptWhereNobodyListens) {
+  const Outbox deaf({*database, ids, clock}, "/corbel", {}, {});
+  ASSERT_TRUE(append(deaf, "1", "models/1"));
+  EXPECT_EQ(rows(deaf), 0);
+}
+
+TEST_F(EventsTest, AtTheBoundTheEffectFailsAndSaysWhy) {
+  const Outbox small({*database, ids, clock}, "/corbel", {"fake"}, {.rows = 2});
+  ASSERT_TRUE(append(small, "1", "a"));
+  ASSERT_TRUE(append(small, "1", "b"));
+  const auto refused = append(small, "1", "c");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::insufficientStorage);
+  EXPECT_THAT(refused.error().message, HasSubstr("outbox"));
+  EXPECT_EQ(rows(small), 2);
+  const Outbox narrow({*database, ids, clock}, "/corbel", {"fake"}, {.rows = 100, .bytes = 1'000});
+  EXPECT_EQ(append(narrow, "1", "d", "{\"x\": \"" + std::string(500, 'x') + "\"}").error().code,
+            ErrorCode::insufficientStorage);
+  EXPECT_EQ(append(outbox, "1", "e", std::string(kDataBytes + 1, ' ')).error().code,
+            ErrorCode::unprocessable);
+}
+
+TEST_F(EventsTest, SinksThatAreNotConfiguredAnyMoreAreForgotten) {
+  ASSERT_TRUE(append(outbox, "1", "a"));
+  const Outbox other({*database, ids, clock}, "/corbel", {"another"}, {});
+  EXPECT_EQ(other.forgetOtherSinks(Deadline::never()), 1);
+  EXPECT_EQ(rows(other), 0);
+}
+
+TEST_F(EventsTest, ThePendingBytesGoBackToNothing) {
+  ASSERT_TRUE(append(outbox, "1", "a", "{\"x\": 1}"));
+  EXPECT_GT(mustBe(outbox.pending(Deadline::never())).bytes, 8);
+  FakeSink sink;
+  Courier(dispatchParts(), sink).round();
+  EXPECT_EQ(mustBe(outbox.pending(Deadline::never())).bytes, 0);
+}
+
+TEST(CloudEvent, HasTheAttributesOfVersionOne) {
+  const Event event{.id = "0190",
+                    .source = "/corbel",
+                    .type = "corbel.model.created",
+                    .subject = "models/7",
+                    .time = Timestamp(milliseconds(1767225600000)),
+                    .tenant = "acme",
+                    .partitionKey = "7",
+                    .data = toData({{"name", "a\"b"}, {"version", 3}, {"previous", {}}})};
+  EXPECT_EQ(toCloudEvent(event),
+            R"({"specversion": "1.0", "id": "0190", "source": "/corbel", )"
+            R"("type": "corbel.model.created", "subject": "models/7", )"
+            R"("time": "2026-01-01T00:00:00.000Z", "tenant": "acme", "partitionkey": "7", )"
+            R"("datacontenttype": "application/json", )"
+            R"("data": {"name": "a\"b", "version": 3, "previous": null}})");
+}
+
+TEST_F(CourierTest, DeliversInTheOrderOfEachKey) {
+  for (int i = 0; i < 5; ++i) {
+    add("one", "a" + std::to_string(i));
+    add("two", "b" + std::to_string(i));
+  }
+  run();
+  EXPECT_THAT(sink.subjects("one"), ElementsAre("a0", "a1", "a2", "a3", "a4"));
+  EXPECT_THAT(sink.subjects("two"), ElementsAre("b0", "b1", "b2", "b3", "b4"));
+  EXPECT_EQ(rows(outbox), 0);
+}
+
+TEST_F(CourierTest, AFailureKeepsLaterEventsOfItsKeyBack) {
+  sink.failing = {"a0"};
+  add("one", "a0");
+  add("one", "a1");
+  add("two", "b0");
+  run();
+  EXPECT_THAT(sink.subjects("one"), ElementsAre());
+  EXPECT_THAT(sink.subjects("two"), ElementsAre("b0"));
+  sink.failing.clear();
+  runAfterBackOff();
+  EXPECT_THAT(sink.subjects("one"), ElementsAre("a0", "a1"));
+}
+
+TEST_F(CourierTest, AProcessThatEndsBeforeTheRowIsRemovedDeliversAgainAndLosesNothing) {
+  add("one", "a0");
+  add("one", "a1");
+  {
+    // The store cannot be written when the acknowledgement comes.
+    struct Ends final : EventSink {
+      explicit Ends(FakeSink& to) : inner(to) {}
+      std::string_view name() const override { return "fake"; }
+      std::vector<Outcome> publish(std::string_view target, std::span<const Event> events,
+                                   Deadline deadline) override {
+        inner.publish(target, events, deadline);
+        return {};
+      }
+      FakeSink& inner;
+    } ends(sink);
+    Courier(dispatchParts(), ends).round();
+  }
+  EXPECT_THAT(sink.subjects("one"), ElementsAre("a0"));
+  restart();
+  run();
+  EXPECT_THAT(sink.subjects("one"), ElementsAre("a0", "a0", "a1"));
+  EXPECT_EQ(sink.received[0].id, sink.received[1].id);
+  EXPECT_EQ(rows(outbox), 0);
+}
+
+TEST_F(CourierTest, ASinkThatIsAwayForHoursLosesNothingAndIsNotHammered) {
+  sink.away = true;
+  for (int i = 0; i < 210; ++i) add(std::to_string(i % 7), std::to_string(i));
+  run();
+  for (int i = 0; i < 3600; ++i) {
+    clock.advance(seconds(1));
+    run();
+  }
+  // Waits are 2.5 s on average, 0.2 s at first; a wave is one event.
+  EXPECT_LT(sink.calls, 3600);
+  EXPECT_GE(courier.status().failures, Courier::kBreakerFailures);
+  EXPECT_EQ(courier.status().lastError, "away");
+  EXPECT_EQ(courier.status().pending, 210);
+  EXPECT_GE(courier.status().lag, seconds(3590));
+  sink.away = false;
+  runAfterBackOff();
+  ASSERT_EQ(sink.received.size(), 210u);
+  for (int key = 0; key < 7; ++key) {
+    int expected = key;
+    for (const std::string& subject : sink.subjects(std::to_string(key))) {
+      EXPECT_EQ(subject, std::to_string(expected));
+      expected += 7;
+    }
+  }
+  EXPECT_EQ(rows(outbox), 0);
+  EXPECT_EQ(courier.status().failures, 0);
+}
+
+TEST_F(CourierTest, ARowStaysUntilEverySinkHasAcknowledged) {
+  const Outbox both({*database, ids, clock}, "/corbel", {"fake", "other"}, {});
+  ASSERT_TRUE(append(both, "1", "a"));
+  run();
+  EXPECT_EQ(sink.received.size(), 1u);
+  EXPECT_EQ(rows(both), 1);
+}
+
+TEST_F(CourierTest, WhatTheSinkRefusesForGoodBecomesADeadLetterAndTheRestGoesOn) {
+  sink.refusing = {"a0"};
+  add("one", "a0");
+  add("one", "a1");
+  run();
+  EXPECT_THAT(sink.subjects("one"), ElementsAre("a1"));
+  EXPECT_EQ(rows(outbox), 0);
+  const auto dead = database->read(
+      [](store::Reader& reader) {
+        return reader.query("SELECT subject, reason FROM event_dead_letters")
+            .all([](const store::Row& row) { return row.string(0) + " " + row.string(1); });
+      },
+      Deadline::never());
+  EXPECT_THAT(*dead, ElementsAre("a0 never"));
+}
+
+TEST_F(EventsTest, AfterTheLastAttemptAnEventIsADeadLetter) {
+  FakeSink sink({.firstWait = seconds(1), .longestWait = seconds(2), .attemptsMax = 3});
+  Courier courier(dispatchParts(), sink);
+  sink.away = true;
+  ASSERT_TRUE(append(outbox, "1", "a"));
+  for (int i = 0; i < 20; ++i) {
+    courier.round();
+    clock.advance(seconds(2));
+  }
+  EXPECT_EQ(sink.calls, 3);
+  EXPECT_EQ(rows(outbox), 0);
+}
+
+TEST_F(EventsTest, TheThreadDeliversWhenItIsWokenAndEndsWhenItIsStopped) {
+  const SystemClock real;
+  FakeSink sink;
+  const DispatchParts parts{*database, ids, random, real, metrics};
+  Dispatcher dispatcher(parts, sink);
+  ASSERT_TRUE(append(outbox, "1", "a"));
+  dispatcher.wake();
+  const Deadline patience = Deadline::after(real, seconds(10));
+  while (rows(outbox) > 0 && !patience.expired(real)) std::this_thread::yield();
+  EXPECT_EQ(rows(outbox), 0);
+  EXPECT_TRUE(dispatcher.stop(patience));
+}
+
+}  // namespace
+}  // namespace corbel::events
