@@ -101,7 +101,7 @@ class World {
   SystemRandom random_;
   IdSource ids_{clock_, random_};
   std::unique_ptr<store::Database> database_ =
-      must(store::Database::open({.dataFolder = folder()}, clock_));
+      must(store::openSqlite({.dataFolder = folder()}, clock_));
   std::unique_ptr<Directory> directory_;
   std::unique_ptr<ApiKeys> keys_;
   std::unique_ptr<JwtVerifier> tokens_;

@@ -14,7 +14,7 @@ TARGET = ROOT / "THIRD_PARTY.md"
 # What becomes part of a Corbel installation asks for no more than a notice.
 PERMISSIVE = {
     *("0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "IJG", "MIT", "Zlib"),
-    *("blessing", "curl", "libpng-2.0"),
+    *("blessing", "curl", "libpng-2.0", "PostgreSQL"),
 }
 
 SECTIONS = {

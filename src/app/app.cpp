@@ -25,15 +25,21 @@ namespace {
 constexpr std::chrono::seconds kHousekeepingEvery{1};
 constexpr int kRoundsBetweenSaves = 60;
 constexpr std::chrono::seconds kKeySetDeadline{3};
+// A model takes about as much as its file while that is read, and as much again in the form that
+// predicts.
+constexpr std::uint64_t kBytesALoadedByte = 2;
 
 std::unique_ptr<exec::Pool> makePool(std::string name, unsigned threads, std::size_t queueBound,
                                      metrics::Metrics& metrics, const Clock& clock) {
   auto& waits = metrics.of(metrics::kPoolWait).with(name);
   return std::make_unique<exec::Pool>(
-      exec::PoolOptions{.name = std::move(name),
-                        .threads = threads,
-                        .queueBound = queueBound,
-                        .onWait = [&waits](std::chrono::nanoseconds wait) { waits.observe(wait); }},
+      exec::PoolOptions{
+          .name = std::move(name),
+          .threads = threads,
+          .queueBound = queueBound,
+          .onWait = [&waits](std::chrono::nanoseconds wait) { waits.observe(wait); },
+          .onThrow =
+              [](std::string_view what) { log::error("app", "work failed", {{"detail", what}}); }},
       clock);
 }
 
@@ -71,6 +77,7 @@ App::~App() {
   drain(Deadline::at(std::chrono::steady_clock::now()));
   apiPool_.reset();
   cpuPool_.reset();
+  loadPool_.reset();
   backgroundPool_.reset();
 }
 
@@ -142,9 +149,12 @@ Result<void> App::buildFeatures() {
         return inspectInChild(file, onnxRuntimeLibrary(settings_.inference), deadline,
                               installation_->clock);
       },
-      clock);
+      clock, static_cast<std::int64_t>(settings_.memory.limit.count / kBytesALoadedByte));
   serving_ = std::make_unique<models::Serving>(
-      *registry_, [this](const models::Version& version) { return loadModel(version); },
+      *registry_,
+      [this](const models::Version& version, Deadline deadline) {
+        return loadModel(version, deadline);
+      },
       models::ServingOptions{settings_.inference.modelCacheSize,
                              settings_.inference.modelCacheBytes.count},
       metrics_, clock);
@@ -161,6 +171,7 @@ Result<void> App::buildFeatures() {
       settings_.inference.threads > 0 ? settings_.inference.threads : exec::availableCpus();
   apiPool_ = makePool("api", 4, 1'000, metrics_, clock);
   cpuPool_ = makePool("cpu", cpus, 1'000, metrics_, clock);
+  loadPool_ = makePool("load", 2, 1'000, metrics_, clock);
   backgroundPool_ = makePool("background", 2, 64, metrics_, clock);
   return {};
 }
@@ -173,7 +184,7 @@ void App::buildApi() {
   versionsApi_ = std::make_unique<native::VersionsApi>(native::VersionsApi::Parts{
       *registry_, *intake_, *serving_, *objects_, directory, *apiPool_, *backgroundPool_});
   predictionsApi_ = std::make_unique<native::PredictionsApi>(native::PredictionsApi::Parts{
-      *serving_, *predictionCache_, *cpuPool_, metrics_, installation_->ids, clock});
+      *serving_, *predictionCache_, *cpuPool_, *loadPool_, metrics_, installation_->ids, clock});
   keysApi_ = std::make_unique<native::KeysApi>(keys, directory);
   accessApi_ = std::make_unique<native::AccessApi>(directory);
   healthApi_ = std::make_unique<native::HealthApi>(native::HealthApi::Parts{
@@ -285,26 +296,21 @@ Result<std::shared_ptr<inference::OnnxRuntime>> App::onnxRuntime() {
   return onnx_;
 }
 
-// A model takes about as much as its file while that is read, and as much again in the form that
-// predicts.
-Result<void> App::requireMemory(std::uint64_t fileBytes) {
-  const std::uint64_t limit = settings_.memory.limit.count;
-  const auto isTooMuch = [&] { return metrics::residentBytes() + 2 * fileBytes > limit; };
-  while (isTooMuch() && serving_->giveUpOldest()) ::malloc_trim(0);
-  if (!isTooMuch()) return {};
-  return fail(ErrorCode::unavailable,
-              "The model cannot be loaded within the memory that this server may use "
-              "(memory.limitBytes).");
-}
-
-Result<std::shared_ptr<const inference::Model>> App::loadModel(const models::Version& version) {
+Result<std::shared_ptr<const inference::Model>> App::loadModel(const models::Version& version,
+                                                               Deadline deadline) {
   CORBEL_TRY(const auto digest, objects::Digest::parse(version.artifactSha256));
-  CORBEL_TRY(const auto file, objects_->open(digest, startDeadline(installation_->clock)));
-  CORBEL_CHECK(requireMemory(static_cast<std::uint64_t>(file.sizeBytes())));
+  CORBEL_TRY(const auto file, objects_->open(digest, deadline));
+  const auto residentBytes = [] {
+    ::malloc_trim(0);  // what was given up must not count
+    return metrics::residentBytes();
+  };
+  CORBEL_CHECK(serving_->makeRoom(kBytesALoadedByte * static_cast<std::uint64_t>(file.sizeBytes()),
+                                  {settings_.memory.limit.count, residentBytes}));
   CORBEL_TRY(const auto content, models::readAll(file, std::numeric_limits<std::int64_t>::max()));
   inference::LoadOptions options;
   options.onnxRuntime = [this] { return onnxRuntime(); };
-  return inference::load(std::as_bytes(std::span(content)), options);
+  return inference::load(std::as_bytes(std::span(content)), options, installation_->clock,
+                         deadline);
 }
 
 void App::keepHouse(const std::stop_token& stop) {
@@ -360,7 +366,9 @@ void App::drain(Deadline deadline) {
     housekeeper_.request_stop();
     housekeeper_.join();
   }
+  if (serving_) serving_->stop();
   if (apiPool_) apiPool_->stop(deadline);
+  if (loadPool_) loadPool_->stop(deadline);
   if (cpuPool_) cpuPool_->stop(deadline);
   if (backgroundPool_) backgroundPool_->stop(deadline);
   if (installation_ && installation_->keys) {

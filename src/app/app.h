@@ -67,8 +67,8 @@ class App {
   Result<void> makeFirstKey();
   Result<void> checkAuthentication();
   Result<std::shared_ptr<inference::OnnxRuntime>> onnxRuntime();
-  Result<void> requireMemory(std::uint64_t fileBytes);
-  Result<std::shared_ptr<const inference::Model>> loadModel(const models::Version& version);
+  Result<std::shared_ptr<const inference::Model>> loadModel(const models::Version& version,
+                                                            Deadline deadline);
   void observeParts();
   void keepHouse(const std::stop_token& stop);
   void refreshCertificates();
@@ -81,7 +81,7 @@ class App {
   native::HealthCheck keySetCheck(std::size_t issuer);
   std::vector<std::string> allowedHosts() const;
   bool isReady() const {
-    return listening_ && installation_->database->healthy() && !gates_->draining();
+    return listening_ && installation_->database->reachable() && !gates_->draining();
   }
 
   config::Settings settings_;
@@ -104,6 +104,7 @@ class App {
   std::unique_ptr<models::PredictionCache> predictionCache_;
   std::unique_ptr<exec::Pool> apiPool_;
   std::unique_ptr<exec::Pool> cpuPool_;
+  std::unique_ptr<exec::Pool> loadPool_;
   std::unique_ptr<exec::Pool> backgroundPool_;
   std::unique_ptr<gates::Gates> gates_;
   std::unique_ptr<gates::Accounting> accounting_;

@@ -22,7 +22,8 @@ void App::observeParts() {
   };
   using One = std::array<std::string_view, 1>;
   using None = std::array<std::string_view, 0>;
-  for (const exec::Pool* pool : {apiPool_.get(), cpuPool_.get(), backgroundPool_.get()}) {
+  for (const exec::Pool* pool :
+       {apiPool_.get(), cpuPool_.get(), loadPool_.get(), backgroundPool_.get()}) {
     gauge(metrics::kPoolQueued, One{pool->name()},
           [pool] { return static_cast<double>(pool->stats().queued); });
     gauge(metrics::kPoolRefused, One{pool->name()},

@@ -37,11 +37,16 @@ Result<void> makeDataFolder(const std::filesystem::path& folder) {
 
 Result<std::unique_ptr<store::Database>> openDatabase(const config::Settings& settings,
                                                       const Clock& clock) {
+  if (Secret url = config::postgresUrl(settings); !url.empty()) {
+    store::PostgresOptions options{.url = std::move(url), .schema = settings.store.schema};
+    options.connectionsMax = static_cast<int>(settings.store.connections);
+    return store::openPostgres(options, clock);
+  }
   const auto file = std::filesystem::absolute(config::databaseFile(settings));
-  store::DatabaseOptions options;
+  store::SqliteOptions options;
   options.dataFolder = file.parent_path();
   options.fileName = file.filename();
-  return store::Database::open(options, clock);
+  return store::openSqlite(options, clock);
 }
 
 Deadline startDeadline(const Clock& clock) {

@@ -62,7 +62,7 @@ Result<std::string> inspect(const exec::ChildTask& task, const Clock& clock) {
   }
   CORBEL_CHECK(exec::enterSandbox(task.limits));
   CORBEL_TRY(const auto bytes, readModel());
-  CORBEL_TRY(const auto model, inference::load(bytes, options));
+  CORBEL_TRY(const auto model, inference::load(bytes, options, clock, Deadline::never()));
   return models::toJson(model->signature());
 }
 

@@ -3,8 +3,10 @@
 #pragma once
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 
 #include "base/clock.h"
+#include "base/mutex.h"
 
 namespace corbel {
 
@@ -31,5 +33,21 @@ class Deadline {
   explicit Deadline(SteadyTime time) : time_(time) {}
   SteadyTime time_;
 };
+
+// One wake-up, which may be spurious: call in a loop over the condition. false: the deadline has
+// passed on `clock`, which alone decides; a clock that a test moves is looked at when the time that
+// was left has gone by.
+inline bool waitUntil(MutexLock& lock, std::condition_variable& condition, Deadline deadline,
+                      const Clock& clock) {
+  if (deadline.time() == SteadyTime::max()) {
+    lock.wait(condition);
+    return true;
+  }
+  const auto left = deadline.time() - clock.steady();
+  if (left <= SteadyTime::duration::zero()) return false;
+  lock.waitUntil(condition, std::chrono::steady_clock::now() +
+                                std::min<SteadyTime::duration>(left, std::chrono::hours(1)));
+  return !deadline.expired(clock);
+}
 
 }  // namespace corbel

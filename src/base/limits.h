@@ -44,6 +44,10 @@ inline constexpr std::size_t kInputFields = 65'536;        // named values of on
 inline constexpr int kReadersAtStart = 4;
 inline constexpr int kReadersMax = 20;
 
+// Tenants
+inline constexpr int kApiKeysPerTenant = 1'000;  // that work; as many revoked ones are remembered
+inline constexpr int kRolesPerTenant = 200;
+
 static_assert(kHeaderBytes < kJsonBody && kJsonBody < kInferenceBody &&
               kInferenceBody < kArtifactBody);
 static_assert(2 * kInferenceBody <= kBodyMemory);

@@ -79,7 +79,6 @@ class Logs(unittest.TestCase):
         ):
             line = lines[request_id]
             self.assertEqual((line["tenant"], line["status"], line["module"]), (tenant, status, "http"))
-            self.assertIsInstance(line["duration_ms"], float)
             self.assertTrue(0 < line["duration_ms"] < 30_000, line)
 
     def test_bodies_are_logged_at_debug_level_without_what_is_secret_in_them(self) -> None:

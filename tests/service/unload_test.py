@@ -89,7 +89,8 @@ def settled_rss_mb(pid: int) -> float:
 
 class Unload(unittest.TestCase):
     def test_gives_the_memory_of_a_large_forest_back(self) -> None:
-        with Corbel() as corbel:
+        # Loading it may take longer than a prediction usually has, and a prediction waits no longer than its time.
+        with Corbel(settings={"inference.timeoutMs": "60000"}) as corbel:
             path = "/api/v1/ai/models"
             made = corbel.call("POST", path, {"name": "big", "framework": "xgboost", "category": "regression"})
             self.assertEqual(made.status, 201, made.body)

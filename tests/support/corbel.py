@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import secrets
 import signal
 import subprocess
 import tempfile
@@ -63,6 +64,7 @@ class Corbel:
     folder: Path | None = None
     pin: int | None = None
     limit: Callable[[], None] | None = None  # called in the child before it becomes the program
+    schema: str = field(default_factory=lambda: f"test_{secrets.token_hex(8)}")
 
     def __enter__(self) -> Corbel:
         self._temporary = tempfile.TemporaryDirectory(prefix="corbel-test-")
@@ -78,7 +80,7 @@ class Corbel:
     def start(self) -> None:
         self.log_path = Path(self._temporary.name) / "log"
         self.greeting_path = Path(self._temporary.name) / "greeting"
-        settings = {"server.port": "0", "data.folder": str(self.folder)} | self.settings
+        settings = {"server.port": "0", "data.folder": str(self.folder)} | self.database() | self.settings
         arguments = [str(binary()), "serve", *(f"--{name}={value}" for name, value in settings.items())]
         if self.pin is not None:
             arguments = ["taskset", "-c", str(self.pin), *arguments]
@@ -93,6 +95,11 @@ class Corbel:
             )
         self.port = self._await_port()
         self.ready_seconds = time.monotonic() - begin
+
+    def database(self) -> dict[str, str]:
+        """A schema of its own on the server that tests/support/postgres.py runs; else none: a file in the folder."""
+        url = os.environ.get("CORBEL_TEST_POSTGRES")
+        return {"store.url": url, "store.schema": self.schema} if url else {}
 
     def _await_port(self) -> int:
         until = time.monotonic() + 30

@@ -74,14 +74,15 @@ register_demo() {
 
 # bench NAME [OPTION...]: bench/NAME.py, or the program NAME_bench of a module.
 bench() {
-  local name=${1:-}
+  local name=${1:-} with=()
   mkdir -p build/bench
+  [[ $name == writes ]] && with=("$VENV/python" tests/support/postgres.py run)
   if [[ $name && -e bench/$name.py ]]; then
     build release
     "$VENV/python" "bench/$name.py" "${@:2}"
   elif [[ " $(bench_names) " == *" $name "* ]]; then
     build release "${name}_bench"
-    "build/release/${name}_bench" "${@:2}"
+    "${with[@]}" "build/release/${name}_bench" "${@:2}"
   else
     warn "dev: no bench \"$name\"; there are: $(bench_names)"
     return 64

@@ -275,7 +275,7 @@ foreign_system() {
     command -v "$program" >/dev/null || missing+=("$program")
   done
   for header in openssl/ssl.h curl/curl.h fmt/format.h toml++/toml.h CLI/CLI.hpp simdjson.h turbojpeg.h png.h \
-    gtest/gtest.h gmock/gmock.h benchmark/benchmark.h; do
+    postgresql/libpq-fe.h gtest/gtest.h gmock/gmock.h benchmark/benchmark.h; do
     compgen -G "/usr/include/$header" >/dev/null || compgen -G "/usr/include/*/$header" >/dev/null || missing+=("<$header>")
   done
   ((${#missing[@]} == 0)) && return

@@ -9,6 +9,7 @@ base    unit        unit tests
 base    floors      what every file really includes
 base    golden      the API, as text
 base    service     the program as a black box, with real clients
+base    postgres    contract of the store, the API as text, and a server that goes away
 base    docs        examples of the guides, and that generated pages are current
 base    asan        modules that parse, with address and undefined-behaviour sanitizers
 base    tsan        modules that share state between threads, with the thread sanitizer
@@ -30,6 +31,11 @@ test_unit() {
 test_floors() { "$VENV/python" tools/floors_test.py build/dev; }
 test_golden() { needs tests/api/run.py build/dev/corbel; "$VENV/python" tests/api/run.py; }
 test_service() { needs tests/service/run.py build/dev/corbel; "$VENV/python" tests/service/run.py; }
+test_postgres() {
+  needs tests/support/postgres.py build/dev/corbel build/dev/store_test
+  "$VENV/python" tests/support/postgres.py run build/dev/store_test --gtest_brief=1 --gtest_filter='*Postgres*'
+  "$VENV/python" tests/support/postgres.py run "$VENV/python" tests/api/run.py
+}
 test_docs() {
   needs tests/docs/run.py build/dev/corbel
   "$VENV/python" tools/diagram.py --check build/dev

@@ -59,7 +59,8 @@ std::optional<Result<void>> Gates::tryNow(http::Call& call) {
 Result<void> Gates::decide(http::Call& call) {
   for (const Gate& gate : kGates) {
     auto verdict = (this->*gate.judge)(call, Waiting::allowed);
-    if (verdict && !*verdict) return *std::move(verdict);
+    if (!verdict) return fail(ErrorCode::internal, "The request could not be judged.");
+    if (!*verdict) return *std::move(verdict);
   }
   return {};
 }
@@ -110,13 +111,15 @@ Gates::Verdict Gates::checkPermission(http::Call& call, Waiting) {
   return identity::require(call.membership(), call.route().access.permission());
 }
 
+// A limit of the key's own is one for all it does.
 limits::Quota Gates::quotaOf(const http::Call& call) const {
+  if (const auto& own = call.principal().limits.requestsPerMinute)
+    return {.policy = "key", .limit = *own};
   const bool inference = call.route().options.limit == http::LimitClass::inference;
   const bool user = call.principal().kind == identity::PrincipalKind::user;
   const std::uint32_t standard = inference ? (user ? quotas_.userInference : quotas_.keyInference)
                                            : (user ? quotas_.userApi : quotas_.keyApi);
-  return {.policy = inference ? "infer" : "api",
-          .limit = call.principal().limits.requestsPerMinute.value_or(standard)};
+  return {.policy = inference ? "infer" : "api", .limit = standard};
 }
 
 Gates::Verdict Gates::takeFromBudget(http::Call& call, Waiting) {

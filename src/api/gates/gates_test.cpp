@@ -74,7 +74,7 @@ class GatesTest : public testing::Test {
   GatesTest() {
     std::string pattern = (std::filesystem::temp_directory_path() / "corbel-test-XXXXXX").string();
     folder = mkdtemp(pattern.data());
-    database = mustBe(store::Database::open({.dataFolder = folder}, clock));
+    database = mustBe(store::openSqlite({.dataFolder = folder}, clock));
     mustBe(store::migrateUp(*database, identity::migrations(), clock));
     directory = mustBe(identity::Directory::load(*database, clock, Deadline::never()));
     keys = mustBe(
@@ -215,8 +215,9 @@ TEST_F(GatesTest, ARefusedCallTakesNothingFromTheBudget) {
 TEST_F(GatesTest, LimitsEachKeyByItsOwnBudget) {
   const std::string two = keyOf("viewer", {.requestsPerMinute = 2});
   EXPECT_EQ(admitted(read, two, 10), 2);
-  EXPECT_EQ(header("RateLimit-Policy"), R"("api";q=2;w=60)");
-  EXPECT_EQ(header("RateLimit"), R"("api";r=0;t=60)");
+  EXPECT_EQ(admitted(infer, two, 10), 0);
+  EXPECT_EQ(header("RateLimit-Policy"), R"("key";q=2;w=60)");
+  EXPECT_EQ(header("RateLimit"), R"("key";r=0;t=60)");
   EXPECT_EQ(header("Retry-After"), "60");
   EXPECT_EQ(admitted(read, keyOf("viewer"), 5), 5);
   clock.advance(std::chrono::seconds(60));
@@ -261,7 +262,7 @@ TEST_F(GatesTest, ARefusalOfTheCallerCostsTheTenantNothing) {
   const std::string caller = keyOf("viewer", {.requestsPerMinute = 1}, "small");
   ASSERT_TRUE(ask(read, caller));
   for (int i = 0; i < 3; ++i) EXPECT_EQ(refusal(read, caller), ErrorCode::resourceExhausted);
-  EXPECT_EQ(header("RateLimit-Policy"), R"("api";q=1;w=60)");
+  EXPECT_EQ(header("RateLimit-Policy"), R"("key";q=1;w=60)");
   EXPECT_TRUE(ask(read, keyOf("viewer", {}, "small")));
 }
 

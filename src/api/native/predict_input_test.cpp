@@ -51,7 +51,7 @@ class PredictInput : public testing::Test {
     plan_ = *InputPlan::make(signature_, {});
   }
   void takesImage(std::uint32_t side) {
-    signature_ = withInputs({{"input", DataType::float32, {-1, side * side}}});
+    signature_ = withInputs({{"input", DataType::float32, {-1, std::int64_t{side} * side}}});
     plan_ = *InputPlan::make(
         signature_,
         {{}, inference::ImagePreprocessing{.width = side, .height = side, .channels = 1}});

@@ -51,9 +51,8 @@ void writeClass(json::Writer& writer, const models::ServedModel& served, std::si
 void writePrediction(json::Writer& writer, const models::ServedModel& served,
                      const inference::Prediction& prediction) {
   writer.key("prediction");
-  if (prediction.classIndex && *prediction.classIndex < served.labels.size()) {
-    writeClass(writer, served, *prediction.classIndex);
-  } else if (!prediction.label.empty()) {
+  const bool isRenamed = prediction.classIndex && *prediction.classIndex < served.labels.size();
+  if (!isRenamed && !prediction.label.empty()) {
     writeLabel(writer, served.engine->signature(), prediction.label);
   } else if (prediction.classIndex) {
     writeClass(writer, served, *prediction.classIndex);

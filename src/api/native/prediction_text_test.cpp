@@ -28,7 +28,8 @@ class NamedModel final : public inference::Model {
   Result<inference::Tensors> run(const inference::Tensors&, Deadline) const override {
     return inference::Tensors();
   }
-  Result<inference::Explanation> explain(const inference::Tensors&, Deadline) const override {
+  Result<inference::Explanation> explain(const inference::Tensors&, std::size_t,
+                                         Deadline) const override {
     return inference::Explanation();
   }
   std::size_t memoryBytes() const override { return 0; }

@@ -1,14 +1,11 @@
 #include "native/predictions_api.h"
 
-#include <exception>
-#include <memory>
 #include <utility>
 
 #include "models/predicting.h"
 #include "native/models_api.h"
 #include "native/predict_input.h"
 #include "native/prediction_text.h"
-#include "telemetry/log.h"
 #include "telemetry/metric_table.h"
 
 namespace corbel::native {
@@ -75,7 +72,9 @@ void PredictionsApi::predict(http::Call call, PredictRequest request,
   work.served = parts_.serving.find(work.call.tenant(), work.call.parameter("model"), work.which);
   (work.served ? work.served->metrics->cacheHits : modelMisses_.with(work.call.tenant())).add();
   if (work.served && runsAtOnce(*work.served, work.request)) return runAtOnce(std::move(work));
-  runOnPool(std::move(work));
+  auto shared = std::make_shared<Work>(std::move(work));
+  if (shared->served) return queue(parts_.pool, shared, &PredictionsApi::run);
+  queue(parts_.loads, shared, &PredictionsApi::load);
 }
 
 // What a model costs may depend on its input: one that is not quick this time begins again on the
@@ -87,41 +86,42 @@ void PredictionsApi::runAtOnce(Work work) {
   const bool tooSlow = !response && response.error().code == ErrorCode::deadlineExceeded;
   if (!tooSlow || whole.expired(parts_.clock)) return finish(std::move(work), std::move(response));
   work.deadline = whole;
-  runOnPool(std::move(work));
+  queue(parts_.pool, std::make_shared<Work>(std::move(work)), &PredictionsApi::run);
 }
 
-void PredictionsApi::runOnPool(Work work) {
-  auto shared = std::make_shared<Work>(std::move(work));
-  const bool accepted = parts_.pool.tryRun([this, shared] { runGuarded(std::move(*shared)); });
+void PredictionsApi::queue(exec::Pool& pool, const SharedWork& work, Step step) {
+  const bool accepted = pool.tryRun([this, work, step] {
+    if (!work->deadline.expired(parts_.clock)) return (this->*step)(work);
+    finish(std::move(*work),
+           fail(ErrorCode::deadlineExceeded, "The prediction waited longer than allowed."));
+  });
   if (accepted) return;
-  shared->call.addHeader("Retry-After", "1");
-  shared->reply(
-      fail(ErrorCode::unavailable, "Too many predictions are waiting. Try again in a second."));
+  work->call.addHeader("Retry-After", "1");
+  finish(std::move(*work),
+         fail(ErrorCode::unavailable, "Too many predictions are waiting. Try again in a second."));
 }
 
-// What the libraries throw (no memory for a large model) ends here: the pool's threads must not.
-// The reply that is dropped on the way answers 500.
-void PredictionsApi::runGuarded(Work work) {
-  try {
-    loadAndRun(std::move(work));
-  } catch (const std::exception& exception) {
-    log::error("predictions", "a prediction failed",
-               {{"detail", std::string_view(exception.what())}});
-  }
+void PredictionsApi::load(const SharedWork& work) {
+  auto scope = scopeOf(work->call);
+  scope.deadline = work->deadline;
+  auto loaded = parts_.serving.load(scope, work->call.parameter("model"), work->which,
+                                    [this, work] { resume(work); });
+  if (!loaded) return finish(std::move(*work), std::unexpected(std::move(loaded).error()));
+  if (*loaded == nullptr) return;  // it goes on, or has gone on already, in resume()
+  work->served = *std::move(loaded);
+  queue(parts_.pool, work, &PredictionsApi::run);
 }
 
-void PredictionsApi::loadAndRun(Work work) {
-  if (work.deadline.expired(parts_.clock)) {
-    return work.reply(
-        fail(ErrorCode::deadlineExceeded, "The prediction waited longer than allowed."));
-  }
-  if (!work.served) {
-    auto loaded = parts_.serving.load(scopeOf(work.call), work.call.parameter("model"), work.which);
-    if (!loaded) return work.reply(std::unexpected(std::move(loaded).error()));
-    work.served = *std::move(loaded);
-  }
-  auto response = respond(work);
-  finish(std::move(work), std::move(response));
+void PredictionsApi::resume(const SharedWork& work) {
+  work->served =
+      parts_.serving.find(work->call.tenant(), work->call.parameter("model"), work->which);
+  if (work->served) return queue(parts_.pool, work, &PredictionsApi::run);
+  queue(parts_.loads, work, &PredictionsApi::load);
+}
+
+void PredictionsApi::run(const SharedWork& work) {
+  auto response = respond(*work);
+  finish(std::move(*work), std::move(response));
 }
 
 void PredictionsApi::finish(Work work, Result<http::Response> response) {
@@ -176,7 +176,10 @@ void PredictionsApi::countAnswer(const Work& work, std::chrono::nanoseconds infe
 }
 
 void PredictionsApi::count(const Work& work, std::string_view status) {
-  predictions_.with(status, work.served->tenant, work.served->modelName).add();
+  // What was not found or not loaded may be any text: names of callers would have no bound here.
+  const std::string_view model =
+      work.served ? std::string_view(work.served->modelName) : std::string_view("unknown");
+  predictions_.with(status, work.call.tenant(), model).add();
 }
 
 }  // namespace corbel::native

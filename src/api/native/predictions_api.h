@@ -1,5 +1,6 @@
 // Predictions. See docs/predictions.md.
 #pragma once
+#include <memory>
 #include <tuple>
 
 #include "exec/pool.h"
@@ -17,7 +18,8 @@ class PredictionsApi {
   struct Parts {
     models::Serving& serving;
     models::PredictionCache& cache;
-    exec::Pool& pool;  // for models that are slow, not loaded, or to be explained
+    exec::Pool& pool;   // for models that are slow or to be explained
+    exec::Pool& loads;  // for models that are not in memory: these take seconds
     metrics::Metrics& metrics;
     IdSource& ids;
     const Clock& clock;
@@ -36,9 +38,12 @@ class PredictionsApi {
  private:
   struct Work;
   void predict(http::Call call, PredictRequest request, http::Reply<http::Response> reply);
-  void runOnPool(Work work);
-  void runGuarded(Work work);
-  void loadAndRun(Work work);
+  using SharedWork = std::shared_ptr<Work>;
+  using Step = void (PredictionsApi::*)(const SharedWork& work);
+  void queue(exec::Pool& pool, const SharedWork& work, Step step);
+  void load(const SharedWork& work);
+  void resume(const SharedWork& work);
+  void run(const SharedWork& work);
   void runAtOnce(Work work);
   void finish(Work work, Result<http::Response> response);
   Result<std::string> answer(const Work& work, std::chrono::nanoseconds& inference);

@@ -34,11 +34,11 @@ class PredictionsApiTest : public ::testing::Test {
   PredictionsApiTest() {
     std::string pattern = (std::filesystem::temp_directory_path() / "corbel-test-XXXXXX").string();
     folder_ = mkdtemp(pattern.data());
-    database_ = *store::Database::open({.dataFolder = folder_}, clock_);
+    database_ = *store::openSqlite({.dataFolder = folder_}, clock_);
     registry_ = std::make_unique<models::Registry>(*database_, ids_, clock_);
     serving_ = std::make_unique<models::Serving>(
         *registry_,
-        [](const models::Version&) -> Result<std::shared_ptr<const inference::Model>> {
+        [](const models::Version&, Deadline) -> Result<std::shared_ptr<const inference::Model>> {
           return fail(ErrorCode::internal, "nothing is loaded here");
         },
         models::ServingOptions{}, metrics_, clock_);
@@ -52,7 +52,7 @@ class PredictionsApiTest : public ::testing::Test {
   }
 
   http::Response predict() {
-    PredictionsApi api({*serving_, *cache_, pool_, metrics_, ids_, clock_});
+    PredictionsApi api({*serving_, *cache_, pool_, loads_, metrics_, ids_, clock_});
     const auto routes = http::mount(api, "predictions");
     auto exchange = std::make_shared<Asked>(R"({"input":[1]})");
     auto context = std::make_shared<http::CallContext>();
@@ -74,11 +74,18 @@ class PredictionsApiTest : public ::testing::Test {
   std::unique_ptr<models::Serving> serving_;
   std::unique_ptr<models::PredictionCache> cache_;
   exec::Pool pool_{{.name = "test", .threads = 1, .queueBound = 2}, clock_};
+  exec::Pool loads_{{.name = "loads", .threads = 1, .queueBound = 2}, clock_};
 };
 
 TEST_F(PredictionsApiTest, AsksToComeBackWhenTooManyPredictionsWait) {
+  const auto begun = std::make_shared<std::latch>(1);
   const auto finished = std::make_shared<std::latch>(1);
-  while (pool_.tryRun([finished] { finished->wait(); })) {
+  loads_.tryRun([begun, finished] {
+    begun->count_down();
+    finished->wait();
+  });
+  begun->wait();
+  while (loads_.tryRun([] {})) {
   }
   const http::Response response = predict();
   finished->count_down();
@@ -87,6 +94,8 @@ TEST_F(PredictionsApiTest, AsksToComeBackWhenTooManyPredictionsWait) {
                               std::pair<std::string_view, std::string>("Retry-After", "1")),
             response.headers.end());
   EXPECT_TRUE(std::get<std::string>(response.body).contains(R"("code":"unavailable")"));
+  EXPECT_TRUE(metrics_.expose().contains(
+      R"(ai_service_model_predictions_total{status="unavailable",tenant="acme",model="unknown"} 1)"));
 }
 
 }  // namespace

@@ -68,12 +68,15 @@ Result<std::string> sha256Of(const NewVersionQuery& request) {
   return failField("?sha256", "must be 64 hexadecimal digits");
 }
 
-// A new version's fields come in the query here.
+// A new version's fields come in the query here; what the model declares does not.
 Error inQuery(Error error) {
+  const auto isOfModel = [](std::string_view pointer) {
+    return pointer.starts_with("/inputSchema") || pointer.starts_with("/outputSchema");
+  };
   for (FieldError& field : error.fields) {
-    if (field.pointer.starts_with('/')) field.pointer[0] = '?';
+    if (field.pointer.starts_with('/') && !isOfModel(field.pointer)) field.pointer[0] = '?';
   }
-  if (error.message.starts_with('/')) error.message[0] = '?';
+  if (error.message.starts_with('/') && !isOfModel(error.message)) error.message[0] = '?';
   return error;
 }
 

@@ -51,4 +51,8 @@ std::size_t CompiledForest::memoryBytes() const {
   return sizeof(*this) + std::visit([](const auto& plan) { return plan->memoryBytes(); }, plan_);
 }
 
+std::size_t CompiledForest::stepsOfARow() const {
+  return std::visit([](const auto& plan) { return plan->stepsOfARow(); }, plan_);
+}
+
 }  // namespace corbel::inference

@@ -61,6 +61,10 @@ class CompiledForest {
 
   std::size_t memoryBytes() const;
 
+  // About how many nanoseconds one row takes, by counting: columns, nodes on the way to the leaves,
+  // leaf values.
+  std::size_t stepsOfARow() const;
+
  private:
   using Plan = std::variant<std::unique_ptr<const ForestPlan<float>>,
                             std::unique_ptr<const ForestPlan<double>>>;

@@ -88,6 +88,41 @@ TEST(CompiledForest, EqualsThePlainEvaluationForEverySplitKind) {
   }
 }
 
+// A split by a category set of its own needs a column of its own.
+Forest aForestOfCategories(ForestMaker& maker, Precision precision) {
+  Forest forest = maker.forest({.precision = precision,
+                                .trees = 12,
+                                .depth = 9,
+                                .fullness = 1,
+                                .features = 5,
+                                .outputs = 2,
+                                .nodesMax = 1100});
+  for (Tree& tree : forest.trees) {
+    for (Node& node : tree.nodes) {
+      if (node.isLeaf()) continue;
+      node.split = Split::category;
+      node.value = static_cast<std::uint32_t>(forest.categories.size());
+      forest.categories.push_back({static_cast<std::uint32_t>(maker.below(1U << 31)), node.value});
+    }
+  }
+  return forest;
+}
+
+TEST(CompiledForest, EqualsThePlainEvaluationForManyCategorySets) {
+  ForestMaker maker(30);
+  expectEveryKernelEqual<float>(maker, aForestOfCategories(maker, Precision::float32), 200);
+  expectEveryKernelEqual<double>(maker, aForestOfCategories(maker, Precision::float64), 200);
+}
+
+TEST(CompiledForest, AsksARowOnlyForTheCategoriesOnItsWay) {
+  ForestMaker maker(31);
+  const Forest forest = aForestOfCategories(maker, Precision::float32);
+  ASSERT_GT(forest.categories.size(), 5000U);
+  const auto compiled = CompiledForest::compile(forest);
+  ASSERT_TRUE(compiled);
+  EXPECT_LT(compiled->stepsOfARow(), 200U);
+}
+
 TEST(CompiledForest, EqualsThePlainEvaluationForEveryDepth) {
   for (int depth = 0; depth <= 30; ++depth) {
     expectEveryKernelEqual(100 + depth,

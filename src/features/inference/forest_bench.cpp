@@ -25,6 +25,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text.h"
 #include "inference/compiled_forest.h"
 #include "inference/model_readers.h"
 #include "inference/tabular_model.h"
@@ -59,7 +60,7 @@ Function symbol(void* library, const char* name) {
 struct Rows {
   std::vector<float> values;
   std::size_t features = 0;
-  std::size_t count() const { return values.size() / features; }
+  std::size_t count() const { return features == 0 ? 0 : values.size() / features; }
   const float* at(std::size_t row) const { return values.data() + row * features; }
 };
 
@@ -83,6 +84,7 @@ Engine corbelEngine(const std::string& path, Rows& rows, const std::vector<char>
   rows.features = forest.features;
   rows.values.resize(values.size() / sizeof(float));
   __builtin_memcpy(rows.values.data(), values.data(), rows.values.size() * sizeof(float));
+  if (forest.outputs != 1) stop("the model has more than one output");
   auto shared = std::make_shared<CompiledForest>(std::move(*compiled));
   auto out = std::make_shared<std::vector<float>>(rows.count());
   return {"corbel", 1, 0, [&rows, shared, out](std::size_t first, std::size_t count) {
@@ -259,7 +261,9 @@ void run(std::span<char*> arguments) {
   const int rounds = std::atoi(arguments[6]);
   std::cout << "[";
   for (std::size_t i = 7; i < arguments.size(); ++i) {
-    const auto batch = static_cast<std::size_t>(std::atoi(arguments[i]));
+    const auto batch = parseNumber<std::size_t>(arguments[i]).value_or(0);
+    if (batch < 1 || batch > rows.count())
+      stop(fmt::format("a batch has 1 to {} rows, got {}", rows.count(), arguments[i]));
     checkAgreement(engines, batch, rows.count());
     if (i > 7) std::cout << ",\n ";
     measure(engines, batch, rows.count(), rounds);

@@ -31,7 +31,10 @@ template <class T>
 Result<std::unique_ptr<const ForestPlan<T>>> ForestPlan<T>::build(const Forest& forest,
                                                                   Kernel kernel) {
   std::unique_ptr<ForestPlan> plan(new ForestPlan(forest));
-  CORBEL_CHECK(plan->chooseKernels(lower<T>(forest), kernel));
+  const LoweredForest<T> lowered = lower<T>(forest);
+  CORBEL_CHECK(plan->chooseKernels(lowered, kernel));
+  plan->stepsOfARow_ = lowered.visitsOfARow() + lowered.trees.size() * lowered.leafStride();
+  if (!plan->walk_ || !plan->walk_->asksAtNodes()) plan->stepsOfARow_ += lowered.columns.size();
   return plan;
 }
 

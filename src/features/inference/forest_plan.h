@@ -20,6 +20,7 @@ class ForestPlan {
   void margins(const T* rows, std::size_t rowCount, std::size_t stride, T* out) const;
   void predict(const T* rows, std::size_t rowCount, std::size_t stride, T* out) const;
   std::size_t memoryBytes() const;
+  std::size_t stepsOfARow() const { return stepsOfARow_; }
 
  private:
   ForestPlan(const Forest& forest);
@@ -32,6 +33,7 @@ class ForestPlan {
   std::optional<MaskForest<T>> masks_;
   AddMasks<T>* addMasks_ = nullptr;
   std::optional<SliceForest<T>> slices_;
+  std::size_t stepsOfARow_ = 0;
   std::size_t sliceRowsMin_ = 0;  // slices pay from so many rows on
   std::vector<T> baseScores_;
   std::vector<T> treeCounts_;  // of each output; empty when sums are not averaged

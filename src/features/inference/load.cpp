@@ -15,19 +15,39 @@ std::unexpected<Error> ofFile(Error error) {
   return std::unexpected(std::move(error));
 }
 
-Result<std::shared_ptr<const Model>> loadTabular(Result<TabularModel> read, std::string format) {
+// Where the work ends between its steps when the time is over.
+struct Bounds {
+  const Clock& clock;
+  Deadline deadline;
+  Result<void> check() const {
+    if (!deadline.expired(clock)) return {};
+    return fail(ErrorCode::deadlineExceeded, "model file: reading it took longer than allowed");
+  }
+};
+
+Result<std::shared_ptr<const Model>> makeEngine(TabularModel model, std::string format,
+                                                const Bounds& bounds) {
+  CORBEL_CHECK(bounds.check());
+  CORBEL_TRY(auto engine, makeTabularEngine(std::move(model), std::move(format), bounds.clock));
+  CORBEL_CHECK(bounds.check());
+  return engine;
+}
+
+Result<std::shared_ptr<const Model>> loadTabular(Result<TabularModel> read, std::string format,
+                                                 const Bounds& bounds) {
   if (!read) return ofFile(std::move(read).error());
-  return makeTabularEngine(*std::move(read), std::move(format));
+  return makeEngine(*std::move(read), std::move(format), bounds);
 }
 
 Result<std::shared_ptr<const Model>> loadOnnx(std::span<const std::byte> file,
-                                              const LoadOptions& options) {
+                                              const LoadOptions& options, const Bounds& bounds) {
   auto reading = readOnnx(file);
   if (!reading) return ofFile(std::move(reading).error());
-  if (reading->model) return makeTabularEngine(*std::move(reading->model), "onnx");
+  if (reading->model) return makeEngine(*std::move(reading->model), "onnx", bounds);
+  CORBEL_CHECK(bounds.check());
   if (options.onnxRuntime) {
     CORBEL_TRY(auto runtime, options.onnxRuntime());
-    return loadOnnxModel(file, std::move(runtime));
+    return loadOnnxModel(file, std::move(runtime), bounds.deadline);
   }
   return fail(ErrorCode::unprocessable,
               "model file: this ONNX graph needs ONNX Runtime (" + reading->otherwise +
@@ -37,16 +57,19 @@ Result<std::shared_ptr<const Model>> loadOnnx(std::span<const std::byte> file,
 }  // namespace
 
 Result<std::shared_ptr<const Model>> load(std::span<const std::byte> file,
-                                          const LoadOptions& options) {
+                                          const LoadOptions& options, const Clock& clock,
+                                          Deadline deadline) {
+  const Bounds bounds{clock, deadline};
+  CORBEL_CHECK(bounds.check());
   switch (formatOf(file)) {
     case FileFormat::xgboostJson:
-      return loadTabular(readXgboost(file), "xgboost-json");
+      return loadTabular(readXgboost(file), "xgboost-json", bounds);
     case FileFormat::xgboostUbjson:
-      return loadTabular(readXgboost(file), "xgboost-ubj");
+      return loadTabular(readXgboost(file), "xgboost-ubj", bounds);
     case FileFormat::lightgbmText:
-      return loadTabular(readLightgbm(file), "lightgbm-text");
+      return loadTabular(readLightgbm(file), "lightgbm-text", bounds);
     case FileFormat::onnx:
-      return loadOnnx(file, options);
+      return loadOnnx(file, options, bounds);
     case FileFormat::unknown:
       break;
   }

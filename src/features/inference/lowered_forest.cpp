@@ -215,6 +215,13 @@ std::size_t LoweredForest<T>::nodeCount() const {
   return count;
 }
 
+template <class T>
+std::size_t LoweredForest<T>::visitsOfARow() const {
+  std::size_t visits = 0;
+  for (const LoweredTree<T>& tree : trees) visits += static_cast<std::size_t>(tree.depth) + 1;
+  return visits;
+}
+
 template struct LoweredForest<float>;
 template struct LoweredForest<double>;
 template LoweredForest<float> lower<float>(const Forest&);

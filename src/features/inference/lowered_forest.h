@@ -67,6 +67,8 @@ struct LoweredForest {
   std::vector<T> leafValues;  // tree weights are multiplied in
 
   std::size_t nodeCount() const;
+  // Nodes that a row passes at most, leaves included.
+  std::size_t visitsOfARow() const;
   std::size_t leafStride() const { return vectorLeaves ? outputs : 1; }
 };
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/deadline.h"
 #include "base/result.h"
 #include "inference/tensor.h"
@@ -36,13 +37,12 @@ struct Signature {
   bool acceptsMissing = false;  // NaN has a meaning to the model
 };
 
-// Contributions of the columns to each output, of a classifier to each class, in the model's margin
+// Contributions of the columns to one output, of a classifier to one class, in the model's margin
 // space: they add up to the margin with `base`.
 struct Explanation {
-  std::string_view method;  // "treeshap", "linear" (both exact) or "sampling"
-  std::size_t columns = 0;
-  std::vector<double> contributions;  // [outputs x columns]
-  std::vector<double> base;           // [outputs]
+  std::string_view method;            // "treeshap" or "linear"; both exact
+  std::vector<double> contributions;  // one a column
+  double base = 0;
 };
 
 // One loaded model version. Thread-safe: any number of run() at once. Its memory is given back when
@@ -59,10 +59,14 @@ class Model {
   // usable.
   virtual Result<Tensors> run(const Tensors& inputs, Deadline deadline) const = 0;
 
-  // Why the first row of `inputs` got its result. unprocessable: the model cannot tell (no engine
-  // method, or its file lacks the training weights that an exact answer needs).
-  virtual Result<Explanation> explain(const Tensors& inputs, Deadline deadline) const = 0;
+  // Why the first row of `inputs` got its result: its class or value `output`. A model with one
+  // margin, as many have for two classes (it speaks of the second), explains that, whatever
+  // `output` says. unprocessable: the model cannot tell (no engine method, or its file lacks the
+  // training weights that an exact answer needs). invalid_argument, deadline_exceeded: as run().
+  virtual Result<Explanation> explain(const Tensors& inputs, std::size_t output,
+                                      Deadline deadline) const = 0;
 
+  // Grows when the first explanation prepares what all need.
   virtual std::size_t memoryBytes() const = 0;
 
   // True when one row takes microseconds: it may run on a network thread.
@@ -77,9 +81,12 @@ struct LoadOptions {
   std::function<Result<std::shared_ptr<OnnxRuntime>>()> onnxRuntime;
 };
 
-// Loads the file's bytes. The engine is chosen by content, never by name.
+// Loads the file's bytes. The engine is chosen by content, never by name. `clock` must outlive the
+// model.
 // unprocessable: no engine can read it; the message says what is wrong and where.
+// deadline_exceeded: the time was over first.
 Result<std::shared_ptr<const Model>> load(std::span<const std::byte> file,
-                                          const LoadOptions& options);
+                                          const LoadOptions& options, const Clock& clock,
+                                          Deadline deadline);
 
 }  // namespace corbel::inference

@@ -27,6 +27,15 @@ TEST(TabularModelReader, TellsFormatsApartByContent) {
   EXPECT_THAT(errorOf(number(1, 8)), HasSubstr("no ONNX model"));
 }
 
+// The reader takes the format that formatOf() tells.
+TEST(TabularModelReader, ReadsWhatItTellsApart) {
+  const std::string brace = "{";
+  EXPECT_EQ(formatOf(std::as_bytes(std::span(brace))), FileFormat::xgboostJson);
+  const std::string counted("{ L\0\0\0\0\0\0\0\1aT}", 14);
+  EXPECT_EQ(formatOf(std::as_bytes(std::span(counted))), FileFormat::xgboostUbjson);
+  EXPECT_THAT(errorOf(counted), Not(HasSubstr("'\"' expected")));
+}
+
 TEST(TabularModelReader, NamesTheFormatsWhenItKnowsNone) {
   for (const char* content : {"", "binf", "\x80\x04\x95", "PK\x03\x04", "GGUF", "treetop"}) {
     EXPECT_EQ(errorOf(content),

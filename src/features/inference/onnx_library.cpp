@@ -52,9 +52,23 @@ RunWatch::Guard::~Guard() {
   watch_.runs_.erase(run_);
 }
 
+namespace {
+
+// One arena for all models: each of its own would keep what its largest run needed. It grows by
+// what is asked for, not by powers of two.
+void shareArena(Ort::Env& env) {
+  constexpr int kSameAsRequested = 1;
+  constexpr int kLibraryChooses = -1;
+  const Ort::ArenaCfg arena(0, kSameAsRequested, kLibraryChooses, kLibraryChooses);
+  const auto memory = Ort::MemoryInfo::CreateCpu(OrtArenaAllocator, OrtMemTypeDefault);
+  env.CreateAndRegisterAllocator(memory, arena);
+}
+
+}  // namespace
+
 Result<std::shared_ptr<OnnxRuntime>> openOnnxRuntime(const OnnxRuntimeOptions& options,
                                                      const Clock& clock) {
-  const auto refuse = [&](std::string why) {
+  const auto refuse = [&](const std::string& why) {
     return fail(ErrorCode::failedPrecondition,
                 "ONNX Runtime (setting inference.onnxRuntimeLibrary): " + why,
                 options.library.string());
@@ -76,8 +90,9 @@ Result<std::shared_ptr<OnnxRuntime>> openOnnxRuntime(const OnnxRuntimeOptions& o
     threading.SetGlobalInterOpNumThreads(1);
     threading.SetGlobalSpinControl(0);
     // Errors come back as exceptions; the library would print them past the log.
-    return std::make_shared<OnnxRuntime>(Ort::Env(threading, ORT_LOGGING_LEVEL_FATAL, "corbel"),
-                                         clock);
+    Ort::Env env(threading, ORT_LOGGING_LEVEL_FATAL, "corbel");
+    shareArena(env);
+    return std::make_shared<OnnxRuntime>(std::move(env), clock);
   } catch (const Ort::Exception& exception) {
     return fail(ErrorCode::failedPrecondition, "ONNX Runtime does not start", exception.what());
   }

@@ -74,9 +74,11 @@ Tensor fromOrt(const Ort::Value& value) {
     return tensor;
   }
   std::visit(
-      [&](auto& values) {
-        if (!values.empty())
-          std::memcpy(values.data(), value.GetTensorRawData(), values.size() * sizeof(values[0]));
+      [&]<class Element>(std::vector<Element>& values) {
+        if constexpr (std::is_trivially_copyable_v<Element>) {
+          if (!values.empty())
+            std::memcpy(values.data(), value.GetTensorRawData(), values.size() * sizeof(Element));
+        }
       },
       tensor.values);
   return tensor;
@@ -132,7 +134,7 @@ std::string whyNotOpened(std::string_view text) {
   return "ONNX Runtime does not know the operator " + excerpt(known.substr(known.rfind(' ') + 1));
 }
 
-std::unexpected<Error> refused(std::string message) {
+std::unexpected<Error> refused(const std::string& message) {
   return fail(ErrorCode::unprocessable, "ONNX graph: " + message);
 }
 
@@ -152,11 +154,12 @@ class OnnxModel final : public Model {
         fileBytes_(file.size()) {}
 
   // Reads names, types and shapes, and runs one neutral row to learn what the graph really returns.
-  Result<void> inspect();
+  Result<void> inspect(Deadline deadline);
 
   const Signature& signature() const override { return signature_; }
   Result<Tensors> run(const Tensors& inputs, Deadline deadline) const override;
-  Result<Explanation> explain(const Tensors& inputs, Deadline deadline) const override;
+  Result<Explanation> explain(const Tensors& inputs, std::size_t output,
+                              Deadline deadline) const override;
   std::size_t memoryBytes() const override { return 2 * fileBytes_; }
   bool isQuick() const override { return quick_; }
 
@@ -164,8 +167,8 @@ class OnnxModel final : public Model {
   static Ort::Session makeSession(const OnnxRuntime& runtime, std::span<const std::byte> file);
   Result<void> inspectInputs();
   Result<void> inspectOutputs();
-  void findClassifier();
-  void findOutHowQuick();
+  void findClassifier(Deadline deadline);
+  void findOutHowQuick(Deadline deadline);
   Result<Tensors> runWithin(const Tensors& inputs, Deadline deadline) const;
   Result<void> readOutput(std::size_t index, const Ort::Value& value);
   Result<void> check(const Tensors& inputs) const;
@@ -191,18 +194,19 @@ Ort::Session OnnxModel::makeSession(const OnnxRuntime& runtime, std::span<const 
   options.SetExecutionMode(ORT_SEQUENTIAL);
   options.SetGraphOptimizationLevel(ORT_ENABLE_ALL);
   options.AddConfigEntry("session.intra_op.allow_spinning", "0");
+  options.AddConfigEntry("session.use_env_allocators", "1");
   return {runtime.env(), file.data(), file.size(), options};
 }
 
-Result<void> OnnxModel::inspect() {
+Result<void> OnnxModel::inspect(Deadline deadline) {
   signature_.engine = "onnxruntime";
   signature_.format = "onnx";
   CORBEL_CHECK(inspectInputs());
   CORBEL_CHECK(inspectOutputs());
   for (const TensorSpec& spec : signature_.inputs) inputNames_.push_back(spec.name.c_str());
   for (const TensorSpec& spec : signature_.outputs) outputNames_.push_back(spec.name.c_str());
-  findClassifier();
-  findOutHowQuick();
+  findClassifier(deadline);
+  findOutHowQuick(deadline);
   return {};
 }
 
@@ -253,7 +257,7 @@ Tensors OnnxModel::neutralRow() const {
 
 // Converters name and order outputs differently, but a classifier always has a label a row and a
 // score a row and class.
-void OnnxModel::findClassifier() {
+void OnnxModel::findClassifier(Deadline deadline) {
   Signature& found = signature_;
   const auto read = [&](const std::vector<Ort::Value>& outputs) -> Result<void> {
     for (std::size_t i = 0; i < outputs.size(); ++i) CORBEL_CHECK(readOutput(i, outputs[i]));
@@ -262,8 +266,8 @@ void OnnxModel::findClassifier() {
     if (oneNumber) found.task = ModelTask::regression;
     return {};
   };
-  const auto probed = runSession(
-      neutralRow(), Deadline::after(runtime_->clock(), limits::kValidationDeadline), read);
+  const auto patience = Deadline::after(runtime_->clock(), limits::kValidationDeadline);
+  const auto probed = runSession(neutralRow(), deadline.earlier(patience), read);
   if (probed && found.labels >= 0 && found.probabilities >= 0) {
     found.task = ModelTask::classification;
     return;
@@ -274,7 +278,7 @@ void OnnxModel::findClassifier() {
 }
 
 // The best of a few runs: what else the machine does meanwhile must not make a model slow for good.
-void OnnxModel::findOutHowQuick() {
+void OnnxModel::findOutHowQuick(Deadline deadline) {
   constexpr int kRuns = 5;
   const auto isRow = [](const TensorSpec& spec) {
     return spec.shape.size() == 2 && spec.shape[0] < 0 && spec.shape[1] > 0;
@@ -284,7 +288,7 @@ void OnnxModel::findOutHowQuick() {
   const Clock& clock = runtime_->clock();
   for (int i = 0; i < kRuns && !quick_; ++i) {
     const auto begin = clock.steady();
-    if (!runWithin(row, Deadline::after(clock, kPatience))) return;
+    if (!runWithin(row, deadline.earlier(Deadline::after(clock, kPatience)))) return;
     quick_ = clock.steady() - begin <= kQuick;
   }
 }
@@ -372,17 +376,18 @@ Result<Tensors> OnnxModel::runWithin(const Tensors& inputs, Deadline deadline) c
                     });
 }
 
-Result<Explanation> OnnxModel::explain(const Tensors&, Deadline) const {
+Result<Explanation> OnnxModel::explain(const Tensors&, std::size_t, Deadline) const {
   return fail(ErrorCode::unprocessable, "ONNX Runtime has no exact attribution for this graph");
 }
 
 }  // namespace
 
 Result<std::shared_ptr<const Model>> loadOnnxModel(std::span<const std::byte> file,
-                                                   std::shared_ptr<OnnxRuntime> runtime) {
+                                                   std::shared_ptr<OnnxRuntime> runtime,
+                                                   Deadline deadline) {
   try {
     auto model = std::make_shared<OnnxModel>(std::move(runtime), file);
-    CORBEL_CHECK(model->inspect());
+    CORBEL_CHECK(model->inspect(deadline));
     return model;
   } catch (const Ort::Exception& exception) {
     return fail(ErrorCode::unprocessable, "model file: " + whyNotOpened(exception.what()),

@@ -3,8 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <malloc.h>
+#include <unistd.h>
+
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "inference/onnx_runtime.h"
@@ -66,6 +70,8 @@ class OnnxModelTest : public testing::Test {
  protected:
   void SetUp() override {
     if (!std::filesystem::exists(library())) {
+      // Nobody changes the environment meanwhile.
+      // NOLINTNEXTLINE(concurrency-mt-unsafe)
       ASSERT_EQ(std::getenv("CI"), nullptr) << library() << " is missing";
       GTEST_SKIP() << library() << " is missing";
     }
@@ -74,7 +80,7 @@ class OnnxModelTest : public testing::Test {
     runtime_ = *std::move(opened);
   }
   Result<std::shared_ptr<const Model>> load(const std::string& bytes) const {
-    return loadOnnxModel(std::as_bytes(std::span(bytes)), runtime_);
+    return loadOnnxModel(std::as_bytes(std::span(bytes)), runtime_, Deadline::never());
   }
   std::shared_ptr<const Model> mustLoad(const std::string& bytes) const {
     auto loaded = load(bytes);
@@ -155,8 +161,54 @@ TEST_F(OnnxModelTest, RefusesAFileThatIsNoGraph) {
 TEST_F(OnnxModelTest, HasNoExactAttribution) {
   const auto model = mustLoad(aRelu());
   ASSERT_NE(model, nullptr);
-  EXPECT_EQ(model->explain({row({1, 2, 3})}, Deadline::never()).error().code,
+  EXPECT_EQ(model->explain({row({1, 2, 3})}, 0, Deadline::never()).error().code,
             ErrorCode::unprocessable);
+}
+
+// X times a square of weights.
+std::string aLayer(std::int64_t width) {
+  const std::vector<float> weights(static_cast<std::size_t>(width * width), 0.001F);
+  return file(input("X", width) + value(12, "Y", width) +
+              text(5, tensor("W", {width, width}, weights)) + core("MatMul", {"X", "W"}, {"Y"}));
+}
+
+std::size_t residentBytes() {
+  ::malloc_trim(0);
+  std::ifstream statm("/proc/self/statm");
+  std::size_t all = 0, resident = 0;
+  statm >> all >> resident;
+  return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+}
+
+class OnnxMemoryTest : public OnnxModelTest {
+ protected:
+  // Loads so many models, runs a batch on each, and lets go of all.
+  void useModels(int count, const std::string& bytes, std::int64_t width) const {
+    std::vector<std::shared_ptr<const Model>> models;
+    const Tensor batch{{64, width}, std::vector<float>(static_cast<std::size_t>(64 * width), 1)};
+    for (int i = 0; i < count; ++i) {
+      models.push_back(mustLoad(bytes));
+      ASSERT_TRUE(models.back()->run({batch}, Deadline::never()));
+    }
+  }
+  // Of what was resident after the first model had come and gone.
+  double growth(int count, std::int64_t width) const {
+    const std::string bytes = aLayer(width);
+    useModels(1, bytes, width);
+    const std::size_t before = residentBytes();
+    useModels(count, bytes, width);
+    return static_cast<double>(residentBytes()) / static_cast<double>(before);
+  }
+};
+
+TEST_F(OnnxMemoryTest, GivesTheMemoryOfTwentySmallModelsBack) { EXPECT_LE(growth(20, 512), 1.05); }
+
+TEST_F(OnnxMemoryTest, GivesTheMemoryOfALargeModelBack) {
+  useModels(1, aLayer(8), 8);
+  const std::size_t before = residentBytes();
+  useModels(1, aLayer(1024), 1024);
+  constexpr std::size_t kWeights = std::size_t{1024} * 1024 * sizeof(float);
+  EXPECT_LE(residentBytes(), before + kWeights / 4);
 }
 
 TEST(OpenOnnxRuntime, SaysWhatIsWrongWithTheLibrary) {

@@ -1,6 +1,7 @@
 #include "inference/tabular_engine.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <optional>
 #include <span>
@@ -9,54 +10,35 @@
 #include <vector>
 
 #include "base/mutex.h"
-#include "inference/compiled_forest.h"
-#include "inference/link.h"
+#include "inference/tabular_predictor.h"
 #include "inference/transforms.h"
 #include "inference/tree_shap.h"
+#include "time_limit.h"
 
 namespace corbel::inference {
 namespace {
 
-template <class Number>
-class LinearEvaluator {
- public:
-  explicit LinearEvaluator(const LinearModel& model)
-      : features_(model.features),
-        outputs_(model.outputs),
-        coefficients_(model.coefficients.begin(), model.coefficients.end()),
-        intercepts_(model.intercepts.begin(), model.intercepts.end()),
-        link_(model.link),
-        missingIsZero_(model.missingIsZero) {}
+// A step takes about a nanosecond.
+constexpr std::size_t kQuickSteps = 100'000;
+constexpr std::size_t kStepsBetweenChecks = 20'000'000;
+// The forest's kernel for many rows takes as long for one as for so many.
+constexpr std::size_t kBlockRowsMin = 64;
 
-  void margins(const Number* row, Number* out) const {
-    for (std::size_t o = 0; o < outputs_; ++o) {
-      const Number* coefficients = &coefficients_[o * features_];
-      Number sum = intercepts_[o];  // first, as XGBoost does: the order decides the last bits
-      for (std::size_t f = 0; f < features_; ++f) sum += term(row[f], coefficients[f]);
-      out[o] = sum;
-    }
-  }
-  void predict(const Number* rows, std::size_t count, std::size_t stride, Number* out) const {
-    for (std::size_t r = 0; r < count; ++r) {
-      margins(rows + r * stride, out + r * outputs_);
-    }
-    applyLink(link_, Number{1}, count, outputs_, out);
-  }
-  Number term(Number value, Number coefficient) const {
-    return missingIsZero_ && std::isnan(value) ? Number{} : value * coefficient;
-  }
-  std::size_t memoryBytes() const {
-    return (coefficients_.size() + intercepts_.size()) * sizeof(Number);
-  }
+bool holdsRows(std::size_t values, std::int64_t rows, std::size_t columns) {
+  std::size_t expected = 0;
+  const bool overflows = __builtin_mul_overflow(rows, columns, &expected);
+  return !overflows && rows >= 0 && values == expected && (columns > 0 || rows == 1);
+}
 
- private:
-  std::size_t features_;
-  std::size_t outputs_;
-  std::vector<Number> coefficients_;
-  std::vector<Number> intercepts_;
-  Link link_;
-  bool missingIsZero_;
-};
+// What a row may leave out: forests send NaN one way, XGBoost's linear models skip it, and
+// pipelines may begin by filling it in.
+bool takesMissing(const TabularModel& model) {
+  if (std::holds_alternative<Forest>(model.predictor)) return true;
+  if (std::get<LinearModel>(model.predictor).missingIsZero) return true;
+  if (model.transforms.empty()) return false;
+  const auto* imputer = std::get_if<Imputer>(&model.transforms.front().step);
+  return imputer != nullptr && std::isnan(imputer->missing);
+}
 
 std::vector<std::string> labelTexts(const ClassLabels& labels) {
   if (const auto* texts = std::get_if<std::vector<std::string>>(&labels)) return *texts;
@@ -65,34 +47,6 @@ std::vector<std::string> labelTexts(const ClassLabels& labels) {
     texts.push_back(std::to_string(label));
   return texts;
 }
-
-// The forest or linear model itself, in the precision it computes in.
-template <class Number>
-class Predictor {
- public:
-  static Result<Predictor> make(const TabularModel& model) {
-    Predictor predictor;
-    if (const auto* linear = std::get_if<LinearModel>(&model.predictor)) {
-      predictor.linear_.emplace(*linear);
-      return predictor;
-    }
-    CORBEL_TRY(auto compiled, CompiledForest::compile(std::get<Forest>(model.predictor)));
-    predictor.forest_.emplace(std::move(compiled));
-    return predictor;
-  }
-  void predict(const Number* rows, std::size_t count, std::size_t width, Number* out) const {
-    return forest_ ? forest_->predict(rows, count, width, out)
-                   : linear_->predict(rows, count, width, out);
-  }
-  const std::optional<LinearEvaluator<Number>>& linear() const { return linear_; }
-  std::size_t memoryBytes() const {
-    return forest_ ? forest_->memoryBytes() : linear_->memoryBytes();
-  }
-
- private:
-  std::optional<CompiledForest> forest_;
-  std::optional<LinearEvaluator<Number>> linear_;
-};
 
 Precision precisionOf(const TabularModel& model) {
   return std::visit([](const auto& predictor) { return predictor.precision; }, model.predictor);
@@ -110,38 +64,55 @@ class TabularEngine final : public Model {
  public:
   using AnyPredictor = std::variant<Predictor<float>, Predictor<double>>;
 
-  TabularEngine(TabularModel model, AnyPredictor predictor, std::string format)
-      : model_(std::move(model)), predictor_(std::move(predictor)) {
+  TabularEngine(TabularModel model, AnyPredictor predictor, std::string format, const Clock& clock)
+      : model_(std::move(model)), predictor_(std::move(predictor)), clock_(clock) {
     describe(std::move(format));
+    rowSteps_ = stepsOfARow();
+    blockRows_ = std::max(kStepsBetweenChecks / rowSteps_, kBlockRowsMin);
+    ownBytes_ = bytesAtStart();
   }
 
   const Signature& signature() const override { return signature_; }
   Result<Tensors> run(const Tensors& inputs, Deadline deadline) const override;
-  Result<Explanation> explain(const Tensors& inputs, Deadline deadline) const override;
-  std::size_t memoryBytes() const override;
-  bool isQuick() const override;
+  Result<Explanation> explain(const Tensors& inputs, std::size_t output,
+                              Deadline deadline) const override;
+  std::size_t memoryBytes() const override {
+    return ownBytes_ + shapBytes_.load(std::memory_order_relaxed);
+  }
+  bool isQuick() const override { return rowSteps_ <= kQuickSteps; }
 
  private:
   void describe(std::string format);
   Result<const std::vector<Number>*> check(const Tensors& inputs) const;
   void transform(std::span<Number> row) const;
-  // Results after link and finish: [rows x outputs].
-  std::vector<Number> evaluate(const std::vector<Number>& values, std::size_t rows) const;
+  // Results after link and finish: [rows x outputs], appended.
+  void evaluate(std::span<const Number> values, std::size_t rows, std::vector<Number>& out) const;
   // Raw outputs after the link: [rows x rawOutputs].
   std::vector<Number> predict(const Number* rows, std::size_t count) const;
   void finish(const Number* raw, Number* out) const;
   Tensors scoreAndLabel(std::vector<Number> scores, std::int64_t rows) const;
   Result<const TreeShap*> treeShap() const;
-  std::vector<double> explainRow(const TreeShap& shap, const std::vector<Number>& row) const;
-  void explainLinear(const LinearModel& linear, std::span<const Number> row,
-                     Explanation& explanation) const;
-  void addFirstClass(Explanation& explanation) const;
+  Result<std::vector<double>> explainRow(const TreeShap& shap, const std::vector<Number>& row,
+                                         std::size_t output, const TimeLimit& limit) const;
+  Explanation explainLinear(const LinearModel& linear, std::span<const Number> row,
+                            std::size_t output) const;
+  Result<Explanation> explainForest(const std::vector<Number>& row, std::size_t output,
+                                    Deadline deadline) const;
+  bool isOneSumForTwoClasses() const;
+  void turnToFirstClass(Explanation& explanation) const;
   std::size_t rawOutputs() const;
+  std::size_t stepsOfARow() const;
+  std::size_t bytesAtStart() const;
   std::size_t width() const { return features(model_); }
 
   TabularModel model_;
   AnyPredictor predictor_;
+  const Clock& clock_;
   Signature signature_;
+  std::size_t rowSteps_ = 0;
+  std::size_t blockRows_ = 0;  // evaluated between two looks at the clock
+  std::size_t ownBytes_ = 0;
+  mutable std::atomic<std::size_t> shapBytes_ = 0;
   mutable Mutex shapMutex_;
   mutable std::optional<TreeShap> shap_ CORBEL_GUARDED_BY(shapMutex_);
 };
@@ -155,7 +126,7 @@ void TabularEngine<Number>::describe(std::string format) {
   signature_.format = std::move(format);
   signature_.inputs = {{"input", type, {-1, static_cast<std::int64_t>(width())}}};
   signature_.featureNames = model_.featureNames;
-  signature_.acceptsMissing = isForest;
+  signature_.acceptsMissing = takesMissing(model_);
   if (model_.task == Task::regressor) {
     signature_.task = ModelTask::regression;
     signature_.outputs = {{"prediction", type, {-1, count}}};
@@ -184,7 +155,7 @@ Result<const std::vector<Number>*> TabularEngine<Number>::check(const Tensors& i
       inputs.size() == 1 ? std::get_if<std::vector<Number>>(&inputs[0].values) : nullptr;
   const bool fits =
       values != nullptr && inputs[0].shape.size() == 2 && inputs[0].shape[1] == columns;
-  if (fits) return values;
+  if (fits && holdsRows(values->size(), inputs[0].shape[0], width())) return values;
   return failField("/input", "must be one " + std::string(name(signature_.inputs[0].type)) +
                                  " tensor of shape [rows, " + std::to_string(columns) + "]");
 }
@@ -239,28 +210,36 @@ std::vector<Number> TabularEngine<Number>::predict(const Number* rows, std::size
 }
 
 template <class Number>
-std::vector<Number> TabularEngine<Number>::evaluate(const std::vector<Number>& values,
-                                                    std::size_t rows) const {
+void TabularEngine<Number>::evaluate(std::span<const Number> values, std::size_t rows,
+                                     std::vector<Number>& out) const {
   std::vector<Number> transformed;
   const Number* from = values.data();
   const bool rounds = model_.input == Precision::float32 && std::is_same_v<Number, double>;
   if (rounds || !model_.transforms.empty()) {
-    transformed = values;
+    transformed.assign(values.begin(), values.end());
     for (std::size_t r = 0; r < rows; ++r)
       transform(std::span(transformed).subspan(r * width(), width()));
     from = transformed.data();
   }
   auto raw = predict(from, rows);
-  if (model_.finish == Finish::none) return raw;
+  if (model_.finish == Finish::none) {
+    if (out.empty()) {
+      out = std::move(raw);
+    } else {
+      out.insert(out.end(), raw.begin(), raw.end());
+    }
+    return;
+  }
   const std::size_t count = outputs(model_);
-  std::vector<Number> finished(rows * count);
-  for (std::size_t r = 0; r < rows; ++r) finish(&raw[r * rawOutputs()], &finished[r * count]);
-  return finished;
+  const std::size_t first = out.size();
+  out.resize(first + rows * count);
+  for (std::size_t r = 0; r < rows; ++r) finish(&raw[r * rawOutputs()], &out[first + r * count]);
 }
 
 template <class Number>
 Tensors TabularEngine<Number>::scoreAndLabel(std::vector<Number> scores, std::int64_t rows) const {
   std::vector<std::string> labels;
+  labels.reserve(scores.size());
   for (const Number score : scores) {
     labels.push_back(
         signature_.classLabels[score > static_cast<Number>(model_.decisionThreshold) ? 1 : 0]);
@@ -269,67 +248,81 @@ Tensors TabularEngine<Number>::scoreAndLabel(std::vector<Number> scores, std::in
 }
 
 template <class Number>
-Result<Tensors> TabularEngine<Number>::run(const Tensors& inputs, Deadline) const {
+Result<Tensors> TabularEngine<Number>::run(const Tensors& inputs, Deadline deadline) const {
   CORBEL_TRY(const auto* values, check(inputs));
-  const std::int64_t rows = inputs[0].shape[0];
-  auto results = evaluate(*values, static_cast<std::size_t>(rows));
-  if (signature_.labels >= 0) return scoreAndLabel(std::move(results), rows);
-  return Tensors{Tensor{{rows, static_cast<std::int64_t>(outputs(model_))}, std::move(results)}};
+  const auto rows = static_cast<std::size_t>(inputs[0].shape[0]);
+  const TimeLimit limit(deadline, clock_);
+  std::vector<Number> results;
+  for (std::size_t first = 0; first < rows; first += blockRows_) {
+    const std::size_t count = std::min(blockRows_, rows - first);
+    if (count < rows) {  // one block costs less than others would gain
+      CORBEL_CHECK(limit.check());
+      results.reserve(rows * outputs(model_));
+    }
+    evaluate(std::span(*values).subspan(first * width(), count * width()), count, results);
+  }
+  const auto shape = inputs[0].shape[0];
+  if (signature_.labels >= 0) return scoreAndLabel(std::move(results), shape);
+  return Tensors{Tensor{{shape, static_cast<std::int64_t>(outputs(model_))}, std::move(results)}};
 }
 
 template <class Number>
-void TabularEngine<Number>::explainLinear(const LinearModel& linear, std::span<const Number> row,
-                                          Explanation& explanation) const {
-  explanation.method = "linear";
-  for (std::size_t o = 0; o < linear.outputs; ++o) {
-    explanation.base[o] = linear.intercepts[o];
-    for (std::size_t c = 0; c < row.size(); ++c) {
-      const bool skipped = linear.missingIsZero && std::isnan(row[c]);
-      explanation.contributions[o * row.size() + c] =
-          skipped ? 0 : static_cast<double>(row[c]) * linear.coefficients[o * row.size() + c];
-    }
+Explanation TabularEngine<Number>::explainLinear(const LinearModel& linear,
+                                                 std::span<const Number> row,
+                                                 std::size_t output) const {
+  Explanation explanation{.method = "linear",
+                          .contributions = std::vector<double>(row.size()),
+                          .base = linear.intercepts[output]};
+  for (std::size_t c = 0; c < row.size(); ++c) {
+    if (linear.missingIsZero && std::isnan(row[c])) continue;
+    explanation.contributions[c] =
+        static_cast<double>(row[c]) * linear.coefficients[output * row.size() + c];
   }
+  return explanation;
+}
+
+template <class Number>
+bool TabularEngine<Number>::isOneSumForTwoClasses() const {
+  return model_.task == Task::classifier && rawOutputs() == 1;
 }
 
 // One sum for two classes speaks of the second. The first has what that leaves: of a probability
 // the rest to 1, of log-odds and scores the negative.
 template <class Number>
-void TabularEngine<Number>::addFirstClass(Explanation& explanation) const {
-  if (model_.task != Task::classifier || explanation.base.size() != 1) return;
+void TabularEngine<Number>::turnToFirstClass(Explanation& explanation) const {
   const Link link =
       std::visit([](const auto& predictor) { return predictor.link; }, model_.predictor);
   const bool isProbability = link == Link::identity && model_.finish == Finish::complement;
-  std::vector<double> first = explanation.contributions;
-  for (double& value : first) value = -value;
-  explanation.contributions.insert(explanation.contributions.begin(), first.begin(), first.end());
-  explanation.base.insert(explanation.base.begin(),
-                          (isProbability ? 1 : 0) - explanation.base.front());
+  for (double& value : explanation.contributions) value = -value;
+  explanation.base = (isProbability ? 1 : 0) - explanation.base;
 }
 
 template <class Number>
-Result<Explanation> TabularEngine<Number>::explain(const Tensors& inputs, Deadline) const {
+Result<Explanation> TabularEngine<Number>::explain(const Tensors& inputs, std::size_t output,
+                                                   Deadline deadline) const {
   CORBEL_TRY(const auto* values, check(inputs));
-  const std::size_t columns = width();
-  std::vector<Number> row(values->begin(), values->begin() + static_cast<std::ptrdiff_t>(columns));
+  if (inputs[0].shape[0] < 1) return failField("/input", "must have a row to explain");
+  std::vector<Number> row(values->begin(), values->begin() + static_cast<std::ptrdiff_t>(width()));
   transform(row);
-  Explanation explanation{
-      .method = "treeshap", .columns = columns, .contributions = {}, .base = {}};
-  explanation.contributions.resize(rawOutputs() * columns);
-  explanation.base.resize(rawOutputs());
-  if (const auto* linear = std::get_if<LinearModel>(&model_.predictor)) {
-    explainLinear(*linear, row, explanation);
-    addFirstClass(explanation);
-    return explanation;
-  }
-  CORBEL_TRY(const auto* shap, treeShap());
-  const auto contributions = explainRow(*shap, row);
-  for (std::size_t o = 0; o < rawOutputs(); ++o) {
-    const auto* from = &contributions[o * (columns + 1)];
-    std::copy(from, from + columns, &explanation.contributions[o * columns]);
-    explanation.base[o] = from[columns];
-  }
-  addFirstClass(explanation);
+  const std::size_t sum = output < rawOutputs() ? output : 0;
+  const auto* linear = std::get_if<LinearModel>(&model_.predictor);
+  CORBEL_TRY(auto explanation, linear != nullptr ? explainLinear(*linear, row, sum)
+                                                 : explainForest(row, sum, deadline));
+  if (isOneSumForTwoClasses() && output != 1) turnToFirstClass(explanation);
   return explanation;
+}
+
+template <class Number>
+Result<Explanation> TabularEngine<Number>::explainForest(const std::vector<Number>& row,
+                                                         std::size_t output,
+                                                         Deadline deadline) const {
+  const TimeLimit limit(deadline, clock_);
+  CORBEL_CHECK(limit.check());
+  CORBEL_TRY(const auto* shap, treeShap());
+  CORBEL_TRY(auto contributions, explainRow(*shap, row, output, limit));
+  const double base = contributions.back();
+  contributions.pop_back();
+  return Explanation{.method = "treeshap", .contributions = std::move(contributions), .base = base};
 }
 
 // Prepared when first asked for: most models are never explained.
@@ -339,57 +332,58 @@ Result<const TreeShap*> TabularEngine<Number>::treeShap() const {
   if (!shap_) {
     CORBEL_TRY(auto prepared, TreeShap::prepare(std::get<Forest>(model_.predictor)));
     shap_.emplace(std::move(prepared));
+    shapBytes_ = shap_->memoryBytes();
   }
   return &*shap_;
 }
 
 template <class Number>
-std::vector<double> TabularEngine<Number>::explainRow(const TreeShap& shap,
-                                                      const std::vector<Number>& row) const {
-  if (precisionOf(model_) == Precision::float64)
-    return shap.explain(std::vector<double>(row.begin(), row.end()).data());
-  const std::vector<float> floats(row.begin(), row.end());
-  return shap.explain(floats.data());
-}
-
-// A tree costs some ten nanoseconds, a column a few more for each output.
-template <class Number>
-bool TabularEngine<Number>::isQuick() const {
-  constexpr std::size_t kQuickTrees = 5'000;
-  constexpr std::size_t kQuickProducts = 100'000;
-  const auto* forest = std::get_if<Forest>(&model_.predictor);
-  const bool smallForest = forest == nullptr || forest->trees.size() <= kQuickTrees;
-  return smallForest && width() * rawOutputs() <= kQuickProducts;
-}
-
-template <class Number>
-std::size_t TabularEngine<Number>::memoryBytes() const {
-  std::size_t bytes = sizeof *this;
-  bytes += std::visit([](const auto& predictor) { return predictor.memoryBytes(); }, predictor_);
-  if (const auto* forest = std::get_if<Forest>(&model_.predictor)) {
-    for (const Tree& tree : forest->trees) bytes += tree.nodes.size() * sizeof(Node);
-    bytes += forest->leafValues.size() * sizeof(double);
+Result<std::vector<double>> TabularEngine<Number>::explainRow(const TreeShap& shap,
+                                                              const std::vector<Number>& row,
+                                                              std::size_t output,
+                                                              const TimeLimit& limit) const {
+  if (precisionOf(model_) == Precision::float64) {
+    return shap.explain(std::vector<double>(row.begin(), row.end()).data(), output, limit);
   }
-  return bytes;
+  const std::vector<float> floats(row.begin(), row.end());
+  return shap.explain(floats.data(), output, limit);
+}
+
+template <class Number>
+std::size_t TabularEngine<Number>::stepsOfARow() const {
+  const std::size_t predictor =
+      std::visit([](const auto& any) -> std::size_t { return any.stepsOfARow(); }, predictor_);
+  return predictor + width() + rawOutputs();
+}
+
+template <class Number>
+std::size_t TabularEngine<Number>::bytesAtStart() const {
+  std::size_t bytes = sizeof *this + 2 * bytesOf(model_.featureNames);  // the signature's too
+  bytes += 2 * bytesOf(signature_.classLabels);
+  bytes += std::visit([](const auto& predictor) { return predictor.memoryBytes(); }, predictor_);
+  return bytes +
+         std::visit([](const auto& predictor) { return bytesOf(predictor); }, model_.predictor);
 }
 
 template <class Compute>
-Result<std::shared_ptr<const Model>> make(TabularModel model, std::string format) {
+Result<std::shared_ptr<const Model>> make(TabularModel model, std::string format,
+                                          const Clock& clock) {
   CORBEL_TRY(auto predictor, Predictor<Compute>::make(model));
   if (hasDoubleRows(model)) {
     return std::make_shared<const TabularEngine<double>>(std::move(model), std::move(predictor),
-                                                         std::move(format));
+                                                         std::move(format), clock);
   }
   return std::make_shared<const TabularEngine<float>>(std::move(model), std::move(predictor),
-                                                      std::move(format));
+                                                      std::move(format), clock);
 }
 
 }  // namespace
 
-Result<std::shared_ptr<const Model>> makeTabularEngine(TabularModel model, std::string format) {
+Result<std::shared_ptr<const Model>> makeTabularEngine(TabularModel model, std::string format,
+                                                       const Clock& clock) {
   return precisionOf(model) == Precision::float64
-             ? make<double>(std::move(model), std::move(format))
-             : make<float>(std::move(model), std::move(format));
+             ? make<double>(std::move(model), std::move(format), clock)
+             : make<float>(std::move(model), std::move(format), clock);
 }
 
 }  // namespace corbel::inference

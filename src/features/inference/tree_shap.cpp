@@ -12,6 +12,9 @@
 namespace corbel::inference {
 namespace {
 
+// A visit costs its path's length, at a leaf the square of it: some milliseconds for so many.
+constexpr std::size_t kVisitsBetweenChecks = 256;
+
 double takenShare(const PathFeature* path, std::size_t length, double zeroFraction) {
   const double size = static_cast<double>(length + 1);
   const double step = zeroFraction * kReciprocals.of[length + 1];
@@ -32,7 +35,8 @@ class ShapTrees {
  public:
   explicit ShapTrees(const Forest& forest);
 
-  std::vector<double> explain(const T* row) const;
+  Result<std::vector<double>> explain(const T* row, std::size_t output,
+                                      const TimeLimit& limit) const;
   std::size_t memoryBytes() const;
 
  private:
@@ -65,14 +69,20 @@ class ShapTrees {
     std::vector<T> columns;
     std::vector<PathFeature> paths;
     std::vector<Visit> open;
+    std::size_t visits = 0;  // of all trees so far
+    std::size_t output = 0;  // the one that is explained
   };
 
   static SplitTree splitTree(const LoweredForest<T>& lowered, const LoweredTree<T>& tree);
   void addExpected(const SplitTree& tree);
-  void explainTree(const SplitTree& tree, Workspace& work, double* contributions) const;
+  Result<void> explainTree(const SplitTree& tree, Workspace& work, const TimeLimit& limit,
+                           double* contributions) const;
   void visitSplit(const Split& split, PathFeature* path, const Visit& visit, Workspace& work) const;
-  void addLeaf(const SplitTree& tree, const Split& leaf, const PathFeature* path,
-               std::size_t length, double* contributions) const;
+  void addLeaf(double value, const PathFeature* path, std::size_t length,
+               double* contributions) const;
+  bool addsTo(const SplitTree& tree, std::size_t output) const {
+    return vectorLeaves_ || tree.output == output;
+  }
   std::size_t leafWidth() const { return vectorLeaves_ ? outputs_ : 1; }
 
   std::vector<Column<T>> columns_;
@@ -154,29 +164,31 @@ void ShapTrees<T>::addExpected(const SplitTree& tree) {
 }
 
 template <class T>
-std::vector<double> ShapTrees<T>::explain(const T* row) const {
-  const std::size_t width = features_ + 1;
-  std::vector<double> contributions(outputs_ * width, 0.0);
+Result<std::vector<double>> ShapTrees<T>::explain(const T* row, std::size_t output,
+                                                  const TimeLimit& limit) const {
+  std::vector<double> contributions(features_ + 1, 0.0);
   Workspace work;
+  work.output = output;
   for (const Column<T>& column : columns_) work.columns.push_back(columnValue(column, sets_, row));
   work.paths.resize((depth_ + 2) * (depth_ + 3) /
                     2);  // one path a level, each one longer than the last
-  for (const SplitTree& tree : trees_) explainTree(tree, work, contributions.data());
-  for (std::size_t output = 0; output < outputs_; ++output) {
-    double* const values = contributions.data() + output * width;
-    for (std::size_t i = 0; i < features_; ++i) values[i] *= scale_[output];
-    values[features_] = expected_[output];
+  for (const SplitTree& tree : trees_) {
+    if (!addsTo(tree, output)) continue;
+    CORBEL_CHECK(explainTree(tree, work, limit, contributions.data()));
   }
+  for (double& value : contributions) value *= scale_[output];
+  contributions[features_] = expected_[output];
   return contributions;
 }
 
 template <class T>
-void ShapTrees<T>::explainTree(const SplitTree& tree, Workspace& work,
-                               double* contributions) const {
-  if (tree.nodes[0].isLeaf()) return;
+Result<void> ShapTrees<T>::explainTree(const SplitTree& tree, Workspace& work,
+                                       const TimeLimit& limit, double* contributions) const {
+  if (tree.nodes[0].isLeaf()) return {};
   // The root extends an empty path by a feature that stands for none.
   work.open.assign(1, Visit{});
   while (!work.open.empty()) {
+    if (work.visits++ % kVisitsBetweenChecks == 0) CORBEL_CHECK(limit.check());
     const Visit visit = work.open.back();
     work.open.pop_back();
     const PathFeature* const parent = work.paths.data() + visit.parent;
@@ -184,11 +196,14 @@ void ShapTrees<T>::explainTree(const SplitTree& tree, Workspace& work,
     std::copy_n(parent, visit.length, path);
     extend(path, visit.length, visit.feature, visit.zeroFraction, visit.taken);
     const Split& node = tree.nodes[static_cast<std::size_t>(visit.node)];
-    if (node.isLeaf())
-      addLeaf(tree, node, path, visit.length, contributions);
-    else
+    if (node.isLeaf()) {
+      const double value = leafValues_[node.value + (vectorLeaves_ ? work.output : 0)];
+      addLeaf(value, path, visit.length, contributions);
+    } else {
       visitSplit(node, path, visit, work);
+    }
   }
+  return {};
 }
 
 template <class T>
@@ -221,9 +236,8 @@ void ShapTrees<T>::visitSplit(const Split& split, PathFeature* path, const Visit
 // writing), times one fraction minus zero fraction. Where the row does not take the feature's way,
 // that product is the same for all features.
 template <class T>
-void ShapTrees<T>::addLeaf(const SplitTree& tree, const Split& leaf, const PathFeature* path,
-                           std::size_t length, double* contributions) const {
-  const std::size_t width = features_ + 1;
+void ShapTrees<T>::addLeaf(double value, const PathFeature* path, std::size_t length,
+                           double* contributions) const {
   const double size = static_cast<double>(length + 1);
   double notTaken = 0;
   for (std::size_t i = 0; i < length; ++i)
@@ -231,16 +245,14 @@ void ShapTrees<T>::addLeaf(const SplitTree& tree, const Split& leaf, const PathF
   for (std::size_t place = 1; place <= length; ++place) {
     const PathFeature& element = path[place];
     const double share = element.taken ? takenShare(path, length, element.zeroFraction) : notTaken;
-    for (std::size_t i = 0; i < leafWidth(); ++i) {
-      contributions[(tree.output + i) * width + element.feature] +=
-          share * leafValues_[leaf.value + i];
-    }
+    contributions[element.feature] += share * value;
   }
 }
 
 template <class T>
 std::size_t ShapTrees<T>::memoryBytes() const {
-  std::size_t bytes = columns_.size() * sizeof(Column<T>) + leafValues_.size() * sizeof(double);
+  std::size_t bytes = columns_.size() * sizeof(Column<T>) +
+                      (leafValues_.size() + expected_.size() + scale_.size()) * sizeof(double);
   for (const SplitTree& tree : trees_) bytes += sizeof(tree) + tree.nodes.size() * sizeof(Split);
   for (const CategorySet& set : sets_)
     bytes += sizeof(CategorySet) + set.size() * sizeof(std::uint32_t);
@@ -284,11 +296,13 @@ TreeShap::TreeShap(TreeShap&&) noexcept = default;
 TreeShap& TreeShap::operator=(TreeShap&&) noexcept = default;
 TreeShap::~TreeShap() = default;
 
-std::vector<double> TreeShap::explain(const float* row) const {
-  return std::get<0>(trees_)->explain(row);
+Result<std::vector<double>> TreeShap::explain(const float* row, std::size_t output,
+                                              const TimeLimit& limit) const {
+  return std::get<0>(trees_)->explain(row, output, limit);
 }
-std::vector<double> TreeShap::explain(const double* row) const {
-  return std::get<1>(trees_)->explain(row);
+Result<std::vector<double>> TreeShap::explain(const double* row, std::size_t output,
+                                              const TimeLimit& limit) const {
+  return std::get<1>(trees_)->explain(row, output, limit);
 }
 
 std::size_t TreeShap::memoryBytes() const {

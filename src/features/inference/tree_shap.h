@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "inference/forest.h"
+#include "time_limit.h"
 
 namespace corbel::inference {
 
@@ -33,11 +34,13 @@ class TreeShap {
   std::size_t features() const { return features_; }
   std::size_t outputs() const { return outputs_; }
 
-  // Contributions of one row, [outputs x (features + 1)]; the last of an output is its expected
-  // margin, base score included, and the sum is its margin. The overload must be that of the
-  // forest's precision.
-  std::vector<double> explain(const float* row) const;
-  std::vector<double> explain(const double* row) const;
+  // Contributions of one row to one output, [features + 1]; the last is its expected margin, base
+  // score included, and the sum is its margin. The overload must be that of the forest's precision.
+  // Trees of other outputs cost nothing. deadline_exceeded: the time was over first.
+  Result<std::vector<double>> explain(const float* row, std::size_t output,
+                                      const TimeLimit& limit) const;
+  Result<std::vector<double>> explain(const double* row, std::size_t output,
+                                      const TimeLimit& limit) const;
 
   std::size_t memoryBytes() const;
 

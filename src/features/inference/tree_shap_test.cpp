@@ -82,6 +82,19 @@ std::vector<double> bruteForce(const Forest& forest, std::span<const T> row) {
   return contributions;
 }
 
+// Of all outputs, one after the other.
+template <class T>
+std::vector<double> told(const TreeShap& shap, const T* row) {
+  const SystemClock clock;
+  std::vector<double> all;
+  for (std::size_t output = 0; output < shap.outputs(); ++output) {
+    const auto one = shap.explain(row, output, TimeLimit(Deadline::never(), clock));
+    EXPECT_TRUE(one);
+    if (one) all.insert(all.end(), one->begin(), one->end());
+  }
+  return all;
+}
+
 template <class T>
 void expectShapley(std::uint64_t seed, ForestShape shape) {
   SCOPED_TRACE(testing::Message() << "seed " << seed);
@@ -94,10 +107,10 @@ void expectShapley(std::uint64_t seed, ForestShape shape) {
   for (std::size_t i = 0; i < 8; ++i) {
     const std::span<const T> row(&rows[i * forest.features], forest.features);
     const std::vector<double> expected = bruteForce(forest, row);
-    const std::vector<double> told = shap->explain(row.data());
-    ASSERT_EQ(told.size(), expected.size());
-    for (std::size_t j = 0; j < told.size(); ++j)
-      EXPECT_NEAR(told[j], expected[j], 1e-9) << "contribution " << j;
+    const std::vector<double> contributions = told(*shap, row.data());
+    ASSERT_EQ(contributions.size(), expected.size());
+    for (std::size_t j = 0; j < contributions.size(); ++j)
+      EXPECT_NEAR(contributions[j], expected[j], 1e-9) << "contribution " << j;
   }
 }
 
@@ -133,7 +146,7 @@ TEST(TreeShap, AddsUpToTheMarginInDeepTrees) {
   for (std::size_t i = 0; i < 5; ++i) {
     const std::span<const float> row(&rows[i * forest.features], forest.features);
     double sum = 0;
-    for (const double contribution : shap->explain(row.data())) sum += contribution;
+    for (const double contribution : told(*shap, row.data())) sum += contribution;
     EXPECT_NEAR(sum, static_cast<double>(reference::margins<float>(forest, row)[0]), 1e-5);
   }
 }
@@ -156,7 +169,35 @@ Forest aStump(float cover) {
 
 TEST(TreeShap, TakesALeafThatNoTrainingRowReached) {
   const float row = -1;
-  EXPECT_EQ(TreeShap::prepare(aStump(10))->explain(&row), (std::vector<double>{-2, 3}));
+  EXPECT_EQ(told(*TreeShap::prepare(aStump(10)), &row), (std::vector<double>{-2, 3}));
+}
+
+TEST(TreeShap, StopsWhenTheTimeIsOver) {
+  ManualClock clock;
+  const TimeLimit over(Deadline::at(clock.steady()), clock);
+  const float row = -1;
+  const auto stopped = TreeShap::prepare(aStump(10))->explain(&row, 0, over);
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, ErrorCode::deadlineExceeded);
+}
+
+// Were it asked once a tree only, one large tree could take for ever.
+TEST(TreeShap, AsksForTheTimeManyTimesInALargeTree) {
+  ForestMaker maker(41);
+  const Forest forest =
+      maker.forest({.trees = 1, .depth = 12, .fullness = 1, .features = 20, .nodesMax = 4000});
+  const auto shap = TreeShap::prepare(forest);
+  ASSERT_TRUE(shap);
+  class CountingClock final : public Clock {
+   public:
+    SteadyTime steady() const override { return SteadyTime(std::chrono::seconds(++looks)); }
+    Timestamp now() const override { return {}; }
+    mutable int looks = 0;
+  } clock;
+  const std::vector<float> rows = maker.rows<float>(forest, 1);
+  const TimeLimit third(Deadline::at(SteadyTime(std::chrono::seconds(3))), clock);
+  EXPECT_FALSE(shap->explain(rows.data(), 0, third));
+  EXPECT_EQ(clock.looks, 3);
 }
 
 TEST(TreeShap, SaysThatTrainingWeightsAreUnknown) {

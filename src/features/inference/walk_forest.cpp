@@ -18,6 +18,12 @@ constexpr std::size_t kBlockRowsMax = 128;
 // The first column of a row is the one that leaves test.
 constexpr std::uint32_t kFirstColumn = 1;
 
+// Asking at a node costs about four times what a column and a step cost apart, so it pays where a
+// row visits few of the columns. Beyond kColumnsMax the columns of a few rows would not stay in the
+// cache, and their memory would be the file's to choose.
+constexpr std::size_t kColumnsToAVisit = 4;
+constexpr std::size_t kColumnsMax = 65'536;
+
 // Deep trees are walked in strides, so that short paths can stop early and the test for that costs
 // little.
 constexpr int kStride = 4;
@@ -35,6 +41,9 @@ Result<WalkForest<T>> WalkForest<T>::build(const LoweredForest<T>& forest) {
   walk.columns_ = forest.columns;
   walk.sets_ = forest.sets;
   walk.outputs_ = forest.outputs;
+  const std::size_t columnCount = forest.columns.size();
+  walk.asksAtNodes_ =
+      columnCount > kColumnsMax || columnCount > kColumnsToAVisit * forest.visitsOfARow();
   if (forest.vectorLeaves) walk.vectorLeaves_ = forest.leafValues;
   walk.steps_.reserve(nodes);
   walk.roots_.reserve(forest.trees.size());
@@ -141,7 +150,25 @@ void WalkForest<T>::addTreeToRows(const Root& root, const T* columns, std::size_
 }
 
 template <class T>
+void WalkForest<T>::addTreesAsking(const T* row, T* sums) const {
+  for (const Root& root : roots_) {
+    std::uint32_t node = root.node;
+    while (steps_[node].column != 0) {
+      const Step& step = steps_[node];
+      const T value = columnValue(columns_[step.column - kFirstColumn], sets_, row);
+      node = step.left + (value > step.threshold ? 1 : 0);
+    }
+    addLeaf(steps_[node], root.output, sums);
+  }
+}
+
+template <class T>
 void WalkForest<T>::addTo(const T* rows, std::size_t rowCount, std::size_t stride, T* sums) const {
+  if (asksAtNodes_) {
+    for (std::size_t i = 0; i < rowCount; ++i)
+      addTreesAsking(rows + i * stride, sums + i * outputs_);
+    return;
+  }
   const std::size_t width = columns_.size() + kFirstColumn;
   const std::size_t fitting = std::max(kBlockBytes / (width * sizeof(T)), kWalks);
   const std::size_t blockRows = std::min({fitting, kBlockRowsMax, rowCount});

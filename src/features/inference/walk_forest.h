@@ -22,6 +22,10 @@ class WalkForest {
 
   std::size_t memoryBytes() const;
 
+  // True for forests with so many columns (most category splits have one of their own) that a row
+  // works out only those it is asked for, at the nodes that ask: no memory a row is needed then.
+  bool asksAtNodes() const { return asksAtNodes_; }
+
  private:
   // A leaf is its own left child and tests the column that is always NaN, so a walk may go on
   // without harm. Its threshold is its value, or with vector leaves the index of its values.
@@ -41,6 +45,7 @@ class WalkForest {
   void fillColumns(const T* row, T* columns) const;
   void addLeaf(const Step& leaf, std::uint32_t output, T* sums) const;
   void addTreesToRow(const T* columns, T* sums) const;
+  void addTreesAsking(const T* row, T* sums) const;
   void addTreeToRows(const Root& root, const T* columns, std::size_t rowCount, T* sums) const;
   template <std::size_t kCount>
   void walk(std::uint32_t (&nodes)[kCount], const T* const (&columns)[kCount], int depth) const;
@@ -51,6 +56,7 @@ class WalkForest {
   std::vector<Root> roots_;
   std::vector<T> vectorLeaves_;  // empty without vector leaves
   std::uint32_t outputs_ = 1;
+  bool asksAtNodes_ = false;
 };
 
 extern template class WalkForest<float>;

@@ -356,9 +356,8 @@ class ModelBuilder {
 }  // namespace
 
 Result<TabularModel> readXgboost(std::span<const std::byte> file, Rounds rounds) {
-  // JSON goes on with a quote or a space behind the brace, UBJSON with the type of a key's length.
-  const bool isText = file.size() > 1 && std::string_view("\" \t\r\n}").contains(char(file[1]));
-  const auto document = isText ? readJson(file) : readUbjson(file);
+  const bool isUbjson = formatOf(file) == FileFormat::xgboostUbjson;
+  const auto document = isUbjson ? readUbjson(file) : readJson(file);
   CORBEL_TRY(File content, FileReader(*document, file.size()).run());
   return ModelBuilder(std::move(content), rounds).run();
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -234,8 +235,15 @@ Result<inference::ImagePreprocessing> toPreprocessing(const ImageSettings& setti
   return image;
 }
 
+// As a class is named among the probabilities: 1 and "1" are the same there.
+Result<std::string> keyOf(const std::string& label) {
+  if (!label.starts_with('"')) return label;
+  return json::decode<std::string>(label);
+}
+
 Result<std::vector<std::string>> readLabels(std::string_view schema) {
   std::vector<std::string> labels;
+  std::set<std::string> keys;
   json::Cursor cursor(schema);
   CORBEL_CHECK(eachMember(cursor, "/outputSchema", [&](const std::string& key) -> Result<void> {
     if (key != "enum") {
@@ -245,18 +253,38 @@ Result<std::vector<std::string>> readLabels(std::string_view schema) {
     if (cursor.token() != json::Token::array) return wrong("/outputSchema/enum", "must be a list");
     cursor.enterArray();
     while (cursor.nextItem()) {
+      const std::string at = "/outputSchema/enum/" + std::to_string(labels.size());
       const bool scalar =
           cursor.token() != json::Token::object && cursor.token() != json::Token::array;
       const auto value = cursor.raw();
       if (!scalar || !value) return wrong("/outputSchema/enum", "must hold texts or numbers");
       labels.emplace_back(*value);
+      CORBEL_TRY(auto named, keyOf(labels.back()));
+      if (!keys.insert(std::move(named)).second) return wrong(at, "names a class a second time");
     }
     return {};
   }));
   return labels;
 }
 
+// 0: the file does not say.
+std::size_t classesOf(const inference::Signature& signature) {
+  if (!signature.classLabels.empty()) return signature.classLabels.size();
+  const auto index = static_cast<std::size_t>(signature.probabilities);
+  if (signature.probabilities < 0 || index >= signature.outputs.size()) return 0;
+  const auto& shape = signature.outputs[index].shape;
+  return shape.size() == 2 && shape[1] > 0 ? static_cast<std::size_t>(shape[1]) : 0;
+}
+
 }  // namespace
+
+Result<void> checkLabels(const std::vector<std::string>& labels,
+                         const inference::Signature& signature) {
+  const std::size_t classes = classesOf(signature);
+  if (labels.empty() || classes == 0 || labels.size() == classes) return {};
+  return wrong("/outputSchema/enum", "names " + std::to_string(labels.size()) +
+                                         " classes, the model file has " + std::to_string(classes));
+}
 
 Result<Declaration> parseDeclaration(const Model& model) {
   Declaration declaration;

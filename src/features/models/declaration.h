@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "inference/input_plan.h"
+#include "inference/model.h"
 #include "models/entities.h"
 
 namespace corbel::models {
@@ -23,8 +24,12 @@ struct Declaration {
 // inputSchema the model file decides. configuration.preprocessing.image = {"width", "height",
 // "channels": 1|3, "resize": "nearest"|"bilinear", "layout": "channelsFirst"|"channelsLast",
 // "scale", "mean": [..], "std": [..]} makes the input an image. outputSchema.enum names the
-// classes. configuration.cache = {"ttlSeconds"} caches predictions. unprocessable: something else
-// stands there; pointers begin with /inputSchema, /outputSchema or /configuration.
+// classes, each otherwise. configuration.cache = {"ttlSeconds"} caches predictions. unprocessable:
+// something else stands there; pointers begin with /inputSchema, /outputSchema or /configuration.
 Result<Declaration> parseDeclaration(const Model& model);
+
+// unprocessable at /outputSchema/enum: there are labels, and not as many as the file has classes.
+Result<void> checkLabels(const std::vector<std::string>& labels,
+                         const inference::Signature& signature);
 
 }  // namespace corbel::models

@@ -141,6 +141,33 @@ TEST(Declaration, ReadsTheLifeOfCachedPredictions) {
   EXPECT_EQ(pointerOf(configured(R"({"cache":5})")), "/configuration/cache");
 }
 
+TEST(Declaration, RefusesTheSameClassTwice) {
+  const auto labelled = [](const char* schema) {
+    Model model = configured("{}");
+    model.outputSchema = schema;
+    return model;
+  };
+  EXPECT_EQ(pointerOf(labelled(R"({"enum":["a","b","a"]})")), "/outputSchema/enum/2");
+  EXPECT_EQ(pointerOf(labelled(R"({"enum":[1,"1"]})")), "/outputSchema/enum/1");
+  EXPECT_EQ(pointerOf(labelled(R"({"enum":["a","\u0061"]})")), "/outputSchema/enum/1");
+  EXPECT_EQ(pointerOf(labelled(R"({"enum":["a","b"]})")), "accepted");
+}
+
+TEST(Declaration, ComparesItsClassesWithThoseOfTheFileWhereBothAreKnown) {
+  inference::Signature file;
+  EXPECT_TRUE(checkLabels({"1", "2"}, file));
+  file.classLabels = {"a", "b", "c"};
+  EXPECT_TRUE(checkLabels({}, file));
+  EXPECT_TRUE(checkLabels({"1", "2", "3"}, file));
+  EXPECT_EQ(checkLabels({"1", "2"}, file).error().fields.at(0).pointer, "/outputSchema/enum");
+  file.classLabels.clear();
+  file.outputs = {{"probabilities", inference::DataType::float32, {-1, 4}}};
+  file.probabilities = 0;
+  EXPECT_FALSE(checkLabels({"1", "2"}, file));
+  file.outputs[0].shape[1] = -1;
+  EXPECT_TRUE(checkLabels({"1", "2"}, file));
+}
+
 TEST(Declaration, LeavesTheRestOfTheConfigurationToItsOwner) {
   EXPECT_EQ(pointerOf(configured(R"({"team":"blue","tensorflow":{"memoryGrowth":true}})")),
             "accepted");

@@ -34,20 +34,77 @@ class ArtifactIntake::InUse {
   objects::Digest digest_;
 };
 
+class ArtifactIntake::BoundedWriter final : public objects::ObjectWriter {
+ public:
+  // `stored`: what the tenant has already. No quota: no bound but the file's own.
+  BoundedWriter(ArtifactIntake& intake, std::string_view tenant, std::int64_t stored,
+                std::optional<std::int64_t> quota, std::unique_ptr<objects::ObjectWriter> file)
+      : intake_(intake), tenant_(tenant), stored_(stored), quota_(quota), file_(std::move(file)) {}
+  ~BoundedWriter() override {
+    const MutexLock lock(intake_.mutex_);
+    const auto arriving = intake_.arriving_.find(tenant_);
+    if (arriving == intake_.arriving_.end()) return;
+    arriving->second -= bytes_;
+    if (arriving->second == 0) intake_.arriving_.erase(arriving);
+  }
+  BoundedWriter(const BoundedWriter&) = delete;
+  BoundedWriter& operator=(const BoundedWriter&) = delete;
+
+  Result<void> append(std::span<const std::byte> bytes) override {
+    CORBEL_CHECK(count(static_cast<std::int64_t>(bytes.size())));
+    return file_->append(bytes);
+  }
+  Result<objects::ObjectInfo> commit() override { return file_->commit(); }
+
+ private:
+  Result<void> count(std::int64_t more) {
+    CORBEL_CHECK(intake_.checkFileSize(bytes_ + more));
+    const MutexLock lock(intake_.mutex_);
+    std::int64_t& arriving = intake_.arriving_[tenant_];
+    if (quota_ && stored_ + arriving + more > *quota_) {
+      return fail(ErrorCode::insufficientStorage,
+                  "With this file the tenant would use more than its storage of " +
+                      std::to_string(*quota_) + " bytes.");
+    }
+    arriving += more;
+    bytes_ += more;
+    return {};
+  }
+
+  ArtifactIntake& intake_;
+  const std::string tenant_;
+  const std::int64_t stored_;
+  const std::optional<std::int64_t> quota_;
+  std::unique_ptr<objects::ObjectWriter> file_;
+  std::int64_t bytes_ = 0;
+};
+
+Result<void> ArtifactIntake::checkFileSize(std::int64_t bytes) const {
+  if (bytes <= maxFileBytes_) return {};
+  return fail(ErrorCode::payloadTooLarge,
+              "The model file has " + std::to_string(bytes) +
+                  " bytes or more. Within its memory (memory.limitBytes) this server can load "
+                  "files of up to " +
+                  std::to_string(maxFileBytes_) + " bytes.");
+}
+
 Result<std::unique_ptr<objects::ObjectWriter>> ArtifactIntake::begin(const Scope& scope,
                                                                      std::string_view ref,
                                                                      const Quota& quota) {
   CORBEL_TRY(const Model model, registry_.find(scope, ref));
   if (model.archivedAt) return fail(ErrorCode::notFound, "The model is archived.");
+  std::int64_t stored = 0;
   if (quota.storageBytes) {
-    CORBEL_TRY(const std::int64_t stored, registry_.storedBytes(scope));
+    CORBEL_TRY(stored, registry_.storedBytes(scope));
     if (stored >= *quota.storageBytes) {
       return fail(
           ErrorCode::insufficientStorage,
           "This tenant's storage of " + std::to_string(*quota.storageBytes) + " bytes is used up.");
     }
   }
-  return objects_.begin();
+  CORBEL_TRY(auto file, objects_.begin());
+  return std::make_unique<BoundedWriter>(*this, scope.tenant, stored, quota.storageBytes,
+                                         std::move(file));
 }
 
 Result<Version> ArtifactIntake::finish(const Scope& scope, std::string_view ref,
@@ -81,6 +138,7 @@ Result<Version> ArtifactIntake::accept(const Scope& scope, std::string_view ref,
   CORBEL_TRY(const auto signature, inspect_(*file, scope.deadline));
   CORBEL_TRY(auto declaration, parseDeclaration(model));
   CORBEL_CHECK(inference::InputPlan::make(signature, std::move(declaration.input)));
+  CORBEL_CHECK(checkLabels(declaration.labels, signature));
   version.artifactSha256 = digest;
   version.artifactBytes = object.sizeBytes;
   version.signature = toJson(signature);

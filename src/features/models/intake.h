@@ -25,18 +25,25 @@ class ArtifactIntake {
   using Inspect = std::function<Result<inference::Signature>(const objects::ObjectFile&, Deadline)>;
 
   ArtifactIntake(Registry& registry, objects::ObjectStore& objects, Inspect inspect,
-                 const Clock& clock)
-      : registry_(registry), objects_(objects), inspect_(std::move(inspect)), clock_(clock) {}
+                 const Clock& clock, std::int64_t maxFileBytes)
+      : registry_(registry),
+        objects_(objects),
+        inspect_(std::move(inspect)),
+        clock_(clock),
+        maxFileBytes_(maxFileBytes) {}
 
   // Where the file's bytes go. not_found: no such model. insufficient_storage: the tenant's quota
-  // is used up.
+  // is used up. The writer, which this must outlive, also refuses (insufficient_storage) what would
+  // pass the quota together with all that the tenant is sending, and (payload_too_large) a file
+  // that could never be loaded.
   Result<std::unique_ptr<objects::ObjectWriter>> begin(const Scope& scope, std::string_view ref,
                                                        const Quota& quota);
 
   // All bytes were appended. The artifact and signature of `version` are filled in here; where its
   // artifactSha256 is given, in lower case, the file must have it. The time that sending took is
-  // over: this has limits::kValidationDeadline, whatever scope.deadline says. unprocessable: the
-  // file is not the one meant, cannot be opened, or does not fit the model's inputSchema. aborted:
+  // over: this has limits::kValidationDeadline, whatever scope.deadline says. payload_too_large:
+  // the file has more than the maximum of bytes, so it could never be loaded. unprocessable: the
+  // file is not the one meant, cannot be opened, or does not fit what the model declares. aborted:
   // the same content was just being removed. Errors of the registry, the store and the disk pass
   // through.
   Result<Version> finish(const Scope& scope, std::string_view ref, objects::ObjectWriter& file,
@@ -45,6 +52,9 @@ class ArtifactIntake {
  private:
   // Keeps an object from being removed while one of several uploads of it is under way.
   class InUse;
+  // Counts an upload for its tenant while it lives.
+  class BoundedWriter;
+  Result<void> checkFileSize(std::int64_t bytes) const;
   Result<Version> accept(const Scope& scope, std::string_view ref,
                          const objects::ObjectInfo& object, NewVersion version, const Quota& quota);
   void removeIfUnused(const objects::Digest& digest);
@@ -53,8 +63,11 @@ class ArtifactIntake {
   objects::ObjectStore& objects_;
   Inspect inspect_;
   const Clock& clock_;
+  const std::int64_t maxFileBytes_;
   Mutex mutex_;
   std::map<objects::Digest, int> inUse_ CORBEL_GUARDED_BY(mutex_);
+  // Bytes of unfinished uploads, by tenant.
+  std::map<std::string, std::int64_t, std::less<>> arriving_ CORBEL_GUARDED_BY(mutex_);
 };
 
 // The whole content of an object. unavailable: larger than `maxBytes`.

@@ -24,7 +24,7 @@ class IntakeTest : public ModelsTest {
     if (whileInspecting) whileInspecting();
     CORBEL_TRY(const std::string content, readAll(file, 1 << 20));
     if (content.starts_with("bad")) return fail(ErrorCode::unprocessable, "model file: it is bad");
-    return SumModel().signature();
+    return signature;
   }
   Result<Version> upload(std::string_view content, const Quota& quota = {},
                          std::string_view tenant = "acme") {
@@ -33,13 +33,15 @@ class IntakeTest : public ModelsTest {
     return intake.finish(scope(tenant), "m", *writer, {}, quota);
   }
 
+  static constexpr std::int64_t kMaxFileBytes = 100;
   std::function<void()> whileInspecting;
+  inference::Signature signature = SumModel().signature();
   SystemClock wallClock;  // the store waits in real time
   std::unique_ptr<objects::ObjectStore> objects =
       mustBe(objects::openLocalObjects(folder.path() / "objects", clock));
   ArtifactIntake intake{registry, *objects,
                         [this](const objects::ObjectFile& file, Deadline) { return inspect(file); },
-                        wallClock};
+                        wallClock, kMaxFileBytes};
 };
 
 TEST_F(IntakeTest, MakesAVersionOfAFileThatOpens) {
@@ -108,6 +110,7 @@ TEST_F(IntakeTest, UploadsOfTheSameContentAtTheSameTimeDoNotRemoveIt) {
   std::atomic<int> made = 0;
   {
     std::vector<std::jthread> uploads;
+    uploads.reserve(kUploads);
     for (int i = 0; i < kUploads; ++i) {
       uploads.emplace_back([&, i] {
         // Every other one is refused after its file was opened.
@@ -125,17 +128,45 @@ TEST_F(IntakeTest, UploadsOfTheSameContentAtTheSameTimeDoNotRemoveIt) {
 }
 
 TEST_F(IntakeTest, UploadsAtTheSameTimeCannotPassTheQuotaTogether) {
-  std::latch both(2);
-  whileInspecting = [&] { both.arrive_and_wait(); };
   const Quota quota{.models = {}, .storageBytes = 10};
-  std::atomic<int> made = 0;
-  {
-    std::jthread first([&] { made += upload("first!", quota).has_value(); });
-    std::jthread second([&] { made += upload("second", quota).has_value(); });
-  }
-  EXPECT_EQ(made, 1);
+  auto first = mustBe(intake.begin(scope(), "m", quota));
+  auto second = mustBe(intake.begin(scope(), "m", quota));
+  ASSERT_TRUE(first->append(std::as_bytes(std::span(std::string_view("first!")))));
+  const auto more = std::as_bytes(std::span(std::string_view("second")));
+  EXPECT_EQ(codeOf(second->append(more)), ErrorCode::insufficientStorage);
+  first.reset();
+  EXPECT_TRUE(second->append(more));
+}
+
+TEST_F(IntakeTest, AnUploadCannotPassTheQuotaThatAnotherUsedUpMeanwhile) {
+  const Quota quota{.models = {}, .storageBytes = 10};
+  auto slow = mustBe(intake.begin(scope(), "m", quota));
+  mustBe(upload("first!", quota));
+  ASSERT_TRUE(slow->append(std::as_bytes(std::span(std::string_view("second")))));
+  EXPECT_EQ(codeOf(intake.finish(scope(), "m", *slow, {}, quota)), ErrorCode::insufficientStorage);
   EXPECT_EQ(mustBe(registry.storedBytes(scope())), 6);
   EXPECT_EQ(objects->usage().objects, 1);
+}
+
+TEST_F(IntakeTest, RefusesAFileThatCouldNeverBeLoaded) {
+  whileInspecting = [] { FAIL() << "it was opened"; };
+  const auto refused = upload(std::string(101, 'x'));
+  ASSERT_EQ(codeOf(refused), ErrorCode::payloadTooLarge);
+  EXPECT_THAT(refused.error().message, HasSubstr("up to 100 bytes"));
+  EXPECT_EQ(objects->usage().objects, 0);
+}
+
+TEST_F(IntakeTest, RefusesAFileWithOtherClassesThanDeclared) {
+  mustBe(registry.change(scope(), "m", std::nullopt, [](Model& model) -> Result<void> {
+    model.outputSchema = R"({"enum":["no","yes"]})";
+    return {};
+  }));
+  signature.classLabels = {"0", "1", "2"};
+  const auto refused = upload("good");
+  ASSERT_EQ(codeOf(refused), ErrorCode::unprocessable);
+  EXPECT_EQ(refused.error().message, "/outputSchema/enum: names 2 classes, the model file has 3");
+  signature.classLabels = {"0", "1"};
+  EXPECT_TRUE(upload("good"));
 }
 
 TEST_F(IntakeTest, RefusesToBeginWithoutModelOrRoom) {

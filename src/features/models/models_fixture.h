@@ -78,7 +78,7 @@ class ModelsTest : public testing::Test {
   }
 
   std::unique_ptr<store::Database> openDatabase() {
-    auto opened = mustBe(store::Database::open({.dataFolder = folder.path()}, clock));
+    auto opened = mustBe(store::openSqlite({.dataFolder = folder.path()}, clock));
     mustBe(store::migrateUp(*opened, migrations(), clock));
     return opened;
   }
@@ -94,7 +94,9 @@ class ModelsTest : public testing::Test {
 // 2 a + 3 b, as a model of two named columns.
 class SumModel final : public inference::Model {
  public:
-  explicit SumModel(std::size_t bytes = 1000) : bytes_(bytes) {
+  explicit SumModel(std::size_t bytes = 1000, std::vector<std::string> classes = {})
+      : bytes_(bytes) {
+    signature_.classLabels = std::move(classes);
     signature_.engine = "sum";
     signature_.task = inference::ModelTask::regression;
     signature_.inputs = {{"input", inference::DataType::float32, {-1, 2}}};
@@ -110,7 +112,8 @@ class SumModel final : public inference::Model {
     return inference::Tensors{
         inference::Tensor{{static_cast<std::int64_t>(sums.size()), 1}, std::move(sums)}};
   }
-  Result<inference::Explanation> explain(const inference::Tensors&, Deadline) const override {
+  Result<inference::Explanation> explain(const inference::Tensors&, std::size_t,
+                                         Deadline) const override {
     return fail(ErrorCode::unprocessable, "no method");
   }
   std::size_t memoryBytes() const override { return bytes_; }

@@ -21,12 +21,6 @@ inference::Tensors tensorsOf(const inference::InputPlan& plan, const PredictionI
   return std::get<inference::Tensors>(input);
 }
 
-// Which of the explained outputs belongs to the predicted class.
-std::size_t outputOf(const inference::Prediction& prediction, std::size_t outputs) {
-  const std::size_t index = prediction.classIndex.value_or(0);
-  return index < outputs ? index : 0;
-}
-
 bool isClassifier(const ServedModel& served) {
   return served.engine->signature().task == ModelTask::classification;
 }
@@ -46,11 +40,16 @@ bool takesManyRows(const ServedModel& served) {
 }
 
 Result<FeatureImportance> sampled(const ServedModel& served, const InputRow& row,
-                                  const inference::Prediction& prediction, Deadline deadline) {
+                                  const inference::Prediction& prediction, Deadline deadline,
+                                  const Clock& clock) {
   const auto evaluate = [&](std::span<const InputRow> rows) -> Result<std::vector<double>> {
     std::vector<double> numbers;
     const std::size_t together = takesManyRows(served) ? rows.size() : 1;
     for (std::size_t first = 0; first < rows.size(); first += together) {
+      if (deadline.expired(clock)) {
+        return fail(ErrorCode::deadlineExceeded,
+                    "Explaining the prediction took longer than allowed.");
+      }
       const auto part = rows.subspan(first, together);
       CORBEL_TRY(const auto outputs, served.engine->run(served.plan.tensorsOf(part), deadline));
       for (std::size_t r = 0; r < part.size(); ++r) {
@@ -70,23 +69,19 @@ Result<FeatureImportance> sampled(const ServedModel& served, const InputRow& row
 
 Result<FeatureImportance> importanceOf(const ServedModel& served, const PredictionInput& input,
                                        const inference::Tensors& tensors,
-                                       const inference::Prediction& prediction, Deadline deadline) {
+                                       const inference::Prediction& prediction, Deadline deadline,
+                                       const Clock& clock) {
   const auto* row = std::get_if<InputRow>(&input);
   if (row == nullptr) {
     return failField("/options/includeFeatureImportance", "needs a model with named features",
                      ErrorCode::unprocessable);
   }
-  auto exact = served.engine->explain(tensors, deadline);
+  const std::size_t output = prediction.classIndex.value_or(0);
+  auto exact = served.engine->explain(tensors, output, deadline);
   if (!exact && exact.error().code == ErrorCode::unprocessable)
-    return sampled(served, *row, prediction, deadline);
+    return sampled(served, *row, prediction, deadline, clock);
   if (!exact) return std::unexpected(std::move(exact).error());
-  const std::size_t output = outputOf(prediction, exact->base.size());
-  const auto from =
-      exact->contributions.begin() + static_cast<std::ptrdiff_t>(output * exact->columns);
-  return FeatureImportance{exact->method,
-                           "margin",
-                           exact->base[output],
-                           {from, from + static_cast<std::ptrdiff_t>(exact->columns)},
+  return FeatureImportance{exact->method, "margin", exact->base, std::move(exact->contributions),
                            isClassifier(served) ? std::optional(output) : std::nullopt};
 }
 
@@ -102,7 +97,7 @@ Result<PredictionResult> predict(const ServedModel& served, const PredictionInpu
   CORBEL_TRY(result.prediction, predictionOf(served.engine->signature(), outputs, 0));
   if (importance == Importance::yes) {
     CORBEL_TRY(result.importance,
-               importanceOf(served, input, tensors, result.prediction, deadline));
+               importanceOf(served, input, tensors, result.prediction, deadline, clock));
   }
   return result;
 }

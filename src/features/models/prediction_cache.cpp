@@ -1,6 +1,7 @@
 #include "models/prediction_cache.h"
 
 #include <algorithm>
+#include <atomic>
 #include <numeric>
 #include <span>
 #include <utility>
@@ -18,8 +19,9 @@ constexpr std::int64_t kRowBytes = 300;
 constexpr int kGivenUpAtOnce = 256;
 
 Result<std::int64_t> countBytes(store::Transaction& tx) {
-  CORBEL_TRY(const auto used, tx.query("SELECT COALESCE(SUM(size_bytes), 0) FROM prediction_cache")
-                                  .one([](const store::Row& row) { return row.integer(0); }));
+  CORBEL_TRY(const auto used,
+             tx.query("SELECT CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) FROM prediction_cache")
+                 .one([](const store::Row& row) { return row.integer(0); }));
   return used.value_or(0);
 }
 
@@ -30,20 +32,6 @@ Result<std::int64_t> removeOldest(store::Transaction& tx) {
                                         kGivenUpAtOnce)
                                    .all([](const store::Row& row) { return row.integer(0); }));
   return std::accumulate(sizes.begin(), sizes.end(), std::int64_t{0});
-}
-
-// Counting all rows takes long on a full cache, so it is done once.
-Result<void> makeRoom(store::Transaction& tx, std::atomic<std::int64_t>& used, std::int64_t needed,
-                      std::int64_t maxBytes) {
-  if (used < 0) {
-    CORBEL_TRY(const std::int64_t counted, countBytes(tx));
-    used = counted;
-  }
-  while (used > 0 && used + needed > maxBytes) {
-    CORBEL_TRY(const auto freed, removeOldest(tx));
-    used = freed > 0 ? used - freed : 0;
-  }
-  return {};
 }
 
 Result<std::int64_t> sizeOf(store::Transaction& tx, std::string_view tenant,
@@ -57,6 +45,45 @@ Result<std::int64_t> sizeOf(store::Transaction& tx, std::string_view tenant,
 }
 
 }  // namespace
+
+// Bytes of all rows, kept up by the units, on the writer's thread. A unit that runs again begins by
+// taking back its share, which is what it has added.
+class CacheBytes {
+ public:
+  void begin(std::int64_t& share) {
+    if (isDoubtful_.exchange(false)) bytes_ = kUnknown;
+    if (isKnown()) bytes_ -= share;
+    share = 0;
+  }
+  void add(std::int64_t change, std::int64_t& share) {
+    if (!isKnown()) return;
+    bytes_ += change;
+    share += change;
+  }
+  // Counting all rows takes long on a full cache, so it is done once.
+  Result<void> makeRoom(store::Transaction& tx, std::int64_t needed, std::int64_t maxBytes,
+                        std::int64_t& share) {
+    if (!isKnown()) {
+      CORBEL_TRY(bytes_, countBytes(tx));
+    }
+    while (bytes_ > 0 && bytes_ + needed > maxBytes) {
+      CORBEL_TRY(const auto freed, removeOldest(tx));
+      add(freed > 0 ? -freed : -bytes_, share);
+    }
+    return {};
+  }
+  // What a unit added may not have become true. Any thread.
+  void doubt() { isDoubtful_ = true; }
+
+ private:
+  static constexpr std::int64_t kUnknown = -1;
+  bool isKnown() const { return bytes_ >= 0; }
+
+  std::int64_t bytes_ = kUnknown;
+  std::atomic<bool> isDoubtful_ = false;
+};
+
+std::shared_ptr<CacheBytes> PredictionCache::makeUsed() { return std::make_shared<CacheBytes>(); }
 
 std::string PredictionCache::hashOf(std::string_view versionId, int modelRevision,
                                     std::string_view input, std::string_view options) {
@@ -97,12 +124,14 @@ void PredictionCache::put(std::string tenant, std::string inputHash, std::string
   database_.write(
       {.apply = [used = used_, maxBytes = bounds_.maxBytes, tenant = std::move(tenant),
                  hash = std::move(inputHash), text = std::move(prediction), id = ids_.next(), size,
-                 expiresAt](store::Transaction& tx) -> Result<void> {
+                 expiresAt,
+                 share = std::int64_t{0}](store::Transaction& tx) mutable -> Result<void> {
+         used->begin(share);
          CORBEL_TRY(const std::int64_t replaced, sizeOf(tx, tenant, hash));
-         CORBEL_CHECK(makeRoom(tx, *used, size - replaced, maxBytes));
+         CORBEL_CHECK(used->makeRoom(tx, size - replaced, maxBytes, share));
          // Making room may have taken what would have been replaced.
          CORBEL_TRY(const std::int64_t stillThere, sizeOf(tx, tenant, hash));
-         *used += size - stillThere;
+         used->add(size - stillThere, share);
          return tx.execute(
              "INSERT INTO prediction_cache (id, input_hash, prediction_data, expires_at, "
              "tenant_id, "
@@ -114,24 +143,28 @@ void PredictionCache::put(std::string tenant, std::string inputHash, std::string
        },
        .done =
            [used = used_](const Result<void>& outcome) {
-             if (!outcome) *used = -1;
-           }});
+             if (!outcome) used->doubt();
+           },
+       .unitClass = store::UnitClass::bestEffort});
 }
 
 Result<void> PredictionCache::removeExpired(Deadline deadline) {
-  return database_.write(
+  std::int64_t share = 0;
+  auto removed = database_.write(
       [&](store::Transaction& tx) -> Result<void> {
+        used_->begin(share);
         const Timestamp now = clock_.now();
-        CORBEL_TRY(
-            const auto expired,
-            tx.query(
-                  "SELECT COALESCE(SUM(size_bytes), 0) FROM prediction_cache WHERE expires_at <= ?",
-                  now)
-                .one([](const store::Row& row) { return row.integer(0); }));
-        if (*used_ >= 0) *used_ -= expired.value_or(0);
+        CORBEL_TRY(const auto expired,
+                   tx.query("SELECT CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) FROM "
+                            "prediction_cache WHERE expires_at <= ?",
+                            now)
+                       .one([](const store::Row& row) { return row.integer(0); }));
+        used_->add(-expired.value_or(0), share);
         return tx.execute("DELETE FROM prediction_cache WHERE expires_at <= ?", now);
       },
       deadline);
+  if (!removed) used_->doubt();
+  return removed;
 }
 
 }  // namespace corbel::models

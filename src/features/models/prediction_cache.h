@@ -27,15 +27,13 @@ struct CacheStats {
   std::uint64_t misses = 0;
 };
 
+class CacheBytes;
+
 // Thread-safe. A cache can be lost at any time: errors of the store count as misses.
 class PredictionCache {
  public:
   PredictionCache(store::Database& database, IdSource& ids, const Clock& clock, CacheBounds bounds)
-      : database_(database),
-        ids_(ids),
-        clock_(clock),
-        bounds_(bounds),
-        used_(std::make_shared<Used>(-1)) {}
+      : database_(database), ids_(ids), clock_(clock), bounds_(bounds), used_(makeUsed()) {}
 
   // What an answer depends on, as one hash: the version, the model's settings (labels, schema) by
   // their revision, the input and what was asked about it.
@@ -57,15 +55,13 @@ class PredictionCache {
   CacheStats stats() const { return {hits_, misses_}; }
 
  private:
-  // Bytes of all rows, kept up by the units on the writer's thread; below 0: to be counted. Shared,
-  // because units may run when the cache is gone.
-  using Used = std::atomic<std::int64_t>;
+  static std::shared_ptr<CacheBytes> makeUsed();
 
   store::Database& database_;
   IdSource& ids_;
   const Clock& clock_;
   const CacheBounds bounds_;
-  const std::shared_ptr<Used> used_;
+  const std::shared_ptr<CacheBytes> used_;  // shared: units may run when the cache is gone
   std::atomic<std::uint64_t> hits_ = 0;
   std::atomic<std::uint64_t> misses_ = 0;
 };

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <latch>
 #include <set>
 
 #include "models_fixture.h"
@@ -32,6 +33,10 @@ class PredictionCacheTest : public ModelsTest {
   std::optional<std::string> find(PredictionCache& cache, const std::string& input,
                                   std::string_view tenant = "acme") {
     return cache.find(tenant, hash(input), Deadline::never());
+  }
+  void execute(store::Sql<0> sql) {
+    ASSERT_TRUE(database->write([&](store::Transaction& tx) { return tx.execute(sql); },
+                                Deadline::never()));
   }
   std::int64_t rows() {
     return *mustBe(database->read(
@@ -104,6 +109,39 @@ TEST_F(PredictionCacheTest, DropsWhatHasExpiredAndItsBytes) {
   EXPECT_EQ(rows(), 1);
   put(cache, "c", std::string(700, 'c'), seconds(100));
   EXPECT_TRUE(find(cache, "b"));
+}
+
+// A unit that makes the store give up the whole transaction lets the others run once more.
+TEST_F(PredictionCacheTest, CountsOnceWhatRunsTwice) {
+  PredictionCache cache = cacheOf(2'500);
+  std::latch queued(1);
+  database->write({.apply = [&](store::Transaction&) -> Result<void> {
+                     queued.wait();
+                     return {};
+                   },
+                   .done = [](const Result<void>&) {}});
+  cache.put("acme", hash("a"), std::string(700, 'a'), seconds(60));
+  database->write({.apply = [](store::Transaction& tx) { return tx.execute("ROLLBACK"); },
+                   .done = [](const Result<void>&) {}});
+  queued.count_down();
+  settle();
+  put(cache, "b", std::string(700, 'b'));
+  EXPECT_TRUE(find(cache, "a"));
+  EXPECT_EQ(rows(), 2);
+}
+
+// Else what was taken off for rows that are still there would be room for more.
+TEST_F(PredictionCacheTest, CountsAnewWhenExpiredRowsCouldNotBeRemoved) {
+  PredictionCache cache = cacheOf(2'500);
+  put(cache, "a", std::string(700, 'a'), seconds(10));
+  put(cache, "b", std::string(700, 'b'), seconds(10));
+  clock.advance(seconds(10));
+  execute("CREATE TABLE keepers (id TEXT REFERENCES prediction_cache (id))");
+  execute("INSERT INTO keepers SELECT id FROM prediction_cache");
+  EXPECT_FALSE(cache.removeExpired(Deadline::never()));
+  execute("DELETE FROM keepers");
+  put(cache, "c", std::string(700, 'c'));
+  EXPECT_EQ(rows(), 1);
 }
 
 TEST_F(PredictionCacheTest, KeepsNothingLongerThanTheOperatorAllows) {

@@ -1,8 +1,11 @@
 #include "models/registry.h"
 
+#include <set>
 #include <utility>
 
+#include "models/declaration.h"
 #include "models/registry_store.h"
+#include "models/signature_json.h"
 
 namespace corbel::models {
 namespace {
@@ -69,6 +72,26 @@ Result<void> checkAliasCount(const RegistryReader& reader, const Model& model) {
   return fail(ErrorCode::unprocessable, "Model '" + model.name + "' has " +
                                             std::to_string(kMaxAliases) +
                                             " aliases, the most allowed; remove one.");
+}
+
+// Versions that predictions may be asked of without a number.
+Result<std::set<int>> versionsInUse(const RegistryReader& reader, const Model& model) {
+  std::set<int> numbers;
+  if (model.latestVersion > 0) numbers.insert(model.latestVersion);
+  CORBEL_TRY(const auto aliases, reader.aliases(model.id));
+  for (const Alias& alias : aliases) numbers.insert(alias.version);
+  return numbers;
+}
+
+Result<void> checkLabelsOfVersions(const RegistryReader& reader, const Model& model) {
+  CORBEL_TRY(const auto declaration, parseDeclaration(model));
+  CORBEL_TRY(const auto numbers, versionsInUse(reader, model));
+  for (const int number : numbers) {
+    CORBEL_TRY(const auto version, requireVersion(reader, model, number));
+    const auto signature = parseSignature(version.signature);
+    if (signature) CORBEL_CHECK(checkLabels(declaration.labels, *signature));
+  }
+  return {};
 }
 
 // Any alias that points somewhere was moved there.
@@ -138,7 +161,10 @@ Result<Model> Registry::change(const Scope& scope, std::string_view ref,
           return fail(ErrorCode::failedPrecondition,
                       "The model was changed since; read it again and repeat the change.");
         }
+        const std::string outputSchema = model.outputSchema;
         CORBEL_CHECK(change(model));
+        if (model.outputSchema != outputSchema)
+          CORBEL_CHECK(checkLabelsOfVersions(RegistryReader(tx, scope.tenant), model));
         const int before = model.revision++;
         model.updatedAt = clock_.now();
         CORBEL_TRY(const bool updated, RegistryWriter(tx, scope.tenant).update(model, before));
@@ -335,6 +361,7 @@ Result<AliasChange> Registry::rollBack(const Scope& scope, std::string_view ref,
           return fail(ErrorCode::unprocessable,
                       "Alias '" + std::string(alias) + "' has no earlier version to go back to.");
         }
+        if (!last->version) CORBEL_CHECK(checkAliasCount(registry, model));
         auto made = makeChange(scope, alias, last->previous, last->version);
         CORBEL_CHECK(RegistryWriter(tx, scope.tenant).setAlias(model.id, made, ids_.next()));
         return made;

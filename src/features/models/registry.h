@@ -112,6 +112,7 @@ class Registry {
   Result<std::vector<Model>> list(const Scope& scope, const ModelQuery& query) const;
   // `change` edits a copy; the id, versions and times stay. failed_precondition: `expectedRevision`
   // is given and is not the current one. aborted: somebody else changed it in between.
+  // unprocessable: it declares other classes than the latest version, or one with an alias, has.
   Result<Model> change(const Scope& scope, std::string_view ref,
                        std::optional<int> expectedRevision,
                        const std::function<Result<void>(Model&)>& change);
@@ -149,7 +150,8 @@ class Registry {
   Result<AliasChange> promote(const Scope& scope, std::string_view ref, std::string_view alias,
                               std::optional<int> version);
   // Points the alias back at where it was before its last move, which is a move too: a second roll
-  // back undoes the first. unprocessable: it never moved, or was unset then.
+  // back undoes the first. unprocessable: it never moved, or was unset then; or it is unset now,
+  // and the model has kMaxAliases.
   Result<AliasChange> rollBack(const Scope& scope, std::string_view ref, std::string_view alias);
   Result<std::vector<AliasChange>> history(const Scope& scope, std::string_view ref,
                                            int limit) const;

@@ -157,12 +157,13 @@ Result<std::int64_t> RegistryReader::countModels() const {
 }
 
 Result<std::int64_t> RegistryReader::storedBytes() const {
-  CORBEL_TRY(const auto bytes, reader_
-                                   .query("SELECT COALESCE(SUM(bytes), 0) FROM (SELECT DISTINCT "
-                                          "artifact_sha256, artifact_bytes AS bytes "
-                                          "FROM model_versions WHERE tenant_id = ?) AS artifacts",
-                                          tenant_)
-                                   .one([](const store::Row& row) { return row.integer(0); }));
+  CORBEL_TRY(const auto bytes,
+             reader_
+                 .query("SELECT CAST(COALESCE(SUM(bytes), 0) AS BIGINT) FROM (SELECT DISTINCT "
+                        "artifact_sha256, artifact_bytes AS bytes "
+                        "FROM model_versions WHERE tenant_id = ?) AS artifacts",
+                        tenant_)
+                 .one([](const store::Row& row) { return row.integer(0); }));
   return bytes.value_or(0);
 }
 

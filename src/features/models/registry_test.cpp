@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "json/decode.h"
+#include "models/signature_json.h"
 #include "models_fixture.h"
 
 namespace corbel::models {
@@ -182,7 +184,7 @@ TEST_F(RegistryTest, FiltersByFrameworkCategoryAndTagTogether) {
   tagged("a", Framework::onnx, "vision", {"prod"});
   tagged("b", Framework::xgboost, "vision", {"prod"});
   tagged("c", Framework::onnx, "text", {"prod"});
-  tagged("d", Framework::onnx, "vision", {"test"});
+  tagged("d", Framework::onnx, "vision", {"test", "Prod"});
   ModelQuery query;
   query.framework = "onnx";
   query.category = "vision";
@@ -383,6 +385,41 @@ TEST_F(RegistryTest, BoundsTheAliasesOfAModel) {
   for (std::size_t i = 1; i < kMaxAliases; ++i) promote("m", 1, "a" + std::to_string(i));
   EXPECT_EQ(codeOf(registry.promote(scope(), "m", "one-more", 1)), ErrorCode::unprocessable);
   EXPECT_EQ(mustBe(registry.aliases(scope(), "m")).size(), kMaxAliases);
+}
+
+TEST_F(RegistryTest, BoundsTheAliasesAlsoWhenOneIsRolledBack) {
+  create("m");
+  addVersion("m");
+  promote("m", 1, "first");
+  mustBe(registry.promote(scope(), "m", "first", std::nullopt));
+  for (std::size_t i = 1; i < kMaxAliases; ++i) promote("m", 1, "a" + std::to_string(i));
+  EXPECT_EQ(codeOf(registry.rollBack(scope(), "m", "first")), ErrorCode::unprocessable);
+  EXPECT_EQ(mustBe(registry.aliases(scope(), "m")).size(), kMaxAliases);
+  EXPECT_EQ(codeOf(registry.rollBack(scope(), "m", "a1")), ErrorCode::unprocessable);
+}
+
+TEST_F(RegistryTest, RefusesToNameOtherClassesThanTheVersionsHave) {
+  create("m");
+  for (const char* labels : {R"(["no","yes"])", R"(["no","yes","maybe"])"}) {
+    NewVersion version = aVersion(labels);
+    inference::Signature signature = SumModel().signature();
+    signature.task = inference::ModelTask::classification;
+    signature.classLabels = mustBe(json::decode<std::vector<std::string>>(labels));
+    version.signature = toJson(signature);
+    addVersion("m", version);
+  }
+  const auto declare = [&](std::string schema) {
+    return registry.change(scope(), "m", std::nullopt, [&](Model& model) -> Result<void> {
+      model.outputSchema = std::move(schema);
+      return {};
+    });
+  };
+  const auto refused = declare(R"({"enum":["a","b","c"]})");
+  ASSERT_EQ(codeOf(refused), ErrorCode::unprocessable);
+  EXPECT_EQ(refused.error().fields.at(0).pointer, "/outputSchema/enum");
+  promote("m", 2);
+  EXPECT_TRUE(declare(R"({"enum":["a","b","c"]})"));
+  EXPECT_TRUE(declare(""));
 }
 
 TEST_F(RegistryTest, ShowsAForeignTenantNothing) {

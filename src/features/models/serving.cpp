@@ -1,8 +1,10 @@
 #include "models/serving.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
+#include "base/limits.h"
 #include "models/declaration.h"
 #include "telemetry/metric_table.h"
 
@@ -49,37 +51,25 @@ struct Serving::Table {
   }
 };
 
-// While it lives, others who want the version wait.
-class Serving::Claim {
- public:
-  Claim(Serving& serving, std::string versionId)
-      : serving_(serving), versionId_(std::move(versionId)) {}
-  Claim(const Claim&) = delete;
-  Claim& operator=(const Claim&) = delete;
-  ~Claim() {
-    if (!taken_) return;
-    const MutexLock lock(serving_.mutex_);
-    serving_.loading_.erase(versionId_);
-    serving_.loaded_.notify_all();
-  }
+namespace {
 
-  // Waits while somebody else loads the version. True: now it is ours to load. False: the deadline
-  // has passed.
-  bool take(Deadline deadline) {
-    MutexLock lock(serving_.mutex_);
-    while (serving_.loading_.contains(versionId_)) {
-      if (!lock.waitUntil(serving_.loaded_, deadline.time())) return false;
-    }
-    serving_.loading_.insert(versionId_);
-    taken_ = true;
-    return true;
-  }
+constexpr std::size_t kParkedMax = 1'000;
+
+// The version is loading while this lives.
+class LoadingEnds {
+ public:
+  LoadingEnds(Parking& parking, const std::string& version)
+      : parking_(parking), version_(version) {}
+  LoadingEnds(const LoadingEnds&) = delete;
+  LoadingEnds& operator=(const LoadingEnds&) = delete;
+  ~LoadingEnds() { parking_.loaded(version_); }
 
  private:
-  Serving& serving_;
-  const std::string versionId_;
-  bool taken_ = false;
+  Parking& parking_;
+  const std::string version_;
 };
+
+}  // namespace
 
 ModelMetrics::ModelMetrics(metrics::Metrics& metrics, std::string_view tenant,
                            std::string_view model)
@@ -96,12 +86,13 @@ Serving::Serving(Registry& registry, Loader loader, ServingOptions options,
       metrics_(metrics),
       clock_(clock),
       table_(std::make_shared<const Table>()),
+      parking_(kParkedMax),
       released_(std::make_shared<std::atomic<std::uint64_t>>(0)) {}
 
 Serving::~Serving() = default;
 
-std::shared_ptr<const ServedModel> Serving::find(std::string_view tenant, std::string_view ref,
-                                                 const VersionRef& which) const {
+Serving::Handle Serving::find(std::string_view tenant, std::string_view ref,
+                              const VersionRef& which) const {
   thread_local std::string key;
   writeKey(key, tenant, ref, which);
   const auto table = table_.load();
@@ -114,26 +105,29 @@ std::shared_ptr<const ServedModel> Serving::find(std::string_view tenant, std::s
 }
 
 Result<Serving::Handle> Serving::load(const Scope& scope, std::string_view ref,
-                                      const VersionRef& which) {
+                                      const VersionRef& which, Parking::Resume resume) {
   const std::uint64_t changesBefore = changes_;
   CORBEL_TRY(auto resolved, registry_.resolve(scope, ref, which));
-  CORBEL_TRY(auto served, loadVersion(scope, std::move(resolved)));
   std::string key;
   writeKey(key, scope.tenant, ref, which);
+  switch (parking_.enter(resolved.version.id, scope.deadline, std::move(resume))) {
+    case Parking::Turn::parked:
+      return nullptr;
+    case Parking::Turn::refused:
+      return fail(ErrorCode::unavailable,
+                  "The model is being loaded, and too many wait for it. Try again in a second.");
+    case Parking::Turn::load:
+      break;
+  }
+  const LoadingEnds atTheEnd(parking_, resolved.version.id);
+  CORBEL_TRY(auto served, loadVersion(scope, std::move(resolved)));
   remember(std::move(key), served, changesBefore);
   return served;
 }
 
 Result<Serving::Handle> Serving::loadVersion(const Scope& scope, ResolvedVersion resolved) {
-  const std::string versionId = resolved.version.id;
-  const int revision = resolved.model.revision;
-  Claim claim(*this, versionId);
-  if (!claim.take(scope.deadline)) {
-    return fail(ErrorCode::deadlineExceeded,
-                "The model was still being loaded when the time was up.");
-  }
-  const Handle former = table_.load()->find(versionId);
-  if (former && former->modelRevision == revision) return former;
+  const Handle former = table_.load()->find(resolved.version.id);
+  if (former && former->modelRevision == resolved.model.revision) return former;
   CORBEL_TRY(auto served, makeServed(scope, std::move(resolved), former));
   keep(served);
   return served;
@@ -149,10 +143,12 @@ Result<Serving::Handle> Serving::makeServed(const Scope& scope, ResolvedVersion 
   if (former) {
     served->engine = former->engine;
   } else {
-    CORBEL_TRY(served->engine, loader_(resolved.version));
+    CORBEL_TRY(served->engine,
+               loader_(resolved.version, Deadline::after(clock_, limits::kValidationDeadline)));
     loads_.fetch_add(1, std::memory_order_relaxed);
   }
   CORBEL_TRY(auto declaration, parseDeclaration(resolved.model));
+  CORBEL_CHECK(checkLabels(declaration.labels, served->engine->signature()));
   CORBEL_TRY(served->plan,
              inference::InputPlan::make(served->engine->signature(), std::move(declaration.input)));
   served->tenant = scope.tenant;
@@ -222,6 +218,19 @@ bool Serving::removeOldest(const ServedModel* but) {
 bool Serving::giveUpOldest() {
   const MutexLock lock(mutex_);
   return removeOldest(nullptr);
+}
+
+Result<void> Serving::makeRoom(std::uint64_t bytes, const ProcessMemory& memory) {
+  const std::uint64_t resident = memory.residentBytes();
+  const std::uint64_t others = resident - std::min<std::uint64_t>(resident, stats().bytes);
+  const bool canFit = bytes <= memory.limitBytes && others <= memory.limitBytes - bytes;
+  const auto fits = [&] { return memory.residentBytes() <= memory.limitBytes - bytes; };
+  while (canFit && !fits() && giveUpOldest()) {
+  }
+  if (canFit && fits()) return {};
+  return fail(ErrorCode::unavailable,
+              "The model cannot be loaded within the memory that this server may use "
+              "(memory.limitBytes).");
 }
 
 bool Serving::unload(std::string_view tenant, std::string_view modelId, int version) {

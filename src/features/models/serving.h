@@ -3,13 +3,11 @@
 #pragma once
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -21,6 +19,7 @@
 #include "inference/input_plan.h"
 #include "inference/model.h"
 #include "models/entities.h"
+#include "models/parking.h"
 #include "models/registry.h"
 #include "telemetry/metrics.h"
 
@@ -68,12 +67,20 @@ struct ServingStats {
   std::size_t bytes = 0;
 };
 
+// What the whole process may hold, and holds now.
+struct ProcessMemory {
+  std::uint64_t limitBytes = 0;
+  std::function<std::uint64_t()> residentBytes;
+};
+
 // Thread-safe.
 class Serving {
  public:
   // Reads the artifact of a version and makes it ready. unprocessable, internal: it cannot be
-  // opened.
-  using Loader = std::function<Result<std::shared_ptr<const inference::Model>>(const Version&)>;
+  // opened. deadline_exceeded: that took too long.
+  using Loader =
+      std::function<Result<std::shared_ptr<const inference::Model>>(const Version&, Deadline)>;
+  using Handle = std::shared_ptr<const ServedModel>;
 
   // Everything must outlive it, and `metrics` also the models it handed out.
   Serving(Registry& registry, Loader loader, ServingOptions options, metrics::Metrics& metrics,
@@ -82,18 +89,25 @@ class Serving {
 
   // Without waiting: null when that spelling of the version was not asked for since it was loaded.
   // A prediction's way.
-  std::shared_ptr<const ServedModel> find(std::string_view tenant, std::string_view ref,
-                                          const VersionRef& which) const;
+  Handle find(std::string_view tenant, std::string_view ref, const VersionRef& which) const;
 
-  // Loads it when it is not in memory; waits for the store and the file. Concurrent callers load
-  // once, others are not kept waiting. deadline_exceeded: somebody else was still loading it.
-  Result<std::shared_ptr<const ServedModel>> load(const Scope& scope, std::string_view ref,
-                                                  const VersionRef& which);
+  // Loads it when it is not in memory; waits for the store and the file, for the file up to
+  // limits::kValidationDeadline, whatever scope.deadline says: whoever comes next needs it too.
+  // Null: somebody else is just loading that version; `resume` is called once when that has ended,
+  // well or not, or at scope.deadline. unavailable: too many wait like this. Otherwise `resume` is
+  // destroyed uncalled.
+  Result<Handle> load(const Scope& scope, std::string_view ref, const VersionRef& which,
+                      Parking::Resume resume);
+  // Before the threads end that `resume` hands work to: see Parking::stop().
+  void stop() { parking_.stop(); }
 
   // Drops it from memory; runs under way finish. False: it was not loaded.
   bool unload(std::string_view tenant, std::string_view modelId, int version);
   // Drops the version that was not used for longest. False: none is loaded.
   bool giveUpOldest();
+  // Drops versions until `bytes` more fit into the process. unavailable: they would not fit even
+  // without any; then none is dropped.
+  Result<void> makeRoom(std::uint64_t bytes, const ProcessMemory& memory);
   // The model's settings, versions or aliases changed: what its names mean is looked up anew;
   // engines stay loaded.
   void forget(std::string_view tenant, std::string_view modelId);
@@ -104,8 +118,6 @@ class Serving {
 
  private:
   struct Table;
-  class Claim;
-  using Handle = std::shared_ptr<const ServedModel>;
 
   Result<Handle> loadVersion(const Scope& scope, ResolvedVersion resolved);
   Result<Handle> makeServed(const Scope& scope, ResolvedVersion resolved, const Handle& former);
@@ -124,8 +136,7 @@ class Serving {
   const Clock& clock_;
   std::atomic<std::shared_ptr<const Table>> table_;
   Mutex mutex_;  // held while the table is replaced, never while a model is loaded
-  std::condition_variable loaded_;
-  std::set<std::string> loading_ CORBEL_GUARDED_BY(mutex_);  // versions
+  Parking parking_;
   std::atomic<std::uint64_t> changes_ =
       0;  // a name looked up before a change must not be remembered
   mutable std::atomic<std::uint64_t> hits_ = 0;

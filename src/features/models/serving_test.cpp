@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <latch>
 #include <map>
 #include <thread>
 
+#include "base/limits.h"
 #include "base/mutex.h"
 #include "models/predicting.h"
 #include "models_fixture.h"
@@ -44,7 +46,9 @@ class ServingTest : public ModelsTest {
  protected:
   using Handle = std::shared_ptr<const ServedModel>;
 
-  Result<std::shared_ptr<const inference::Model>> loadFile(const Version& version) {
+  Result<std::shared_ptr<const inference::Model>> loadFile(const Version& version,
+                                                           Deadline deadline) {
+    loadedUntil = deadline;
     {
       const MutexLock lock(mutex_);
       ++loadsOf_[version.artifactSha256];
@@ -52,7 +56,7 @@ class ServingTest : public ModelsTest {
     if (beforeLoading) beforeLoading(version);
     if (version.artifactSha256 == "broken")
       return fail(ErrorCode::unprocessable, "cannot be opened");
-    return std::make_shared<SumModel>(static_cast<std::size_t>(version.artifactBytes));
+    return std::make_shared<SumModel>(static_cast<std::size_t>(version.artifactBytes), classes);
   }
   int loadsOf(const std::string& content) {
     const MutexLock lock(mutex_);
@@ -60,17 +64,23 @@ class ServingTest : public ModelsTest {
   }
   std::unique_ptr<Serving> serve(ServingOptions options = {}) {
     auto made = std::make_unique<Serving>(
-        registry, [this](const Version& version) { return loadFile(version); }, options, metrics,
-        clock);
+        registry,
+        [this](const Version& version, Deadline deadline) { return loadFile(version, deadline); },
+        options, metrics, clock);
     registry.onChange(
         [raw = made.get()](ModelEvent event, const std::string& tenant, const std::string& id) {
           event == ModelEvent::archived ? raw->drop(tenant, id) : raw->forget(tenant, id);
         });
     return made;
   }
+  // Nobody else is loading it.
+  static Result<Handle> loadHere(Serving& serving, const std::string& ref,
+                                 const VersionRef& which = {}, std::string_view tenant = "acme") {
+    return serving.load(scope(tenant), ref, which, [] { FAIL() << "it was parked"; });
+  }
   Handle load(Serving& serving, const std::string& ref, const VersionRef& which = {}) {
     clock.advance(std::chrono::milliseconds(1));
-    return mustBe(serving.load(scope(), ref, which));
+    return mustBe(loadHere(serving, ref, which));
   }
   std::string registered(const std::string& name, std::int64_t bytes = 1000) {
     const std::string id = create(name).id;
@@ -80,6 +90,8 @@ class ServingTest : public ModelsTest {
 
   metrics::Metrics metrics;
   std::function<void(const Version&)> beforeLoading;
+  Deadline loadedUntil = Deadline::never();
+  std::vector<std::string> classes;  // of the models that are loaded
 
  private:
   Mutex mutex_;
@@ -95,7 +107,7 @@ TEST_F(ServingTest, CountsModelsOfOneNameApartForEveryTenant) {
   mustBe(registry.addVersion(scope("other"), "m", aVersion("file of another"), {}));
   const auto serving = serve();
   load(*serving, "m")->metrics->answered.add(2);
-  mustBe(serving->load(scope("other"), "m", {}))->metrics->answered.add(3);
+  mustBe(loadHere(*serving, "m", {}, "other"))->metrics->answered.add(3);
   const std::string text = metrics.expose();
   EXPECT_TRUE(text.contains(R"({status="ok",tenant="acme",model="m"} 2)")) << text;
   EXPECT_TRUE(text.contains(R"({status="ok",tenant="other",model="m"} 3)")) << text;
@@ -128,23 +140,29 @@ TEST_F(ServingTest, KeepsTenantsApart) {
   const auto serving = serve();
   load(*serving, "m");
   EXPECT_EQ(serving->find("other", "m", kDefaultVersion), nullptr);
-  EXPECT_EQ(codeOf(serving->load(scope("other"), "m", {})), ErrorCode::notFound);
+  EXPECT_EQ(codeOf(loadHere(*serving, "m", {}, "other")), ErrorCode::notFound);
 }
 
-TEST_F(ServingTest, LoadsOnceForCallersAtTheSameTime) {
-  registered("m");
+TEST_F(ServingTest, ParksWhoComesWhileSomebodyLoadsTheVersion) {
+  const std::string id = registered("m");
   const auto serving = serve();
   Barrier barrier;
   beforeLoading = [&](const Version&) { barrier.wait(); };
-  std::vector<Handle> handles(8);
+  Handle found;
+  std::latch resumed(1);
   {
-    std::vector<std::jthread> callers;
-    for (Handle& handle : handles)
-      callers.emplace_back([&] { handle = mustBe(serving->load(scope(), "m", {})); });
+    std::jthread caller([&] { EXPECT_TRUE(loadHere(*serving, "m")); });
     barrier.awaitWaiting();
+    const auto parked = serving->load(scope(), id, {}, [&] {
+      found = serving->find("acme", "m", kDefaultVersion);
+      resumed.count_down();
+    });
+    EXPECT_EQ(mustBe(parked), nullptr);
     barrier.open();
   }
-  EXPECT_THAT(handles, testing::Each(handles[0]));
+  resumed.wait();
+  EXPECT_NE(found, nullptr);
+  EXPECT_EQ(load(*serving, id), found);
   EXPECT_EQ(loadsOf("file of m"), 1);
 }
 
@@ -156,21 +174,29 @@ TEST_F(ServingTest, KeepsNobodyWaitingForAnotherModel) {
   beforeLoading = [&](const Version& version) {
     if (version.artifactSha256 == "file of slow") barrier.wait();
   };
-  std::jthread caller([&] { EXPECT_TRUE(serving->load(scope(), "slow", {})); });
+  std::jthread caller([&] { EXPECT_TRUE(loadHere(*serving, "slow")); });
   barrier.awaitWaiting();
-  EXPECT_TRUE(serving->load(scope(), "quick", {}));
-  const auto late =
-      serving->load({"acme", "ann", Deadline::at(std::chrono::steady_clock::now())}, "slow", {});
-  EXPECT_EQ(codeOf(late), ErrorCode::deadlineExceeded);
+  EXPECT_TRUE(loadHere(*serving, "quick"));
+  std::latch late(1);
+  const Scope now{"acme", "ann", Deadline::at(std::chrono::steady_clock::now())};
+  EXPECT_EQ(mustBe(serving->load(now, "slow", {}, [&] { late.count_down(); })), nullptr);
+  late.wait();  // while it still loads
   barrier.open();
+}
+
+TEST_F(ServingTest, GivesALoadTimeOfItsOwn) {
+  registered("m");
+  const auto serving = serve();
+  EXPECT_TRUE(serving->load({"acme", "ann", Deadline::never()}, "m", {}, [] {}));
+  EXPECT_EQ(loadedUntil.time(), clock.steady() + limits::kValidationDeadline);
 }
 
 TEST_F(ServingTest, TriesAgainWhatCouldNotBeLoaded) {
   create("m");
   addVersion("m", aVersion("broken"));
   const auto serving = serve();
-  EXPECT_EQ(codeOf(serving->load(scope(), "m", {})), ErrorCode::unprocessable);
-  EXPECT_EQ(codeOf(serving->load(scope(), "m", {})), ErrorCode::unprocessable);
+  EXPECT_EQ(codeOf(loadHere(*serving, "m")), ErrorCode::unprocessable);
+  EXPECT_EQ(codeOf(loadHere(*serving, "m")), ErrorCode::unprocessable);
   EXPECT_EQ(loadsOf("broken"), 2);
   EXPECT_EQ(serving->stats().models, 0U);
 }
@@ -212,6 +238,42 @@ TEST_F(ServingTest, GivesUpTheOldestWhenMemoryIsShort) {
   EXPECT_EQ(serving->find("acme", "a", kDefaultVersion), nullptr);
   EXPECT_TRUE(serving->giveUpOldest());
   EXPECT_FALSE(serving->giveUpOldest());
+}
+
+TEST_F(ServingTest, MakesRoomByGivingUpTheOldest) {
+  registered("a", 40);
+  registered("b", 40);
+  const auto serving = serve();
+  load(*serving, "a");
+  load(*serving, "b");
+  const ProcessMemory memory{200, [&] { return 100 + serving->stats().bytes; }};
+  EXPECT_TRUE(serving->makeRoom(20, memory));
+  EXPECT_EQ(serving->stats().models, 2U);
+  EXPECT_TRUE(serving->makeRoom(60, memory));
+  EXPECT_NE(serving->find("acme", "b", kDefaultVersion), nullptr);
+  EXPECT_EQ(serving->stats().models, 1U);
+}
+
+TEST_F(ServingTest, GivesUpNothingForWhatCannotFit) {
+  registered("a", 40);
+  const auto serving = serve();
+  load(*serving, "a");
+  const ProcessMemory memory{200, [&] { return 100 + serving->stats().bytes; }};
+  for (const std::uint64_t tooMuch : {101UL, 201UL, ~0UL})
+    EXPECT_EQ(codeOf(serving->makeRoom(tooMuch, memory)), ErrorCode::unavailable);
+  EXPECT_EQ(serving->stats().models, 1U);
+}
+
+TEST_F(ServingTest, ServesNoModelWhoseClassesAreNotThoseDeclared) {
+  registered("m");
+  mustBe(registry.change(scope(), "m", std::nullopt, [](Model& model) -> Result<void> {
+    model.outputSchema = R"({"enum":["a","b"]})";
+    return {};
+  }));
+  classes = {"0", "1", "2"};
+  EXPECT_EQ(codeOf(loadHere(*serve(), "m")), ErrorCode::unprocessable);
+  classes = {"0", "1"};
+  EXPECT_TRUE(loadHere(*serve(), "m"));
 }
 
 TEST_F(ServingTest, ServesAModelLargerThanTheCache) {
@@ -285,7 +347,7 @@ TEST_F(ServingTest, GivesMemoryBackWhenTheModelIsArchived) {
   load(*serving, "m");
   ASSERT_TRUE(registry.archive(scope(), "m"));
   EXPECT_EQ(serving->stats().models, 0U);
-  EXPECT_EQ(codeOf(serving->load(scope(), "m", {})), ErrorCode::notFound);
+  EXPECT_EQ(codeOf(loadHere(*serving, "m")), ErrorCode::notFound);
 }
 
 TEST_F(ServingTest, AHandleOutlivesUnload) {
@@ -312,6 +374,15 @@ TEST_F(ServingTest, ExplainsBySamplingWhatNoEngineExplains) {
   EXPECT_EQ(result->importance->base, 0);
   EXPECT_THAT(result->importance->contributions,
               testing::ElementsAre(testing::DoubleNear(2, 1e-9), testing::DoubleNear(6, 1e-9)));
+}
+
+TEST_F(ServingTest, StopsSamplingAtTheDeadline) {
+  registered("m");
+  const auto serving = serve();
+  const auto served = load(*serving, "m");
+  const auto late = predict(*served, inference::InputRow{{1, 2}, {}}, Importance::yes,
+                            Deadline::at(clock.steady()), clock);
+  EXPECT_EQ(codeOf(late), ErrorCode::deadlineExceeded);
 }
 
 TEST_F(ServingTest, ExplainsOnlyNamedFields) {

@@ -172,8 +172,11 @@ TEST(Settings, SuggestTheNameThatWasMeant) {
 TEST(Settings, NeverShowASecret) {
   const std::string shortSecret = "hunter2";
   EXPECT_THAT(problemsOfVariable("JWT_SECRET", shortSecret), Not(HasSubstr(shortSecret)));
-  EXPECT_THAT(problemsOfVariable("DATABASE_URL", "postgres://u:hunter2@db/x"),
+  EXPECT_THAT(problemsOfVariable("DATABASE_URL", "postgre://u:hunter2@db/x"),
               Not(HasSubstr(shortSecret)));
+  const auto database = load({.environment = {{"DATABASE_URL", "postgres://u:hunter2@db/x"}}});
+  ASSERT_TRUE(database) << database.error().message;
+  EXPECT_THAT(toTable(*database) + toJson(*database), Not(HasSubstr(shortSecret)));
   const auto configuration = load({.environment = {{"JWT_SECRET", std::string(kSecret)}}});
   ASSERT_TRUE(configuration) << configuration.error().message;
   EXPECT_THAT(toTable(*configuration) + toJson(*configuration),
@@ -224,8 +227,27 @@ TEST(Settings, NamesOfWhatIsNotBuiltYetAreRefusedWithAReason) {
               "setting " + name + ": " + std::string(missing.why) + " (from environment)");
     EXPECT_EQ(problemsOfVariable(name, ""), "none");
   }
-  EXPECT_THAT(problemsOfVariable("DATABASE_URL", "postgres://db/x"),
-              HasSubstr("this version has no PostgreSQL"));
+}
+
+TEST(Settings, SayWhichPostgresServerIsMeant) {
+  const auto urlOf = [](std::map<std::string, std::string> environment) {
+    const auto configuration = load({.environment = std::move(environment)});
+    return configuration ? std::string(postgresUrl(configuration->settings).reveal())
+                         : configuration.error().message;
+  };
+  EXPECT_EQ(urlOf({}), "");
+  EXPECT_EQ(urlOf({{"DATABASE_URL", "sqlite:/a.db"}, {"DB_HOST", "db"}}), "");
+  EXPECT_EQ(urlOf({{"DATABASE_URL", "postgres://u@db/x"}, {"DB_HOST", "other"}}),
+            "postgres://u@db/x");
+  const ConfigFile password("p/w:d@\n");
+  EXPECT_EQ(urlOf({{"DB_HOST", "db"},
+                   {"DB_PORT", "6432"},
+                   {"DB_NAME", "shop"},
+                   {"DB_USER", "ann"},
+                   {"DB_PASSWORD_FILE", password.path()},
+                   {"CORBEL_STORE_SSL_MODE", "verify-ca"}}),
+            "postgres://ann:p%2Fw%3Ad%40@db:6432/shop?sslmode=verify-ca");
+  EXPECT_THAT(problemsOfVariable("CORBEL_STORE_SCHEMA", "a;b"), HasSubstr("lower-case"));
 }
 
 TEST(Settings, SayWhereTheDatabaseAndTheObjectsAre) {
@@ -235,7 +257,7 @@ TEST(Settings, SayWhereTheDatabaseAndTheObjectsAre) {
   for (const auto& [url, file] :
        {std::pair("sqlite:a.db", "a.db"), {"sqlite:/a.db", "/a.db"}, {"sqlite:///a.db", "/a.db"}}) {
     EXPECT_EQ(problemsOfVariable("DATABASE_URL", url), "none");
-    settings.store.url = url;
+    settings.store.url = Secret(url);
     EXPECT_EQ(databaseFile(settings), file);
   }
   for (const std::string url :

@@ -1,14 +1,35 @@
 #include <filesystem>
+#include <string_view>
+#include <utility>
 
+#include "base/percent.h"
 #include "config/settings.h"
 
 namespace corbel::config {
 
+Secret postgresUrl(const Settings& settings) {
+  const StoreSettings& store = settings.store;
+  if (!store.url.empty()) return store.url.reveal().starts_with("postgres") ? store.url : Secret();
+  if (store.host.empty()) return Secret();
+  std::string url = "postgres://" + percentEncode(store.user);
+  if (!store.password.empty()) url += ':' + percentEncode(store.password.reveal());
+  url += '@' + percentEncode(store.host) + ':' + std::to_string(store.port) + '/' +
+         percentEncode(store.name);
+  char separator = '?';
+  for (const auto& [name, value] :
+       {std::pair("sslmode", store.sslMode), std::pair("sslrootcert", store.sslRootCert)}) {
+    if (value.empty()) continue;
+    url += separator + std::string(name) + '=' + percentEncode(value);
+    separator = '&';
+  }
+  return Secret(std::move(url));
+}
+
 std::string databaseFile(const Settings& settings) {
   constexpr std::string_view kScheme = "sqlite:";
   constexpr std::string_view kEmptyHost = "//";
-  if (settings.store.url.empty()) return std::filesystem::path(settings.data.folder) / "corbel.db";
-  std::string_view path = settings.store.url;
+  std::string_view path = settings.store.url.reveal();
+  if (path.empty()) return std::filesystem::path(settings.data.folder) / "corbel.db";
   path.remove_prefix(kScheme.size());
   if (path.starts_with(kEmptyHost)) path.remove_prefix(kEmptyHost.size());
   return std::string(path);

@@ -72,11 +72,21 @@ std::string checkStoreUrl(std::string_view text) {
     const bool named = path.find_first_not_of('/') != std::string_view::npos;
     if (named && (!path.starts_with("//") || path.starts_with("///"))) return "";
   }
-  if (text.starts_with("postgres:") || text.starts_with("postgresql:")) {
-    return "must be sqlite:<file>: this version has no PostgreSQL; remove the setting to use the "
-           "embedded SQLite store";
+  // The rest is checked by who connects.
+  for (const std::string_view scheme : {"postgres://", "postgresql://"}) {
+    if (text.starts_with(scheme) && text.size() > scheme.size()) return "";
   }
-  return "must be sqlite:<file>, as in sqlite:/var/lib/corbel/corbel.db";
+  return "must be sqlite:<file>, as in sqlite:/var/lib/corbel/corbel.db, or "
+         "postgres://user:password@host:port/name";
+}
+
+std::string checkSchema(std::string_view text) {
+  const auto isPlain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  const bool good = !text.empty() && text.size() < 64 && std::ranges::all_of(text, isPlain) &&
+                    (text.front() < '0' || text.front() > '9') && !text.starts_with("pg_");
+  return good ? "" : "must be a name of lower-case letters, digits and _, as in corbel";
 }
 
 std::string checkSigningSecret(std::string_view text) {

@@ -30,7 +30,16 @@ constexpr std::array kSettings = {
     setting<&S::server, &ServerSettings::tls, &TlsSettings::certificateFile>("server.tls.certificateFile", {}, "PEM file with the certificate and those that signed it: server.port speaks TLS; empty: plain HTTP. A replaced file is noticed."),
     setting<&S::server, &ServerSettings::tls, &TlsSettings::keyFile>("server.tls.keyFile", {}, "PEM file with the certificate's private key, without passphrase."),
     setting<&S::data, &DataSettings::folder>("data.folder", {.check = checkFolder}, "Folder of everything that is kept."),
-    setting<&S::store, &StoreSettings::url>("store.url", {.aliases = {"DATABASE_URL"}, .check = checkStoreUrl}, "Database, as sqlite:<file>; empty: corbel.db in data.folder."),
+    setting<&S::store, &StoreSettings::url>("store.url", {.aliases = {"DATABASE_URL"}, .check = checkStoreUrl}, "Database, as sqlite:<file> or postgres://user:password@host:port/name?sslmode=...; empty: store.host, else corbel.db in data.folder."),
+    setting<&S::store, &StoreSettings::host>("store.host", {.aliases = {"DB_HOST"}}, "PostgreSQL server, where store.url is empty."),
+    setting<&S::store, &StoreSettings::port>("store.port", {.min = 1, .aliases = {"DB_PORT"}}, "Its port."),
+    setting<&S::store, &StoreSettings::name>("store.name", {.aliases = {"DB_NAME"}}, "Its database."),
+    setting<&S::store, &StoreSettings::user>("store.user", {.aliases = {"DB_USER"}}, "Role that connects."),
+    setting<&S::store, &StoreSettings::password>("store.password", {.aliases = {"DB_PASSWORD"}}, "Password of that role."),
+    setting<&S::store, &StoreSettings::sslMode>("store.sslMode", {.words = {"", "verify-full", "verify-ca", "disable"}}, "Encryption of store.host; empty: verify-full, but on this machine what the server offers."),
+    setting<&S::store, &StoreSettings::sslRootCert>("store.sslRootCert", {}, "File of the authorities that may have signed the certificate of store.host; empty: those of the system."),
+    setting<&S::store, &StoreSettings::schema>("store.schema", {.check = checkSchema}, "Schema of Corbel's tables in PostgreSQL, made where it is missing."),
+    setting<&S::store, &StoreSettings::connections>("store.connections", {.min = 6, .max = 100}, "Connections to PostgreSQL at the most, four of them for writing."),
     setting<&S::objects, &ObjectSettings::folder>("objects.folder", {.aliases = {"model_path", "MODEL_PATH"}}, "Folder of model files and other artifacts; empty: objects in data.folder."),
     setting<&S::auth, &AuthSettings::enabled>("auth.enabled", {}, "Whether callers must prove who they are; may be off on a loopback address only."),
     setting<&S::auth, &AuthSettings::jwtSecret>("auth.jwtSecret", {.aliases = {"JWT_SECRET"}, .check = checkSigningSecret}, "Makes an issuer of HS256 tokens signed with this secret of 32 bytes or more."),
@@ -70,13 +79,11 @@ constexpr std::array kIssuer = {
 };
 
 #define CORBEL_NO_REDIS "this version has no Redis; remove it: limits and caches are kept in memory"
-#define CORBEL_NO_POSTGRES "this version has no PostgreSQL; remove it: the embedded SQLite store is used (store.url)"
 #define CORBEL_NO_LLM "this version has no language model gateway; remove it"
 #define CORBEL_NO_HOME "this version has no home features; remove it"
 #define CORBEL_NO_CLUSTER "this version does not deploy to Kubernetes; remove it"
 #define CORBEL_NO_PYTHON "this version has no Python worker; remove it and export the model to ONNX"
-constexpr std::array<Unavailable, 30> kUnavailable = {{
-    {"DB_HOST", CORBEL_NO_POSTGRES}, {"DB_PORT", CORBEL_NO_POSTGRES}, {"DB_NAME", CORBEL_NO_POSTGRES}, {"DB_USER", CORBEL_NO_POSTGRES}, {"DB_PASSWORD", CORBEL_NO_POSTGRES},
+constexpr std::array<Unavailable, 25> kUnavailable = {{
     {"REDIS_HOST", CORBEL_NO_REDIS}, {"REDIS_PORT", CORBEL_NO_REDIS}, {"REDIS_PASSWORD", CORBEL_NO_REDIS}, {"REDIS_URL", CORBEL_NO_REDIS},
     {"KAFKA_BROKER", "this version sends no events to Kafka; remove it"},
     {"MAIN_BACKEND_URL", "this version does not verify tokens at a backend; remove it and set JWT_SECRET or auth.issuers"},

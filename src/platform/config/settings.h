@@ -121,7 +121,16 @@ struct MemorySettings {
 };
 
 struct StoreSettings {
-  std::string url;
+  Secret url;  // may hold a password
+  std::string host;
+  std::uint16_t port = 5432;
+  std::string name = "corbel";
+  std::string user = "corbel";
+  Secret password;
+  std::string sslMode;
+  std::string sslRootCert;
+  std::string schema = "corbel";
+  unsigned connections = 20;
 };
 
 struct ObjectSettings {
@@ -144,6 +153,9 @@ struct Settings {
   MetricsSettings metrics;
 };
 
+// Where the PostgreSQL server is: store.url, or what store.host and its neighbours say. Empty: the
+// database is a file.
+Secret postgresUrl(const Settings& settings);
 // The file that store.url names ("sqlite:/a/b.db", "sqlite:///a/b.db", "sqlite:b.db"), else
 // corbel.db in data.folder.
 std::string databaseFile(const Settings& settings);

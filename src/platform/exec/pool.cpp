@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <exception>
 #include <utility>
 
 namespace corbel::exec {
@@ -53,10 +54,18 @@ void Pool::work() noexcept {
   pthread_setname_np(pthread_self(), options_.name.substr(0, kThreadNameLength).c_str());
   for (Waiting next; take(next);) {
     if (options_.onWait) options_.onWait(clock_.steady() - next.since);
-    next.work();
-    next.work = nullptr;
+    run(next);
     finish();
   }
+}
+
+void Pool::run(Waiting& next) {
+  try {
+    next.work();
+  } catch (const std::exception& exception) {
+    if (options_.onThrow) options_.onThrow(exception.what());
+  }
+  next.work = nullptr;
 }
 
 bool Pool::take(Waiting& next) {

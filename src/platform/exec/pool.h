@@ -7,6 +7,7 @@
 #include <deque>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -23,6 +24,8 @@ struct PoolOptions {
   // Told how long each work waited in the queue, on the thread that is about to run it. Must not
   // block.
   std::function<void(std::chrono::nanoseconds)> onWait{};
+  // Told what work has thrown (std::exception::what), on its thread. Must not throw itself.
+  std::function<void(std::string_view)> onThrow{};
 };
 
 struct PoolStats {
@@ -32,8 +35,8 @@ struct PoolStats {
   std::uint64_t refused = 0;
 };
 
-// Thread-safe. Work must not throw (that ends the process) and never waits for other work of the
-// same pool.
+// Thread-safe. Work never waits for other work of the same pool. What it throws (no memory, say)
+// ends that work, not the process: it is destroyed, so a reply that it holds answers "internal".
 class Pool {
  public:
   Pool(PoolOptions options, const Clock& clock);
@@ -62,6 +65,7 @@ class Pool {
   };
 
   void work() noexcept;
+  void run(Waiting& next);
   bool take(Waiting& next);
   void finish();
 

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <latch>
 #include <memory>
+#include <stdexcept>
+#include <string>
 
 namespace corbel::exec {
 namespace {
@@ -70,6 +72,19 @@ TEST_F(PoolTest, DestroysUnrunWorkAtTheDeadline) {
   EXPECT_FALSE(pool.stop(past()));
   EXPECT_TRUE(queued.expired());
   release.count_down();
+}
+
+TEST_F(PoolTest, OutlivesWorkThatThrows) {
+  std::string told;
+  bool destroyedFirst = false;
+  auto token = std::make_shared<int>(0);
+  const std::weak_ptr<int> held = token;
+  Pool pool({.name = "test", .onThrow = [&](std::string_view what) { told = what; }}, clock_);
+  ASSERT_TRUE(pool.tryRun([moved = std::move(token)] { throw std::runtime_error("no memory"); }));
+  ASSERT_TRUE(pool.tryRun([&] { destroyedFirst = held.expired(); }));
+  EXPECT_TRUE(pool.stop(soon()));
+  EXPECT_EQ(told, "no memory");
+  EXPECT_TRUE(destroyedFirst);
 }
 
 TEST_F(PoolTest, TellsHowLongWorkWaited) {

@@ -263,6 +263,20 @@ TEST_F(BodyTest, EndsAnUploadWithTheErrorOfItsSink) {
   EXPECT_TRUE(client.closedByServer());
 }
 
+TEST_F(BodyTest, EndsAnUploadWhoseSinkForgetsIt) {
+  class ForgetfulSink final : public BodySink {
+   public:
+    void append(std::span<const std::byte>, std::move_only_function<void(Result<void>)>) override {}
+  };
+  service.head = [&](const auto& exchange) {
+    exchange->readBody({.maxBytes = 1'000'000, .sink = std::make_shared<ForgetfulSink>()});
+  };
+  Client client = connect();
+  ASSERT_TRUE(client.send(post(bytes(100'000))));
+  EXPECT_EQ(client.read().status, 500);
+  EXPECT_TRUE(client.closedByServer());
+}
+
 TEST_F(BodyTest, KeepsTheChunkOfASinkWhenTheClientGoesAway) {
   auto sink = std::make_shared<SlowSink>();
   service.head = [&](const auto& exchange) {

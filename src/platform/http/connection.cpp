@@ -199,11 +199,30 @@ void Connection::deliverBody() {
   thread_.service().onBody(exchange);
 }
 
+namespace {
+
+// Tells the exchange once: a sink whose work failed or was given up destroys it uncalled.
+class ChunkDone {
+ public:
+  explicit ChunkDone(std::shared_ptr<HttpExchange> exchange) : exchange_(std::move(exchange)) {}
+  ChunkDone(ChunkDone&&) noexcept = default;
+  ChunkDone& operator=(ChunkDone&&) = delete;
+  ~ChunkDone() {
+    if (exchange_) (*this)(fail(ErrorCode::internal, "The upload could not be stored."));
+  }
+  void operator()(Result<void> result) {
+    std::exchange(exchange_, nullptr)->chunkDone(std::move(result));
+  }
+
+ private:
+  std::shared_ptr<HttpExchange> exchange_;
+};
+
+}  // namespace
+
 void Connection::feedSink() {
   sinkBusy_ = true;
-  body_.sink()->append(
-      std::as_bytes(std::span(body_.chunk())),
-      [exchange = exchange_](Result<void> result) { exchange->chunkDone(std::move(result)); });
+  body_.sink()->append(std::as_bytes(std::span(body_.chunk())), ChunkDone(exchange_));
 }
 
 void Connection::chunkDone(HttpExchange& exchange, Result<void> result) {

@@ -61,7 +61,7 @@ class BodySink {
  public:
   virtual ~BodySink() = default;
   // `chunk` stays valid until `done` was called, once, from any thread. An error ends the exchange
-  // with that error.
+  // with that error; `done` destroyed uncalled is an internal one.
   virtual void append(std::span<const std::byte> chunk,
                       std::move_only_function<void(Result<void>)> done) = 0;
 };

@@ -49,15 +49,25 @@ StoredKey storedKeyOf(const store::Row& row) {
 
 }  // namespace
 
-Result<std::vector<StoredKey>> usable(store::Reader& reader) {
+Result<std::vector<StoredKey>> usable(store::Reader& reader, std::string_view after, int limit) {
   return reader
       .query(
           "SELECT id, tenant_id, name, prefix, role, permissions, requests_per_minute, "
           "rows_per_minute, created_by, "
           "created_at, expires_at, last_used_at, revoked_at, secret_hash, previous_hash, "
           "previous_until "
-          "FROM api_keys WHERE revoked_at IS NULL")
+          "FROM api_keys WHERE revoked_at IS NULL AND id > ? ORDER BY id LIMIT ?",
+          after, limit)
       .all(storedKeyOf);
+}
+
+Result<std::int64_t> countUsable(store::Reader& reader, std::string_view tenant) {
+  CORBEL_TRY(
+      const auto count,
+      reader
+          .query("SELECT COUNT(*) FROM api_keys WHERE tenant_id = ? AND revoked_at IS NULL", tenant)
+          .one([](const store::Row& row) { return row.integer(0); }));
+  return count.value_or(0);
 }
 
 Result<bool> any(store::Reader& reader) {
@@ -119,6 +129,14 @@ Result<void> setHashes(store::Transaction& tx, std::string_view id, const KeyHas
 Result<void> revoke(store::Transaction& tx, std::string_view id, Timestamp at) {
   return tx.execute("UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL", at,
                     id);
+}
+
+Result<void> forgetRevoked(store::Transaction& tx, std::string_view tenant, int kept) {
+  return tx.execute(
+      "DELETE FROM api_keys WHERE tenant_id = ? AND revoked_at IS NOT NULL AND id NOT IN "
+      "(SELECT id FROM api_keys WHERE tenant_id = ? AND revoked_at IS NOT NULL "
+      "ORDER BY revoked_at DESC, id DESC LIMIT ?)",
+      tenant, tenant, kept);
 }
 
 Result<void> setLastUse(store::Transaction& tx, std::string_view id, Timestamp at) {

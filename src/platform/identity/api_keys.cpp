@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "api_key_store.h"
+#include "base/limits.h"
 #include "checks.h"
 #include "crypto/sha256.h"
 #include "key_file.h"
@@ -25,7 +26,15 @@ std::unexpected<Error> noSuchKey(std::string_view id) {
   return fail(ErrorCode::notFound, fmt::format("There is no API key '{}'.", id));
 }
 
-KeyEntryRef entryOf(const StoredKey& stored) {
+// How many are read at once: a read may not take longer than the store allows.
+constexpr int kLoadedAtOnce = 1'000;
+
+std::int64_t msOf(const std::optional<Timestamp>& time) {
+  return time.value_or(Timestamp()).time_since_epoch().count();
+}
+
+// `lastUsedAt`: which the row may not know yet.
+KeyEntryRef entryOf(const StoredKey& stored, const std::optional<Timestamp>& lastUsedAt) {
   const ApiKey& key = stored.key;
   Membership membership{.tenant = key.tenant, .roles = {}, .permissions = key.permissions};
   if (!key.role.empty()) membership.roles.push_back(key.role);
@@ -42,8 +51,8 @@ KeyEntryRef entryOf(const StoredKey& stored) {
   entry->previous = stored.hashes.previous;
   entry->previousUntil = stored.hashes.previousUntil;
   entry->expiresAt = key.expiresAt;
-  entry->lastUsedMs = key.lastUsedAt.value_or(Timestamp()).time_since_epoch().count();
-  entry->savedMs = entry->lastUsedMs.load();
+  entry->lastUsedMs = msOf(lastUsedAt);
+  entry->savedMs = msOf(key.lastUsedAt);
   return entry;
 }
 
@@ -64,9 +73,19 @@ ApiKeys::ApiKeys(Parts parts) : parts_(parts), table_(std::make_unique<KeyTable>
 ApiKeys::~ApiKeys() = default;
 
 Result<std::unique_ptr<ApiKeys>> ApiKeys::load(Parts parts, Deadline deadline) {
-  CORBEL_TRY(const auto stored, parts.database.read(api_key_store::usable, deadline));
   std::unique_ptr<ApiKeys> keys(new ApiKeys(parts));
-  for (const StoredKey& key : stored) keys->table_->put(key.key.prefix, entryOf(key));
+  std::string last;
+  for (bool more = true; more;) {
+    CORBEL_TRY(const auto stored, parts.database.read(
+                                      [&](store::Reader& reader) {
+                                        return api_key_store::usable(reader, last, kLoadedAtOnce);
+                                      },
+                                      deadline));
+    for (const StoredKey& key : stored)
+      keys->table_->put(key.key.prefix, entryOf(key, key.key.lastUsedAt));
+    more = stored.size() == std::size_t{kLoadedAtOnce};
+    if (more) last = stored.back().key.id;
+  }
   return keys;
 }
 
@@ -110,9 +129,19 @@ ApiKeys::Fresh ApiKeys::fresh(const NewApiKey& key, const KeyGrant& grant, const
 Result<MintedKey> ApiKeys::create(const NewApiKey& key, const Actor& by, Deadline deadline) {
   CORBEL_TRY(const KeyGrant grant, grantFor(key, by, parts_.directory, parts_.clock.now()));
   Fresh made = fresh(key, grant, by);
+  const MutexLock lock(changes_);
   CORBEL_CHECK(parts_.database.write(
-      [&](store::Transaction& tx) { return api_key_store::insert(tx, made.stored); }, deadline));
-  table_->put(made.stored.key.prefix, entryOf(made.stored));
+      [&](store::Transaction& tx) -> Result<void> {
+        CORBEL_TRY(const auto count, api_key_store::countUsable(tx, by.membership.tenant));
+        if (count >= limits::kApiKeysPerTenant) {
+          return fail(ErrorCode::resourceExhausted,
+                      fmt::format("A tenant may have {} API keys. Revoke one that is not needed.",
+                                  limits::kApiKeysPerTenant));
+        }
+        return api_key_store::insert(tx, made.stored);
+      },
+      deadline));
+  table_->put(made.stored.key.prefix, entryOf(made.stored, {}));
   return std::move(made.minted);
 }
 
@@ -166,9 +195,10 @@ Result<MintedKey> ApiKeys::rotate(std::string_view id, std::chrono::seconds grac
   CORBEL_CHECK(parts_.database.write(
       [&](store::Transaction& tx) { return api_key_store::setHashes(tx, id, stored.hashes); },
       deadline));
-  stored.key = withLastUse(std::move(stored.key));
-  table_->put(stored.key.prefix, entryOf(stored));
-  return MintedKey{stored.key, keyText(stored.key.prefix, secret)};
+  ApiKey rotated = withLastUse(stored.key);
+  table_->put(stored.key.prefix, entryOf(stored, rotated.lastUsedAt));
+  Secret text = keyText(rotated.prefix, secret);
+  return MintedKey{std::move(rotated), std::move(text)};
 }
 
 Result<void> ApiKeys::revoke(std::string_view id, const Actor& by, Deadline deadline) {
@@ -176,7 +206,10 @@ Result<void> ApiKeys::revoke(std::string_view id, const Actor& by, Deadline dead
   CORBEL_TRY(const StoredKey stored, find(id, by, deadline));
   CORBEL_CHECK(checkDelegation(stored.key.permissions, by));
   CORBEL_CHECK(parts_.database.write(
-      [&](store::Transaction& tx) { return api_key_store::revoke(tx, id, parts_.clock.now()); },
+      [&](store::Transaction& tx) -> Result<void> {
+        CORBEL_CHECK(api_key_store::revoke(tx, id, parts_.clock.now()));
+        return api_key_store::forgetRevoked(tx, by.membership.tenant, limits::kApiKeysPerTenant);
+      },
       deadline));
   table_->remove(stored.key.prefix);
   return {};
@@ -226,7 +259,7 @@ Result<std::optional<MintedKey>> ApiKeys::ensureFirstKey(const std::string& file
     removeKeyFile(file);
     return std::unexpected(stored.error());
   }
-  table_->put(made.stored.key.prefix, entryOf(made.stored));
+  table_->put(made.stored.key.prefix, entryOf(made.stored, {}));
   return std::move(made.minted);
 }
 

@@ -87,7 +87,8 @@ class ApiKeys {
   bool anyUsable() const;
 
   // In the actor's tenant. invalid_argument: name, role and permissions together or neither, limits
-  // of 0, an expiry that has passed. not_found: the tenant has no such role.
+  // of 0, an expiry that has passed. not_found: the tenant has no such role. resource_exhausted:
+  // the tenant has limits::kApiKeysPerTenant keys that were not revoked.
   Result<MintedKey> create(const NewApiKey& key, const Actor& by, Deadline deadline);
 
   // Of the actor's tenant, revoked ones too, by id above `after`, at most `limit`.
@@ -100,7 +101,8 @@ class ApiKeys {
   // kMaxGrace; an older one does not. not_found; failed_precondition: revoked.
   Result<MintedKey> rotate(std::string_view id, std::chrono::seconds grace, const Actor& by,
                            Deadline deadline);
-  // For ever. Again: no change. not_found.
+  // For ever. Again: no change. not_found. Of a tenant's revoked keys the last
+  // limits::kApiKeysPerTenant are remembered.
   Result<void> revoke(std::string_view id, const Actor& by, Deadline deadline);
 
   // Writes when keys were last used since the last call; the owner calls it about once a minute and

@@ -3,9 +3,12 @@
 #include <sys/stat.h>
 
 #include <fstream>
+#include <functional>
+#include <future>
 #include <set>
 #include <thread>
 
+#include "base/limits.h"
 #include "crypto/sha256.h"
 #include "identity_fixture.h"
 #include "key_text.h"
@@ -189,6 +192,115 @@ TEST_F(Keys, RememberTheirLastUseInBatches) {
   EXPECT_EQ(database->stats().unitsCommitted, before);
   keys = load();
   EXPECT_EQ(mustBe(keys->get(minted.key.id, owner, kSoon)).lastUsedAt, used);
+}
+
+TEST_F(Keys, RememberTheirLastUseThroughARotation) {
+  const MintedKey minted = mint({.name = "ci", .role = "viewer"}, owner);
+  clock.advance(seconds(5));
+  EXPECT_TRUE(opens(minted.text));
+  const Timestamp used = clock.now();
+  mustBe(keys->rotate(minted.key.id, seconds(0), owner, kSoon));
+  ASSERT_TRUE(keys->saveLastUse(kSoon));
+  keys = load();
+  EXPECT_EQ(mustBe(keys->get(minted.key.id, owner, kSoon)).lastUsedAt, used);
+}
+
+class ManyKeys : public ApiKeysTest {
+ protected:
+  // Of the default tenant, in the store alone, with ids below and above all that are made.
+  void add(int count, std::optional<Timestamp> revokedAt) {
+    mustBe(database->write(
+        [&](store::Transaction& tx) {
+          return tx.change(
+              "INSERT INTO api_keys (id, tenant_id, name, prefix, secret_hash, role, permissions, "
+              "created_by, created_at, revoked_at) WITH RECURSIVE n(i) AS "
+              "(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
+              "SELECT CASE i % 2 WHEN 0 THEN '.' ELSE 'z' END || i, 'default', 'n', 'p' || i, '', "
+              "'viewer', '', 'test', 0, ? FROM n",
+              count, revokedAt);
+        },
+        kSoon));
+  }
+  std::int64_t rows() {
+    return *mustBe(database->read(
+        [](store::Reader& reader) {
+          return reader.query("SELECT COUNT(*) FROM api_keys").one([](const store::Row& row) {
+            return row.integer(0);
+          });
+        },
+        kSoon));
+  }
+};
+
+TEST_F(ManyKeys, AreLoadedToTheLast) {
+  const MintedKey minted = mint({.name = "ci", .role = "viewer"}, owner);
+  add(2'500, {});
+  keys = load();
+  EXPECT_TRUE(opens(minted.text));
+  EXPECT_EQ(mustBe(keys->get("z2499", owner, kSoon)).name, "n");
+}
+
+TEST_F(ManyKeys, OfOneTenantAreRefused) {
+  const MintedKey minted = mint({.name = "ci", .role = "viewer"}, owner);
+  add(limits::kApiKeysPerTenant - 1, {});
+  const NewApiKey more{.name = "more", .role = "viewer"};
+  EXPECT_EQ(keys->create(more, owner, kSoon).error().code, ErrorCode::resourceExhausted);
+  ASSERT_TRUE(keys->revoke(minted.key.id, owner, kSoon));
+  EXPECT_TRUE(keys->create(more, owner, kSoon));
+  addTenant("acme");
+  EXPECT_TRUE(keys->create(more, caller("acme", "owner"), kSoon));
+}
+
+TEST_F(ManyKeys, ThatWereRevokedAreForgottenInTheEnd) {
+  add(limits::kApiKeysPerTenant + 5, clock.now());
+  clock.advance(seconds(1));
+  const MintedKey minted = mint({.name = "ci", .role = "viewer"}, owner);
+  ASSERT_TRUE(keys->revoke(minted.key.id, owner, kSoon));
+  EXPECT_EQ(rows(), limits::kApiKeysPerTenant);
+  EXPECT_TRUE(mustBe(keys->get(minted.key.id, owner, kSoon)).revokedAt);
+}
+
+// A database on which something happens between a commit and its answer.
+class Interrupted final : public store::Database {
+ public:
+  explicit Interrupted(store::Database& real) : real_(real) {}
+  std::function<void()> afterCommit;
+
+  void write(store::UnitOfWork unit) override { real_.write(std::move(unit)); }
+  Result<void> writeAndWait(store::UnitOfWork unit) override {
+    auto outcome = real_.writeAndWait(std::move(unit));
+    if (auto then = std::exchange(afterCommit, nullptr)) then();
+    return outcome;
+  }
+  Result<std::unique_ptr<store::MigrationLock>> openMigrationLock() override {
+    return real_.openMigrationLock();
+  }
+  Result<void> checkIntegrity(Deadline deadline) override { return real_.checkIntegrity(deadline); }
+  store::StoreState state() const override { return real_.state(); }
+  store::DatabaseStats stats() const override { return real_.stats(); }
+
+ private:
+  Result<void> readOn(std::move_only_function<Result<void>(store::Reader&)> fn,
+                      Deadline deadline) override {
+    return real_.read(fn, deadline);
+  }
+  store::Database& real_;
+};
+
+TEST_F(Keys, AreGoneWhenTheyAreRevokedBeforeTheirMakerLearnsOfThem) {
+  Interrupted interrupted(*database);
+  keys = mustBe(ApiKeys::load({interrupted, *directory, clock, random, ids}, kSoon));
+  std::future<void> revoked;
+  interrupted.afterCommit = [&] {
+    revoked = std::async(std::launch::async, [&] {
+      const std::string id = mustBe(keys->list(owner, "", 1, kSoon)).front().id;
+      EXPECT_TRUE(keys->revoke(id, owner, kSoon));
+    });
+    revoked.wait_for(std::chrono::milliseconds(50));
+  };
+  const MintedKey minted = mint({.name = "ci", .role = "viewer"}, owner);
+  revoked.wait();
+  EXPECT_FALSE(opens(minted.text));
 }
 
 TEST_F(Keys, AreListedInTheirOrderPageByPage) {

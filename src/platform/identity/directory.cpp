@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/limits.h"
 #include "checks.h"
 #include "directory_store.h"
 
@@ -184,6 +185,10 @@ Result<void> Directory::saveRole(const Role& role, const Actor& by, Deadline dea
   // Replacing is also taking away: nobody does that to those who may do more.
   if (const Role* old = next->customRole(tenant, role.name))
     CORBEL_CHECK(checkDelegation(old->permissions, by));
+  else if (next->roles[tenant].size() >= limits::kRolesPerTenant)
+    return fail(ErrorCode::resourceExhausted,
+                fmt::format("A tenant may have {} roles of its own. Remove one that is not needed.",
+                            limits::kRolesPerTenant));
   CORBEL_CHECK(database_.write(
       [&](store::Transaction& tx) { return directory_store::put(tx, tenant, role); }, deadline));
   std::vector<Role>& own = next->roles[tenant];

@@ -64,7 +64,8 @@ class Directory {
   std::vector<Role> roles(std::string_view tenant) const;
   // Makes or replaces a role of the actor's tenant. Holders of API keys keep what they had, tokens
   // change with it. permission_denied: it has permissions that the actor lacks. invalid_argument:
-  // the name, or that of a built-in role.
+  // the name, or that of a built-in role. resource_exhausted: the tenant has
+  // limits::kRolesPerTenant.
   Result<void> saveRole(const Role& role, const Actor& by, Deadline deadline);
   // not_found. permission_denied: it has permissions that the actor lacks.
   Result<void> removeRole(std::string_view name, const Actor& by, Deadline deadline);

@@ -1,5 +1,6 @@
 #include "identity/directory.h"
 
+#include "base/limits.h"
 #include "identity_fixture.h"
 
 namespace corbel::identity {
@@ -107,6 +108,25 @@ TEST_F(Roles, AreStillThereAfterARestart) {
   directory = mustBe(Directory::load(*database, clock, kSoon));
   EXPECT_EQ(directory->roles("default").back(), analyst);
   EXPECT_EQ(directory->roles("default").size(), kBuiltInRoles.size() + 1);
+}
+
+TEST_F(Roles, OfATenantAreLimitedInNumber) {
+  ASSERT_TRUE(database->write(
+      [](store::Transaction& tx) {
+        return tx.execute(
+            "INSERT INTO roles (tenant_id, name, permissions) WITH RECURSIVE n(i) AS "
+            "(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
+            "SELECT 'default', 'role' || i, '' FROM n",
+            limits::kRolesPerTenant);
+      },
+      kSoon));
+  directory = mustBe(Directory::load(*database, clock, kSoon));
+  const Caller owner = caller("default", "owner");
+  const Role more{.name = "one-more", .permissions = {}};
+  EXPECT_EQ(directory->saveRole(more, owner, kSoon).error().code, ErrorCode::resourceExhausted);
+  EXPECT_TRUE(directory->saveRole({.name = "role1", .permissions = {}}, owner, kSoon));
+  ASSERT_TRUE(directory->removeRole("role2", owner, kSoon));
+  EXPECT_TRUE(directory->saveRole(more, owner, kSoon));
 }
 
 TEST_F(Roles, NeverHaveMoreThanTheirMaker) {

@@ -1,8 +1,19 @@
 #include "fetched_keys.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
+#include "telemetry/log.h"
+
 namespace corbel::identity {
+namespace {
+
+std::string describe(const Error& error) {
+  return error.detail.empty() ? error.message : fmt::format("{} ({})", error.message, error.detail);
+}
+
+}  // namespace
 
 bool FetchedKeys::isFresh() const {
   return keys_ != nullptr && clock_.steady() - fetchedAt_ < kFresh;
@@ -12,12 +23,20 @@ bool FetchedKeys::mayFetch() const {
   return !attemptedAt_ || clock_.steady() - *attemptedAt_ >= kBetweenAttempts;
 }
 
+Result<void> FetchedKeys::lastOutcome() const {
+  return failure_ ? Result<void>(std::unexpected(*failure_)) : Result<void>();
+}
+
 KeyAnswer FetchedKeys::known(const std::optional<std::string>& kid) const {
-  if (keys_ == nullptr || clock_.steady() - fetchedAt_ >= kUsable)
-    return {.state = KeyState::unavailable};
-  const crypto::Verifier* const key = keys_->find(kid);
-  if (key == nullptr) return {.state = KeyState::unknown};
-  return {.state = KeyState::found, .key = *key};
+  if (keys_ == nullptr || clock_.steady() - fetchedAt_ >= kUsable) {
+    return {.state = KeyState::unavailable,
+            .reason = failure_ ? describe(*failure_) : "they are being fetched"};
+  }
+  if (const crypto::Verifier* const key = keys_->find(kid))
+    return {.state = KeyState::found, .key = *key};
+  // Being fetched: the new set may have it.
+  if (slot_.taken()) return {.state = KeyState::unavailable, .reason = "they are being fetched"};
+  return {.state = KeyState::unknown};
 }
 
 KeyAnswer FetchedKeys::find(const std::optional<std::string>& kid,
@@ -25,49 +44,52 @@ KeyAnswer FetchedKeys::find(const std::optional<std::string>& kid,
   {
     const MutexLock lock(mutex_);
     KeyAnswer answer = known(kid);
-    const bool isFound = answer.state == KeyState::found;
-    const bool isSettled = isFound ? isFresh() || !mayFetch() : !mayFetch() && !fetching_;
+    const bool isSettled =
+        !mayFetch() || slot_.taken() || (answer.state == KeyState::found && isFresh());
     if (isSettled) return answer;
     if (!deadline) return {.state = KeyState::needsFetch};
   }
   // What is known stays good for a while: a failure shows only where nothing is known.
-  static_cast<void>(fetch(*deadline));
-  MutexLock lock(mutex_);
-  if (fetching_ && !awaitFetch(lock, *deadline)) return {.state = KeyState::unavailable};
+  std::ignore = fetch(*deadline);
+  const MutexLock lock(mutex_);
   return known(kid);
 }
 
-// false: too many wait already, or the deadline has passed.
-bool FetchedKeys::awaitFetch(MutexLock& lock, Deadline deadline) {
-  if (waiters_ >= kMaxWaiters) return false;
-  ++waiters_;
-  while (fetching_ && lock.waitUntil(fetched_, deadline.time())) {
-  }
-  --waiters_;
-  return !fetching_;
+Result<void> FetchedKeys::fetch(Deadline deadline) {
+  if (!slot_.tryTake()) return fail(ErrorCode::unavailable, "Other keys are being fetched.");
+  const struct GiveBack {
+    FetchSlot& slot;
+    ~GiveBack() { slot.giveBack(); }
+  } giveBack{slot_};
+  return attempt(deadline);
 }
 
-Result<void> FetchedKeys::fetch(Deadline deadline) {
-  {
+bool FetchedKeys::beginAttempt() {
+  const MutexLock lock(mutex_);
+  if (!mayFetch()) return false;
+  attemptedAt_ = clock_.steady();
+  return true;
+}
+
+Result<void> FetchedKeys::attempt(Deadline deadline) {
+  if (!beginAttempt()) {
     const MutexLock lock(mutex_);
-    if (!mayFetch()) return failure_ ? Result<void>(std::unexpected(*failure_)) : Result<void>();
-    attemptedAt_ = clock_.steady();
-    fetching_ = true;
+    return lastOutcome();
   }
   auto text = source_->fetch(deadline.earlier(Deadline::after(clock_, kFetchTime)));
   Result<KeySet> keys =
       text ? KeySet::parse(*std::move(text), algorithm_) : std::unexpected(std::move(text).error());
   const MutexLock lock(mutex_);
-  fetching_ = false;
   failure_.reset();
   if (keys) {
     keys_ = std::make_shared<const KeySet>(*std::move(keys));
     fetchedAt_ = clock_.steady();
-  } else {
-    failure_ = std::move(keys).error();
+    return {};
   }
-  fetched_.notify_all();
-  return failure_ ? Result<void>(std::unexpected(*failure_)) : Result<void>();
+  failure_ = std::move(keys).error();
+  log::warn("identity", "the keys of an issuer could not be fetched",
+            {{"issuer", issuer_}, {"error", failure_->message}, {"detail", failure_->detail}});
+  return lastOutcome();
 }
 
 KeySetState FetchedKeys::state(Deadline deadline) {

@@ -1,7 +1,7 @@
 // The key set of one issuer as it was fetched last, and when it may be fetched again.
 #pragma once
+#include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -28,6 +28,19 @@ struct KeyAnswer {
   KeyState state;
   // NOLINTNEXTLINE(readability-redundant-member-init): so that initializers may leave it out
   std::optional<crypto::Verifier> key = {};
+  std::string reason = {};  // of unavailable, for the log
+};
+
+// Held by the one thread that fetches, over all issuers: tokens of unknown keys must not be able to
+// hold more of the threads that answer requests. Thread-safe.
+class FetchSlot {
+ public:
+  bool tryTake() { return !taken_.exchange(true); }
+  void giveBack() { taken_ = false; }
+  bool taken() const { return taken_; }
+
+ private:
+  std::atomic<bool> taken_ = false;
 };
 
 // Thread-safe.
@@ -37,16 +50,20 @@ class FetchedKeys {
   static constexpr std::chrono::hours kUsable{24};
   static constexpr std::chrono::seconds kBetweenAttempts{30};
   static constexpr std::chrono::seconds kFetchTime{5};
-  // Tokens of unknown keys must not be able to hold more threads than these.
-  static constexpr int kMaxWaiters = 4;
 
+  // `clock` and `slot` must outlive it. `issuer` is for the log.
   FetchedKeys(std::shared_ptr<JwksSource> source, crypto::SignatureAlgorithm algorithm,
-              const Clock& clock)
-      : source_(std::move(source)), algorithm_(algorithm), clock_(clock) {}
+              const Clock& clock, FetchSlot& slot, std::string issuer)
+      : source_(std::move(source)),
+        algorithm_(algorithm),
+        clock_(clock),
+        slot_(slot),
+        issuer_(std::move(issuer)) {}
 
-  // Never needsFetch with a deadline, never waits without.
+  // Never needsFetch with a deadline; fetches only with one.
   KeyAnswer find(const std::optional<std::string>& kid, std::optional<Deadline> deadline);
-  // Unless there was an attempt within kBetweenAttempts; then its outcome.
+  // Unless there was an attempt within kBetweenAttempts; then its outcome. unavailable: somebody
+  // else is fetching; and why the keys cannot be had.
   Result<void> fetch(Deadline deadline);
   // After fetch(), unless the keys are fresh.
   KeySetState state(Deadline deadline);
@@ -55,20 +72,21 @@ class FetchedKeys {
   KeyAnswer known(const std::optional<std::string>& kid) const CORBEL_REQUIRES(mutex_);
   bool isFresh() const CORBEL_REQUIRES(mutex_);
   bool mayFetch() const CORBEL_REQUIRES(mutex_);
-  bool awaitFetch(MutexLock& lock, Deadline deadline) CORBEL_REQUIRES(mutex_);
+  Result<void> lastOutcome() const CORBEL_REQUIRES(mutex_);
+  bool beginAttempt();
+  Result<void> attempt(Deadline deadline);
 
   const std::shared_ptr<JwksSource> source_;
   const crypto::SignatureAlgorithm algorithm_;
   const Clock& clock_;
+  FetchSlot& slot_;
+  const std::string issuer_;
 
   mutable Mutex mutex_;
-  std::condition_variable fetched_;
   std::shared_ptr<const KeySet> keys_ CORBEL_GUARDED_BY(mutex_);
   SteadyTime fetchedAt_ CORBEL_GUARDED_BY(mutex_);
   std::optional<SteadyTime> attemptedAt_ CORBEL_GUARDED_BY(mutex_);
   std::optional<Error> failure_ CORBEL_GUARDED_BY(mutex_);
-  bool fetching_ CORBEL_GUARDED_BY(mutex_) = false;
-  int waiters_ CORBEL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace corbel::identity

@@ -58,7 +58,7 @@ class IdentityTest : public testing::Test {
   }
 
   std::unique_ptr<store::Database> openDatabase() {
-    auto opened = mustBe(store::Database::open({.dataFolder = folder.path()}, clock));
+    auto opened = mustBe(store::openSqlite({.dataFolder = folder.path()}, clock));
     mustBe(store::migrateUp(*opened, migrations(), clock));
     return opened;
   }

@@ -1,13 +1,18 @@
 #include "identity/jwks.h"
 
+#include <sys/mman.h>
+
+#include <algorithm>
 #include <atomic>
 #include <fstream>
 #include <latch>
 #include <thread>
 
+#include "base/descriptor.h"
 #include "fetched_keys.h"
 #include "identity/jwt.h"
 #include "identity_fixture.h"
+#include "telemetry/log.h"
 #include "token_maker.h"
 
 namespace corbel::identity {
@@ -57,11 +62,13 @@ class JwksTest : public IdentityTest {
  protected:
   // No leeway for the token's life: these tests move the clock by hours.
   std::string token(const SigningKey& key, std::string_view kid) const {
+    return tokenOf("https://login", key, kid);
+  }
+  std::string tokenOf(std::string_view iss, const SigningKey& key, std::string_view kid) const {
     const auto now = std::chrono::duration_cast<seconds>(clock.now().time_since_epoch()).count();
     const std::string header = fmt::format(R"({{"alg":"ES256","kid":"{}"}})", kid);
-    return keyToken(header,
-                    fmt::format(R"({{"sub":"ann","iss":"https://login","exp":{}}})", now + 5), key,
-                    SignatureAlgorithm::es256);
+    return keyToken(header, fmt::format(R"({{"sub":"ann","iss":"{}","exp":{}}})", iss, now + 5),
+                    key, SignatureAlgorithm::es256);
   }
   ErrorCode codeOf(const std::string& text) { return verifier->verify(text, kSoon).error().code; }
   bool accepts(const std::string& text) { return verifier->verify(text, kSoon).has_value(); }
@@ -182,11 +189,47 @@ TEST_F(FetchedKeySet, IsFetchedOnceForManyCallersAndHoldsFewOfThem) {
     threads.emplace_back(call);
     arrived.wait();
     for (int i = 0; i < 20; ++i) threads.emplace_back(call);
-    while (unavailable < 20 - FetchedKeys::kMaxWaiters) std::this_thread::yield();
+    while (unavailable < 20) std::this_thread::yield();
     release.count_down();
   }
-  EXPECT_EQ(accepted, 1 + FetchedKeys::kMaxWaiters);
+  EXPECT_EQ(accepted, 1);
   EXPECT_EQ(source->fetches, 1);
+}
+
+TEST_F(FetchedKeySet, OfASlowIssuerHoldsOneThreadWhateverTheNumberOfIssuers) {
+  const auto other = std::make_shared<TestSource>(setOf({second.jwk(R"(,"kid":"two")")}));
+  verifier = mustBe(JwtVerifier::make(
+      {{.iss = "https://login", .algorithm = SignatureAlgorithm::es256, .keys = source},
+       {.iss = "https://other", .algorithm = SignatureAlgorithm::es256, .keys = other}},
+      *directory, clock));
+  std::latch arrived(1);
+  std::latch release(1);
+  source->arrived = &arrived;
+  source->release = &release;
+  std::jthread slow([&] { EXPECT_TRUE(accepts(token(first, "one"))); });
+  arrived.wait();
+  EXPECT_EQ(codeOf(tokenOf("https://other", second, "two")), ErrorCode::unavailable);
+  EXPECT_EQ(other->fetches, 0);
+  release.count_down();
+  slow.join();
+  EXPECT_TRUE(accepts(tokenOf("https://other", second, "two")));
+}
+
+TEST_F(FetchedKeySet, ThatCannotBeFetchedIsAWarningOnceForEachAttempt) {
+  const Descriptor file(memfd_create("log", 0));
+  const SystemClock system;
+  source->goAway();
+  Error error;
+  {
+    const log::Sink sink({.descriptor = file.number()}, system);
+    for (int i = 0; i < 3; ++i) error = verifier->verify(token(first, "one"), kSoon).error();
+  }
+  std::string lines(4'096, '\0');
+  lines.resize(static_cast<std::size_t>(pread(file.number(), lines.data(), lines.size(), 0)));
+  EXPECT_EQ(std::ranges::count(lines, '\n'), 1) << lines;
+  EXPECT_NE(lines.find("the server does not answer"), std::string::npos) << lines;
+  EXPECT_NE(lines.find("https://login"), std::string::npos) << lines;
+  EXPECT_NE(error.detail.find("the server does not answer"), std::string::npos) << error.detail;
 }
 
 TEST(KeySets, FindKeysByTheirIds) {

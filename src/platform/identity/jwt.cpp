@@ -15,6 +15,17 @@
 namespace corbel::identity {
 namespace {
 
+// Both would take each other's tokens, and their subjects would be one principal.
+Result<void> checkDistinct(const std::vector<IssuerConfig>& issuers) {
+  const auto anonymous = [](const IssuerConfig& issuer) { return issuer.iss.empty(); };
+  const auto first = std::ranges::find_if(issuers, anonymous);
+  if (first == issuers.end()) return {};
+  const auto second = std::find_if(first + 1, issuers.end(), anonymous);
+  if (second == issuers.end()) return {};
+  return failField(fmt::format("/issuers/{}/iss", second - issuers.begin()),
+                   "is required: only one issuer (a JWT secret counts as one) may be without");
+}
+
 Result<void> checkConfig(const IssuerConfig& config, std::string_view pointer) {
   const auto refuse = [&](std::string_view field, std::string_view message) {
     return failField(fmt::format("{}/{}", pointer, field), std::string(message));
@@ -65,10 +76,11 @@ PrincipalRef principalOf(const Claims& claims, const IssuerConfig& config,
 // One issuer with its keys, fixed or fetched.
 class JwtVerifier::Issuer {
  public:
-  static Result<Issuer> make(IssuerConfig config, const Clock& clock) {
+  static Result<Issuer> make(IssuerConfig config, const Clock& clock, FetchSlot& slot) {
     Issuer issuer(std::move(config));
     if (const auto* source = std::get_if<std::shared_ptr<JwksSource>>(&issuer.config_.keys)) {
-      issuer.fetched_ = std::make_unique<FetchedKeys>(*source, issuer.config_.algorithm, clock);
+      issuer.fetched_ = std::make_unique<FetchedKeys>(*source, issuer.config_.algorithm, clock,
+                                                      slot, issuer.config_.iss);
     } else {
       CORBEL_TRY(issuer.fixed_,
                  crypto::Verifier::bind(issuer.config_.algorithm,
@@ -103,6 +115,7 @@ struct JwtVerifier::State {
   const Clock& clock;
   const JwtOptions options;
   TokenCache cache;
+  FetchSlot slot;
   std::vector<Issuer> issuers;
 
   // Those that a token of this `iss` and algorithm may be from. An issuer that names itself has its
@@ -122,18 +135,19 @@ struct JwtVerifier::State {
 };
 
 JwtVerifier::JwtVerifier(const Directory& directory, const Clock& clock, JwtOptions options)
-    : state_(new State{directory, clock, options, TokenCache(options.cacheBytes), {}}) {}
+    : state_(new State{directory, clock, options, TokenCache(options.cacheBytes), {}, {}}) {}
 
 JwtVerifier::~JwtVerifier() = default;
 
 Result<std::unique_ptr<JwtVerifier>> JwtVerifier::make(std::vector<IssuerConfig> issuers,
                                                        const Directory& directory,
                                                        const Clock& clock, JwtOptions options) {
+  CORBEL_CHECK(checkDistinct(issuers));
   std::unique_ptr<JwtVerifier> verifier(new JwtVerifier(directory, clock, options));
   for (std::size_t i = 0; i < issuers.size(); ++i) {
     const std::string pointer = fmt::format("/issuers/{}", i);
     CORBEL_CHECK(checkConfig(issuers[i], pointer));
-    auto issuer = Issuer::make(std::move(issuers[i]), clock);
+    auto issuer = Issuer::make(std::move(issuers[i]), clock, verifier->state_->slot);
     if (!issuer) return failField(pointer, issuer.error().message);
     verifier->state_->issuers.push_back(*std::move(issuer));
   }
@@ -156,17 +170,17 @@ std::optional<Result<PrincipalRef>> JwtVerifier::check(std::string_view text,
   const auto token = parseToken(text);
   if (!token) return std::unexpected(token.error());
 
-  bool unavailable = false;
+  std::optional<std::string> unavailable;
   for (Issuer* issuer : state_->candidates(token->claims.text("iss"), token->algorithm)) {
     const KeyAnswer answer = issuer->key(token->kid, deadline);
     if (answer.state == KeyState::needsFetch) return std::nullopt;
-    unavailable = unavailable || answer.state == KeyState::unavailable;
+    if (answer.state == KeyState::unavailable) unavailable = answer.reason;
     if (!answer.key || !answer.key->verify(token->signedPart, token->signature)) continue;
     return accept(*token, issuer->config(), digest);
   }
   if (unavailable) {
     return fail(ErrorCode::unavailable, "Tokens of this issuer cannot be checked now; try again.",
-                "token: the issuer's keys are not available");
+                "token: the issuer's keys are not available: " + *unavailable);
   }
   return tokenRefused("no configured issuer has signed it");
 }

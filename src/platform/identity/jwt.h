@@ -66,12 +66,14 @@ struct Token;
 //
 // A token that was found good is remembered by the SHA-256 of its whole text. A bad one is not
 // remembered. Key sets are fetched when first needed, after 10 minutes, and for an unknown key id,
-// but never within 30 s of the last attempt; one that cannot be renewed is used for 24 h.
+// but never within 30 s of the last attempt; one that cannot be renewed is used for 24 h, and every
+// failed attempt is a warning in the log. One thread at a time fetches, whatever the number of
+// issuers; others that need a key meanwhile are told at once that it is unavailable.
 class JwtVerifier {
  public:
   // `directory` and `clock` must outlive it.
   // invalid_argument: an issuer is wrong; the message names it by its position
-  // ("/issuers/0/leeway") and what is allowed.
+  // ("/issuers/0/leeway") and what is allowed. Two without `iss` are wrong, too.
   static Result<std::unique_ptr<JwtVerifier>> make(std::vector<IssuerConfig> issuers,
                                                    const Directory& directory, const Clock& clock,
                                                    JwtOptions options = {});

@@ -355,13 +355,26 @@ TEST_F(Issuers, ThatAreWrongAreNamed) {
     return JwtVerifier::make(std::move(issuers), *directory, clock).error().fields.at(0).pointer;
   };
   IssuerConfig late = secretIssuer();
+  late.iss = "https://login";
   late.leeway = seconds(61);
   EXPECT_EQ(pointerOf(late), "/issuers/1/leeway");
-  EXPECT_EQ(pointerOf({.algorithm = SignatureAlgorithm::hs256, .keys = jwksFile("keys.json")}),
+  EXPECT_EQ(pointerOf({.iss = "https://login",
+                       .algorithm = SignatureAlgorithm::hs256,
+                       .keys = jwksFile("keys.json")}),
             "/issuers/1/algorithm");
-  EXPECT_EQ(pointerOf({.algorithm = SignatureAlgorithm::rs256, .keys = secretIssuer().keys}),
+  EXPECT_EQ(pointerOf({.iss = "https://login",
+                       .algorithm = SignatureAlgorithm::rs256,
+                       .keys = secretIssuer().keys}),
             "/issuers/1");
   EXPECT_FALSE(issuerOfSecret("short").has_value());
+}
+
+TEST_F(Issuers, WithoutAnIssAreOneAtMost) {
+  IssuerConfig second = secretIssuer();
+  second.algorithm = SignatureAlgorithm::hs512;
+  const auto made = JwtVerifier::make({secretIssuer(), second}, *directory, clock);
+  ASSERT_FALSE(made.has_value());
+  EXPECT_EQ(made.error().fields.at(0).pointer, "/issuers/1/iss");
 }
 
 TEST_F(Issuers, CanMoveFromOneAlgorithmToAnother) {

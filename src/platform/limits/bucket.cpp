@@ -29,8 +29,17 @@ Decision decisionOf(const Quota& quota) {
 
 Decision Bucket::admit(std::int64_t now, const Quota& quota, std::uint32_t cost, std::size_t room) {
   const bool counts = quota.limit > kExactUpTo;
-  if (counts != counts_) counts ? becomeCounter(now, quota) : becomeLog(now, quota);
-  return counts ? admitByCounter(now, quota, cost) : admitByLog(now, quota, cost, room);
+  if (counts) {
+    if (!counts_) becomeCounter(now, quota);
+    return admitByCounter(now, quota, cost);
+  }
+  const std::size_t before = bytes_;
+  if (counts_ && !becomeLog(now, quota, room)) {
+    Decision decision = decisionOf(quota);
+    decision.retryAfter = seconds(1);
+    return decision;
+  }
+  return admitByLog(now, quota, cost, room - (bytes_ - before));
 }
 
 Decision Bucket::admitByLog(std::int64_t now, const Quota& quota, std::uint32_t cost,
@@ -91,17 +100,20 @@ void Bucket::becomeCounter(std::int64_t now, const Quota& quota) {
   counts_ = true;
 }
 
-void Bucket::becomeLog(std::int64_t now, const Quota& quota) {
+bool Bucket::becomeLog(std::int64_t now, const Quota& quota, std::size_t room) {
   const std::int64_t owed = std::clamp<std::int64_t>(fullFrom_ - now, 0, windowOf(quota));
   const auto used =
       static_cast<std::uint32_t>(quota.limit * std::chrono::duration<double>(nanoseconds(owed)) /
                                  std::chrono::duration<double>(quota.window));
   if (used > 0) {
-    bytes_ += log_.growthFor(now);
+    const std::size_t growth = log_.growthFor(now);
+    if (growth > room) return false;
+    bytes_ += growth;
     log_.add(now, used);
     idleFrom_ = now + windowOf(quota);
   }
   counts_ = false;
+  return true;
 }
 
 }  // namespace corbel::limits

@@ -1,5 +1,6 @@
 // One caller's use of one quota.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -14,6 +15,11 @@ class Bucket {
  public:
   Bucket(std::string_view key, std::uint64_t hash) : key_(key), hash_(hash) {}
 
+  // bytes() of a new bucket.
+  static std::size_t bytesFor(std::string_view key) {
+    return sizeof(Bucket) + std::max(key.size(), std::string().capacity());
+  }
+
   const std::string& key() const { return key_; }
   std::uint64_t hash() const { return hash_; }
   std::size_t bytes() const { return bytes_; }
@@ -26,7 +32,8 @@ class Bucket {
  private:
   Decision admitByLog(std::int64_t now, const Quota& quota, std::uint32_t cost, std::size_t room);
   Decision admitByCounter(std::int64_t now, const Quota& quota, std::uint32_t cost);
-  void becomeLog(std::int64_t now, const Quota& quota);
+  // false: there is no room for the log.
+  bool becomeLog(std::int64_t now, const Quota& quota, std::size_t room);
   void becomeCounter(std::int64_t now, const Quota& quota);
 
   std::string key_;

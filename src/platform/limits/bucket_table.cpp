@@ -37,7 +37,7 @@ Bucket* BucketTable::findOrMake(const Key& key, std::int64_t now) {
     byUse_.splice(byUse_.begin(), byUse_, found->second);
     return &byUse_.front();
   }
-  const std::size_t needed = sizeof(Bucket) + key.text.size() + 1 + kNodeBytes;
+  const std::size_t needed = Bucket::bytesFor(key.text) + kNodeBytes;
   makeRoom(needed, now);
   if (room() < needed) return nullptr;
   Bucket& bucket = byUse_.emplace_front(key.text, key.hash);

@@ -36,7 +36,7 @@ class BucketTable {
   // Gives up idle buckets, but never the one just used, until `needed` bytes are free or there is
   // nothing left to give.
   void makeRoom(std::size_t needed, std::int64_t now);
-  std::size_t room() const { return maxBytes_ - bytes_; }
+  std::size_t room() const { return bytes_ < maxBytes_ ? maxBytes_ - bytes_ : 0; }
 
   const std::size_t maxBytes_;
   std::size_t bytes_ = 0;

@@ -8,6 +8,7 @@
 #include <random>
 #include <thread>
 
+#include "bucket_table.h"
 #include "sip_hash.h"
 
 namespace corbel::limits {
@@ -216,6 +217,26 @@ TEST_F(Memory, FullOfBucketsInUseRefusesNewOnesInsteadOfForgetting) {
   EXPECT_FALSE(small.admit(kAnn, kTenAMinute).allowed);
   clock.advance(seconds(60));
   EXPECT_TRUE(small.admit({"acme", "newcomer"}, kTenAMinute).allowed);
+}
+
+TEST(BucketTable, CountsTheBucketsOfShortKeysInFull) {
+  const std::size_t one = Bucket::bytesFor("k") + 96;
+  BucketTable table(one - 1);
+  EXPECT_FALSE(table.admit({"k", 1}, 0, {"infer", 10}, 0).allowed);
+  EXPECT_EQ(table.bytes(), 0u);
+}
+
+// A counter takes no room, the log that it becomes does.
+TEST(BucketTable, StaysBelowItsBoundWhenALimitCrossesTheExactRange) {
+  const std::size_t max = 2 * (Bucket::bytesFor("k") + 96) + 32;
+  BucketTable table(max);
+  for (const std::string_view key : {"a", "b"})
+    ASSERT_TRUE(table.admit({key, 1}, 0, {"infer", 5'000}, 4'000).allowed);
+  for (const std::string_view key : {"a", "b"}) {
+    EXPECT_EQ(table.admit({key, 1}, 0, {"infer", 10}, 1).allowed, false);
+    EXPECT_LE(table.bytes(), max);
+  }
+  EXPECT_FALSE(table.admit({"newcomer", 2}, 0, {"infer", 10}, 1).allowed);
 }
 
 TEST(RateLimitFields, FollowTheDraft) {

@@ -45,8 +45,11 @@ namespace {
 
 class LocalWriter final : public ObjectWriter {
  public:
-  LocalWriter(std::shared_ptr<ObjectFolder> folder, ObjectFolder::Incoming incoming)
-      : folder_(std::move(folder)), incoming_(std::move(incoming)) {}
+  LocalWriter(std::shared_ptr<ObjectFolder> folder, std::shared_ptr<Verifier> verifier,
+              ObjectFolder::Incoming incoming)
+      : folder_(std::move(folder)),
+        verifier_(std::move(verifier)),
+        incoming_(std::move(incoming)) {}
   ~LocalWriter() override { discard(); }
 
   Result<void> append(std::span<const std::byte> bytes) override {
@@ -61,6 +64,7 @@ class LocalWriter final : public ObjectWriter {
     if (failure_) return std::unexpected(*failure_);
     const ObjectInfo info{Digest(sha256_.finish()), sizeBytes_};
     if (auto kept = folder_->keep(incoming_, info); !kept) return giveUp(std::move(kept).error());
+    verifier_->trust(incoming_.file.number(), info.digest);
     incoming_.file.close();
     failure_ = Error{ErrorCode::internal, "the upload is already complete", {}, {}};
     return info;
@@ -91,6 +95,7 @@ class LocalWriter final : public ObjectWriter {
   }
 
   const std::shared_ptr<ObjectFolder> folder_;
+  const std::shared_ptr<Verifier> verifier_;
   ObjectFolder::Incoming incoming_;
   crypto::Sha256 sha256_;
   std::int64_t sizeBytes_ = 0;
@@ -100,18 +105,18 @@ class LocalWriter final : public ObjectWriter {
 class LocalObjects final : public ObjectStore {
  public:
   LocalObjects(std::shared_ptr<ObjectFolder> folder, const Clock& clock)
-      : folder_(std::move(folder)), verifier_(clock) {}
+      : folder_(std::move(folder)), verifier_(std::make_shared<Verifier>(clock)) {}
 
   Result<std::unique_ptr<ObjectWriter>> begin() override {
     CORBEL_TRY(auto incoming, folder_->create());
-    return std::make_unique<LocalWriter>(folder_, std::move(incoming));
+    return std::make_unique<LocalWriter>(folder_, verifier_, std::move(incoming));
   }
 
   Result<ObjectFile> open(const Digest& digest, Deadline deadline) override {
     CORBEL_TRY(Descriptor file, folder_->openObject(digest));
     if (!file)
       return fail(ErrorCode::notFound, "the stored file does not exist", "object " + digest.hex());
-    CORBEL_TRY(const std::int64_t sizeBytes, verifier_.verify(file.number(), digest, deadline));
+    CORBEL_TRY(const std::int64_t sizeBytes, verifier_->verify(file.number(), digest, deadline));
     return ObjectFile(std::move(file), sizeBytes);
   }
 
@@ -127,8 +132,9 @@ class LocalObjects final : public ObjectStore {
   ObjectUsage usage() const override { return folder_->usage(); }
 
  private:
-  const std::shared_ptr<ObjectFolder> folder_;  // writers may outlive the store
-  Verifier verifier_;
+  // Writers may outlive the store.
+  const std::shared_ptr<ObjectFolder> folder_;
+  const std::shared_ptr<Verifier> verifier_;
 };
 
 }  // namespace

@@ -22,14 +22,10 @@ constexpr int kFolder = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 std::string folderOf(const Digest& digest) { return digest.hex().substr(0, 2); }
 std::string fileOf(const Digest& digest) { return digest.hex().substr(2); }
 
-// The folder `name` in `parent`, made where it is missing.
+// The folder `name` in `parent`, made where it is missing. Its name survives a power cut once the
+// parent is synced.
 Descriptor makeFolder(const Descriptor& parent, const char* name) {
-  if (mkdirat(parent.number(), name, 0700) == 0) {
-    // Its name must survive a power cut as well as what will be in it.
-    if (fsync(parent.number()) != 0) return Descriptor();
-  } else if (errno != EEXIST) {
-    return Descriptor();
-  }
+  if (mkdirat(parent.number(), name, 0700) != 0 && errno != EEXIST) return Descriptor();
   return Descriptor(openat(parent.number(), name, kFolder));
 }
 
@@ -91,7 +87,7 @@ Result<std::unique_ptr<ObjectFolder>> ObjectFolder::open(const std::filesystem::
   const Descriptor parent(::open(whole.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!parent) return refuse();
   Descriptor root = makeFolder(parent, whole.filename().c_str());
-  if (!root) return refuse();
+  if (!root || fsync(parent.number()) != 0) return refuse();
   // Two processes would remove each other's files.
   if (flock(root.number(), LOCK_EX | LOCK_NB) != 0) {
     return fail(ErrorCode::unavailable,
@@ -99,6 +95,8 @@ Result<std::unique_ptr<ObjectFolder>> ObjectFolder::open(const std::filesystem::
   }
   Descriptor incoming = makeFolder(root, "incoming");
   if (!incoming) return refuse();
+  // What an interrupted process made and did not sync.
+  if (fsync(root.number()) != 0) return refuse();
   std::unique_ptr<ObjectFolder> folder(new ObjectFolder(std::move(root), std::move(incoming)));
   CORBEL_CHECK(folder->clean());
   CORBEL_CHECK(folder->count());
@@ -145,10 +143,25 @@ void ObjectFolder::discard(const Incoming& incoming) {
   unlinkat(incoming_.number(), incoming.name.c_str(), 0);
 }
 
+Result<Descriptor> ObjectFolder::folderFor(const Digest& digest) {
+  const std::string name = folderOf(digest);
+  // Held while a new folder is synced: nobody stores into one whose name is not safe yet.
+  MutexLock lock(folders_);
+  if (mkdirat(root_.number(), name.c_str(), 0700) != 0) {
+    if (errno != EEXIST) return diskError(errno, "has no folder");
+  } else if (fsync(root_.number()) != 0) {
+    const int error = errno;
+    unlinkat(root_.number(), name.c_str(), AT_REMOVEDIR);
+    return diskError(error, "has no folder");
+  }
+  Descriptor folder(openat(root_.number(), name.c_str(), kFolder));
+  if (!folder) return diskError(errno, "has no folder");
+  return folder;
+}
+
 Result<void> ObjectFolder::keep(const Incoming& incoming, const ObjectInfo& info) {
   if (fsync(incoming.file.number()) != 0) return diskError(errno, "cannot be synced");
-  const Descriptor folder = makeFolder(root_, folderOf(info.digest).c_str());
-  if (!folder) return diskError(errno, "has no folder");
+  CORBEL_TRY(const Descriptor folder, folderFor(info.digest));
   const std::string file = fileOf(info.digest);
   {
     MutexLock lock(mutex_);

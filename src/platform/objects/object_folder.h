@@ -41,10 +41,12 @@ class ObjectFolder {
   ObjectFolder(Descriptor root, Descriptor incoming)
       : root_(std::move(root)), incoming_(std::move(incoming)) {}
   Result<void> clean();
+  Result<Descriptor> folderFor(const Digest& digest);
   Result<void> count();
 
   const Descriptor root_;
   const Descriptor incoming_;
+  Mutex folders_;
   mutable Mutex mutex_;
   std::uint64_t created_ CORBEL_GUARDED_BY(mutex_) = 0;
   ObjectUsage usage_ CORBEL_GUARDED_BY(mutex_);

@@ -83,9 +83,9 @@ class ObjectStore {
   virtual ~ObjectStore() = default;
   virtual Result<std::unique_ptr<ObjectWriter>> begin() = 0;
   // Compares all bytes with the digest before it answers, so no byte of a damaged object is ever
-  // used; a file that has not changed since it was compared is not read again. not_found.
-  // unprocessable: the object is damaged (cut off or changed); store it again. deadline_exceeded.
-  // internal.
+  // used; a file that has not changed since it was stored or compared is not read again. not_found.
+  // unprocessable: the object is damaged (cut off or changed); store it again. deadline_exceeded:
+  // the next call goes on where this one stopped. internal.
   virtual Result<ObjectFile> open(const Digest& digest, Deadline deadline) = 0;
   // Whether the object is there and how long it is, unverified.
   virtual Result<std::optional<ObjectInfo>> find(const Digest& digest) = 0;

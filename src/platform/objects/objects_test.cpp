@@ -3,15 +3,30 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
+#include <future>
+#include <latch>
 #include <thread>
 #include <vector>
+
+namespace {
+// Called before every fsync of this program.
+std::function<void(int)> onSync;
+}  // namespace
+
+extern "C" int fsync(int descriptor) {
+  if (onSync) onSync(descriptor);
+  return static_cast<int>(syscall(SYS_fsync, descriptor));
+}
 
 namespace corbel::objects {
 namespace {
@@ -183,8 +198,73 @@ TEST_F(Objects, AreNotReadThroughALinkOrAPipeInTheirPlace) {
 
 TEST_F(Objects, AreVerifiedWithinTheDeadline) {
   const auto info = put("abc");
+  store = reopen();
   EXPECT_EQ(store->open(info.digest, Deadline::at(clock.steady())).error().code,
             ErrorCode::deadlineExceeded);
+}
+
+TEST_F(Objects, ThatWereJustStoredNeedNotBeReadAgain) {
+  const auto info = put("abc");
+  EXPECT_TRUE(store->open(info.digest, Deadline::at(clock.steady())));
+}
+
+// Every look at it takes a millisecond.
+class SlowClock final : public Clock {
+ public:
+  SteadyTime steady() const override { return SteadyTime(std::chrono::milliseconds(++looks_)); }
+  Timestamp now() const override { return {}; }
+
+ private:
+  mutable std::atomic<int> looks_ = 0;
+};
+
+class LargeObjects : public Objects {
+ protected:
+  Result<ObjectFile> getSlowly(const Digest& digest) {
+    return store->open(digest, Deadline::after(slow, std::chrono::milliseconds(3)));
+  }
+  SlowClock slow;
+};
+
+TEST_F(LargeObjects, OnASlowDiskPassAfterAFewAttempts) {
+  const auto info = put(std::string(2'000'000, 'x'));
+  store.reset();
+  store = openLocalObjects(data / "objects", slow).value();
+  int attempts = 1;
+  for (auto got = getSlowly(info.digest); !got; got = getSlowly(info.digest)) {
+    ASSERT_EQ(got.error().code, ErrorCode::deadlineExceeded);
+    ASSERT_LT(++attempts, 10);
+  }
+  EXPECT_GT(attempts, 2);
+}
+
+TEST_F(LargeObjects, ChangedBetweenTwoAttemptsAreReadFromTheBeginning) {
+  const auto info = put(std::string(2'000'000, 'x'));
+  store.reset();
+  store = openLocalObjects(data / "objects", slow).value();
+  ASSERT_FALSE(getSlowly(info.digest));
+  std::fstream(pathOf(info.digest), std::ios::in | std::ios::out) << "y";
+  EXPECT_EQ(get(info.digest).error().code, ErrorCode::unprocessable);
+}
+
+TEST_F(Objects, AreNotStoredInAFolderThatIsNotSafeYet) {
+  std::promise<void> syncing;
+  std::latch release(1);
+  struct stat root = {};
+  ASSERT_EQ(stat((data / "objects").c_str(), &root), 0);
+  onSync = [&](int descriptor) {
+    struct stat about = {};
+    if (fstat(descriptor, &about) != 0 || about.st_ino != root.st_ino) return;
+    syncing.set_value();
+    release.wait();
+  };
+  auto first = std::async(std::launch::async, [&] { return put("abc"); });
+  syncing.get_future().wait();
+  auto second = std::async(std::launch::async, [&] { return put("abc"); });
+  EXPECT_EQ(second.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+  release.count_down();
+  EXPECT_EQ(first.get(), second.get());
+  onSync = nullptr;
 }
 
 TEST_F(Objects, AreReadByOffset) {

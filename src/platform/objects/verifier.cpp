@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <memory>
+#include <utility>
 
 #include "base/limits.h"
 #include "crypto/sha256.h"
@@ -14,6 +15,7 @@ namespace corbel::objects {
 namespace {
 
 constexpr std::size_t kRemembered = 4'096;  // about 500 kB
+constexpr std::size_t kStarted = 64;
 constexpr std::size_t kChunkBytes = 256 * limits::kKiB;
 
 }  // namespace
@@ -30,8 +32,14 @@ Result<std::int64_t> Verifier::verify(int file, const Digest& digest, Deadline d
   if (fstat(file, &about) != 0) return diskError(errno, "cannot be examined");
   const State state = stateOf(about);
   if (knows(digest, state)) return state.sizeBytes;
-  CORBEL_TRY(const bool same, hasDigest(file, digest, deadline));
-  if (!same) {
+  Progress progress = takeProgress(digest, state);
+  CORBEL_TRY(const auto found, digestOf(file, progress, deadline));
+  if (!found) {
+    keepProgress(digest, std::move(progress));
+    return fail(ErrorCode::deadlineExceeded,
+                "the time allowed ran out while the stored file was being verified; try again");
+  }
+  if (*found != digest) {
     return fail(ErrorCode::unprocessable, "the stored file is damaged: upload it again",
                 fmt::format("object {} has other bytes than its name says", digest.hex()));
   }
@@ -39,21 +47,36 @@ Result<std::int64_t> Verifier::verify(int file, const Digest& digest, Deadline d
   return state.sizeBytes;
 }
 
-Result<bool> Verifier::hasDigest(int file, const Digest& digest, Deadline deadline) const {
+void Verifier::trust(int file, const Digest& digest) {
+  struct stat about = {};
+  if (fstat(file, &about) == 0) remember(digest, stateOf(about));
+}
+
+Result<std::optional<Digest>> Verifier::digestOf(int file, Progress& progress,
+                                                 Deadline deadline) const {
   const auto chunk = std::make_unique_for_overwrite<std::byte[]>(kChunkBytes);
-  crypto::Sha256 sha256;
-  for (std::int64_t offset = 0;;) {
-    if (deadline.expired(clock_)) {
-      return fail(ErrorCode::deadlineExceeded,
-                  "the time allowed ran out while the stored file was being verified");
-    }
-    const ssize_t got = pread(file, chunk.get(), kChunkBytes, offset);
+  while (!deadline.expired(clock_)) {
+    const ssize_t got = pread(file, chunk.get(), kChunkBytes, progress.offset);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return diskError(errno, "cannot be read");
-    if (got == 0) return Digest(sha256.finish()) == digest;
-    sha256.update(std::span(chunk.get(), static_cast<std::size_t>(got)));
-    offset += got;
+    if (got == 0) return Digest(progress.sha256.finish());
+    progress.sha256.update(std::span(chunk.get(), static_cast<std::size_t>(got)));
+    progress.offset += got;
   }
+  return std::nullopt;
+}
+
+Verifier::Progress Verifier::takeProgress(const Digest& digest, const State& state) {
+  MutexLock lock(mutex_);
+  const auto started = started_.extract(digest);
+  if (started.empty() || started.mapped().state != state) return {.state = state, .sha256 = {}};
+  return std::move(started.mapped());
+}
+
+void Verifier::keepProgress(const Digest& digest, Progress progress) {
+  MutexLock lock(mutex_);
+  if (started_.size() >= kStarted) started_.erase(started_.begin());
+  started_.insert_or_assign(digest, std::move(progress));
 }
 
 bool Verifier::knows(const Digest& digest, const State& state) const {

@@ -13,6 +13,11 @@ class Condition {
   void stop() { state_ = StoreState::stopped; }
   void committed() { change(StoreState::full, StoreState::ok); }
   void foundNoRoom() { change(StoreState::ok, StoreState::full); }
+  void lost() {
+    change(StoreState::ok, StoreState::unreachable);
+    change(StoreState::full, StoreState::unreachable);
+  }
+  void reached() { change(StoreState::unreachable, StoreState::ok); }
 
  private:
   void change(StoreState from, StoreState to) {

@@ -22,12 +22,11 @@ constexpr int kSqlBytes = 100'000;
 constexpr const char* kSettings =
     "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA "
     "mmap_size=0;"
-    "PRAGMA temp_store=MEMORY; PRAGMA synchronous=FULL;";
+    "PRAGMA temp_store=MEMORY; PRAGMA synchronous=FULL; PRAGMA case_sensitive_like=ON;";
 constexpr const char* kReaderSettings = "PRAGMA cache_size=-2000; PRAGMA query_only=ON;";
 // Checkpoints are made by the writer after it has answered, see Connection::checkpoint.
 constexpr const char* kWriterSettings =
-    "PRAGMA journal_mode=WAL; PRAGMA cache_size=-16000; PRAGMA wal_autocheckpoint=0;"
-    "PRAGMA journal_size_limit=67108864;";
+    "PRAGMA cache_size=-16000; PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864;";
 
 class SqliteRow final : public Row {
  public:
@@ -39,6 +38,7 @@ class SqliteRow final : public Row {
     refuse(column, "a column of the query");
     return true;
   }
+  bool boolean(int column) const override { return integer64(column) != 0; }
   double real(int column) const override {
     if (const int found = type(column); found != SQLITE_FLOAT && found != SQLITE_INTEGER)
       refuse(column, "a number");
@@ -82,6 +82,8 @@ class SqliteRow final : public Row {
 int bindValue(sqlite3_stmt* statement, int at, const Value& value) {
   if (const auto* number = std::get_if<std::int64_t>(&value))
     return sqlite3_bind_int64(statement, at, *number);
+  if (const auto* truth = std::get_if<bool>(&value))
+    return sqlite3_bind_int(statement, at, *truth ? 1 : 0);
   if (const auto* number = std::get_if<double>(&value))
     return sqlite3_bind_double(statement, at, *number);
   if (const auto* text = std::get_if<std::string_view>(&value)) {
@@ -119,6 +121,14 @@ Error constraintError(int result) {
     default:
       return {ErrorCode::failedPrecondition, "it breaks a rule of the stored data", {}, {}};
   }
+}
+
+Error noSharedMemory(std::string detail) {
+  return {ErrorCode::failedPrecondition,
+          "the file system does not offer the shared memory and locks that a database needs: "
+          "choose a folder on a local disk",
+          std::move(detail),
+          {}};
 }
 
 }  // namespace
@@ -164,7 +174,24 @@ Result<void> Connection::configure() {
       },
       this);
   CORBEL_CHECK(runScript(kSettings));
-  CORBEL_CHECK(runScript(access_ == Access::write ? kWriterSettings : kReaderSettings));
+  if (access_ == Access::read) return runScript(kReaderSettings);
+  // Whose file it is, is not known yet: closing it must not change it.
+  sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  return {};
+}
+
+Result<void> Connection::becomeWriter() {
+  sqlite3* handle = handle_.get();
+  std::string mode;
+  Visit visit = [&](const Row& row) {
+    mode = row.text(0);
+    return true;
+  };
+  // What happened shows in the answer: a mode that cannot be set is no error.
+  CORBEL_CHECK(run("PRAGMA journal_mode=WAL", {}, visit));
+  if (mode != "wal") return std::unexpected(noSharedMemory("journal_mode is " + mode));
+  CORBEL_CHECK(runScript(kWriterSettings));
+  sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, nullptr);
   // Last: setting wal_autocheckpoint takes the hook away.
   sqlite3_wal_hook(
       handle,
@@ -311,6 +338,8 @@ Error Connection::toError(int result, std::string_view sql) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       return error(ErrorCode::unavailable, "the database is held by another program; try again");
+    case SQLITE_CANTOPEN:  // no descriptor left, most often
+      return error(ErrorCode::unavailable, "the database file cannot be opened now; try again");
     case SQLITE_NOMEM:
       return error(ErrorCode::unavailable, "not enough memory; try again");
     case SQLITE_CORRUPT:
@@ -320,6 +349,8 @@ Error Connection::toError(int result, std::string_view sql) {
     case SQLITE_IOERR:
       if (result == SQLITE_IOERR_NOMEM)
         return error(ErrorCode::unavailable, "not enough memory; try again");
+      if (result == SQLITE_IOERR_SHMOPEN || result == SQLITE_IOERR_SHMMAP)
+        return noSharedMemory(std::move(detail));
       // After a failed write or fsync nobody knows what the disk holds.
       if (access_ == Access::write) condition_.stop();
       return error(ErrorCode::internal, "the disk reported an error");

@@ -24,12 +24,16 @@ enum class Access : std::uint8_t { read, write };
 // For one thread at a time.
 class Connection {
  public:
-  // The file exists. Errors as of Database::open.
+  // The file exists. Errors as of Database::open. Changes nothing in the file.
   static Result<std::unique_ptr<Connection>> open(const std::filesystem::path& file, Access access,
                                                   const Clock& clock, Condition& condition);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
+
+  // Makes the file one with a write-ahead log; before it, nothing may be written.
+  // failed_precondition: the file system cannot do that.
+  Result<void> becomeWriter();
 
   using Visit = std::move_only_function<bool(const Row&)>;
   // Rows to `visit` until it answers false; the number of rows changed.

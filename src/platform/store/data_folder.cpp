@@ -18,7 +18,10 @@
 namespace corbel::store {
 namespace {
 
-// Not all of them are in linux/magic.h of every distribution.
+// Where another machine may have the same file open. Not all of them are in linux/magic.h of every
+// distribution. 9p, virtiofs and overlay are not among them: they are how a virtual machine or a
+// container sees a disk of its own host. What a database needs of them (shared memory and locks for
+// the processes of this one machine) is tried when it is opened, see Connection::becomeWriter.
 constexpr long kNetworkFileSystems[] = {NFS_SUPER_MAGIC,  SMB_SUPER_MAGIC,  CIFS_SUPER_MAGIC,
                                         SMB2_SUPER_MAGIC, CEPH_SUPER_MAGIC, AFS_SUPER_MAGIC};
 
@@ -32,16 +35,27 @@ std::unexpected<Error> failFor(const std::filesystem::path& path, std::string_vi
               fmt::format("data folder {} {}: {}", path.string(), what, std::strerror(error)));
 }
 
+// The names in it must survive a power cut as well as what they name.
+Result<void> syncFolder(const std::filesystem::path& path) {
+  const Descriptor folder(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder || fsync(folder.number()) != 0) return failFor(path, "cannot be written", errno);
+  return {};
+}
+
 Result<void> makeFolder(const std::filesystem::path& path) {
-  std::error_code error;
-  if (const auto parent = path.parent_path(); !parent.empty()) {
-    std::filesystem::create_directories(parent, error);
-    if (error) return failFor(path, "cannot be created", error.value());
+  std::filesystem::path made;
+  for (const auto& step : path) {
+    made /= step;
+    const mode_t mode = made == path ? 0700 : 0777;
+    if (mkdir(made.c_str(), mode) == 0) {
+      CORBEL_CHECK(syncFolder(made.parent_path()));
+      continue;
+    }
+    const int error = errno;
+    std::error_code none;
+    if (!std::filesystem::is_directory(made, none))
+      return failFor(path, "cannot be created", error == EEXIST ? ENOTDIR : error);
   }
-  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
-    return failFor(path, "cannot be created", errno);
-  if (!std::filesystem::is_directory(path, error))
-    return failFor(path, "cannot be created", ENOTDIR);
   return {};
 }
 
@@ -92,7 +106,9 @@ Result<Descriptor> takeLock(const std::filesystem::path& path) {
 
 Result<DataFolder> DataFolder::take(const std::filesystem::path& folder) {
   std::error_code error;
-  const auto path = std::filesystem::absolute(folder, error).lexically_normal();
+  // A path that ends in '/' has an empty name: without it, the last name is the folder's.
+  const auto path =
+      (std::filesystem::absolute(folder, error) / "").lexically_normal().parent_path();
   if (error) return failFor(folder, "cannot be found", error.value());
   CORBEL_CHECK(makeFolder(path));
   CORBEL_CHECK(refuseNetworkFileSystem(path));
@@ -113,10 +129,7 @@ Result<void> DataFolder::ensureFile(const std::string& name) const {
     if (errno == EEXIST) return {};
     return failFor(path_, "cannot be written", errno);
   }
-  // The name must survive a power cut as well as what will be in the file.
-  const Descriptor folder(open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder || fsync(folder.number()) != 0) return failFor(path_, "cannot be written", errno);
-  return {};
+  return syncFolder(path_);
 }
 
 }  // namespace corbel::store

@@ -19,6 +19,7 @@ class FaultyDisk {
     full = SQLITE_FULL,
     write = SQLITE_IOERR_WRITE,
     sync = SQLITE_IOERR_FSYNC,
+    noSharedMemory = SQLITE_IOERR_SHMMAP,  // of files opened from then on
   };
 
   FaultyDisk() {
@@ -53,6 +54,7 @@ class FaultyDisk {
     methods->faulty = *methods->real;
     methods->faulty.xWrite = &write;
     methods->faulty.xSync = &sync;
+    if (fault_ == Fault::noSharedMemory) methods->faulty.iVersion = 1;
     file->pMethods = &methods->faulty;
     return result;
   }

@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include <array>
-#include <chrono>
 #include <csignal>
+#include <functional>
 #include <set>
 #include <thread>
 #include <vector>
@@ -18,11 +18,11 @@ namespace {
 constexpr int kRounds = 6;
 constexpr std::int64_t kIdsPerRound = 10'000'000;
 
+using Open = std::function<Result<std::unique_ptr<Database>>()>;
+
 // Writes as fast as it can and reports every acknowledged id, until it is killed.
-[[noreturn]] void writeForEver(const std::filesystem::path& folder, int report,
-                               std::int64_t firstId) {
-  const SystemClock clock;
-  auto database = Database::open({.dataFolder = folder}, clock);
+[[noreturn]] void writeForEver(const Open& open, int report, std::int64_t firstId) {
+  auto database = open();
   if (!database) _exit(1);
   std::vector<std::jthread> writers;
   for (std::int64_t writer = 0; writer < 4; ++writer) {
@@ -37,13 +37,13 @@ constexpr std::int64_t kIdsPerRound = 10'000'000;
   _exit(4);
 }
 
-std::set<std::int64_t> acknowledgedBeforeTheKill(const std::filesystem::path& folder, int round) {
+std::set<std::int64_t> acknowledgedBeforeTheKill(const Open& open, int round) {
   std::array<int, 2> channel{};
   if (pipe(channel.data()) != 0) return {};
   const pid_t child = fork();
   if (child == 0) {
     close(channel[0]);
-    writeForEver(folder, channel[1], round * kIdsPerRound);
+    writeForEver(open, channel[1], round * kIdsPerRound);
   }
   close(channel[1]);
   std::set<std::int64_t> acknowledged;
@@ -72,16 +72,21 @@ std::set<std::int64_t> storedIds(Database& database) {
   return ids ? std::set<std::int64_t>(ids->begin(), ids->end()) : std::set<std::int64_t>();
 }
 
-TEST(Acknowledgement, OutlivesSigkillInTheMiddleOfWriting) {
-  TemporaryFolder folder;
-  const SystemClock clock;
-  ASSERT_TRUE(createNotes(*openDatabase({.dataFolder = folder.path()}, clock)));
+class Acknowledgement : public ContractTest {};
+ON_EVERY_DATABASE(Acknowledgement);
+
+TEST_P(Acknowledgement, OutlivesSigkillInTheMiddleOfWriting) {
+  const Open open = [&]() -> Result<std::unique_ptr<Database>> {
+    if (GetParam() == Backend::sqlite) return openSqlite({.dataFolder = folder.path()}, clock);
+    return openPostgres(postgresOptions(schema), clock);
+  };
+  ASSERT_TRUE(createNotes(*mustOpen(open())));
   std::set<std::int64_t> acknowledged;
   for (int round = 0; round < kRounds; ++round) {
-    acknowledged.merge(acknowledgedBeforeTheKill(folder.path(), round));
-    const auto database = openDatabase({.dataFolder = folder.path()}, clock);
-    EXPECT_TRUE(database->checkIntegrity(Deadline::never()));
-    const auto stored = storedIds(*database);
+    acknowledged.merge(acknowledgedBeforeTheKill(open, round));
+    const auto opened = mustOpen(open());
+    EXPECT_TRUE(opened->checkIntegrity(Deadline::never()));
+    const auto stored = storedIds(*opened);
     for (const std::int64_t id : acknowledged) ASSERT_TRUE(stored.contains(id)) << "lost " << id;
   }
   EXPECT_GE(acknowledged.size(), 300u);

@@ -88,12 +88,12 @@ Result<void> createTable(Database& database) {
 
 Result<void> runOne(Database& database, const Migration& migration, std::string_view script,
                     const std::function<Result<void>(Transaction&)>& note) {
-  auto outcome = database.write(
-      [&](Transaction& tx) -> Result<void> {
-        CORBEL_CHECK(MigrationRunner::run(tx, script));
-        return note(tx);
-      },
-      Deadline::never());
+  auto outcome = database.writeAndWait({.apply = [&](Transaction& tx) -> Result<void> {
+                                          CORBEL_CHECK(MigrationRunner::run(tx, script));
+                                          return note(tx);
+                                        },
+                                        .done = {},
+                                        .rebuildsTables = migration.rebuildsTables});
   if (!outcome) outcome.error().message = label(migration) + " failed: " + outcome.error().message;
   return outcome;
 }
@@ -104,7 +104,10 @@ Result<std::vector<AppliedMigration>> appliedMigrations(Database& database) {
   return database.read(
       [](Reader& reader) -> Result<std::vector<AppliedMigration>> {
         CORBEL_TRY(const auto exists,
-                   reader.query("SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations'")
+                   reader
+                       .query({"SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations'",
+                               "SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = "
+                               "current_schema() AND tablename = 'schema_migrations'"})
                        .one([](const Row&) { return true; }));
         if (!exists) return {};
         return reader
@@ -119,6 +122,7 @@ Result<std::vector<AppliedMigration>> appliedMigrations(Database& database) {
 Result<std::vector<int>> migrateUp(Database& database, std::span<const Migration> migrations,
                                    const Clock& clock) {
   CORBEL_TRY(const Known known, byVersion(migrations));
+  CORBEL_TRY(const auto lock, database.openMigrationLock());
   CORBEL_CHECK(createTable(database));
   CORBEL_TRY(const auto applied, appliedMigrations(database));
   CORBEL_CHECK(refuseSurprises(applied, known));
@@ -138,6 +142,7 @@ Result<std::vector<int>> migrateUp(Database& database, std::span<const Migration
 Result<std::vector<int>> migrateDown(Database& database, std::span<const Migration> migrations,
                                      int version) {
   CORBEL_TRY(const Known known, byVersion(migrations));
+  CORBEL_TRY(const auto lock, database.openMigrationLock());
   CORBEL_TRY(const auto applied, appliedMigrations(database));
   CORBEL_CHECK(refuseSurprises(applied, known));
   std::vector<int> done;

@@ -16,11 +16,16 @@
 
 namespace corbel::store {
 
+// Scripts are in the subset of both databases: TEXT, INTEGER (32 bits), BIGINT, BOOLEAN, REAL (64
+// bits) and BLOB. For PostgreSQL they become TEXT COLLATE "C" (so that both sort the same way),
+// DOUBLE PRECISION and BYTEA.
 struct Migration {
   int version = 0;        // from 1, unique
   std::string_view name;  // a few words, e.g. "models and versions"
   std::string_view up;    // statements separated by ';'
   std::string_view down;  // takes back exactly what `up` did
+  // Replaces a table that others refer to: on SQLite, foreign keys are checked at its end.
+  bool rebuildsTables = false;
 };
 
 struct AppliedMigration {
@@ -37,8 +42,8 @@ Result<std::vector<AppliedMigration>> appliedMigrations(Database& database);
 // Applies every migration that is missing, ascending, each in a transaction of its own; the
 // versions applied. failed_precondition: the database has a migration that this program does not
 // know (a newer program made it), or `up` of an applied one was changed since. unprocessable: the
-// list itself is wrong (number twice, or no way back). Else the error of the statement; the message
-// names the migration, the ones before it stay applied.
+// list itself is wrong (number twice, or no way back). unavailable: another process migrates. Else
+// the error of the statement; the message names the migration, the ones before it stay applied.
 Result<std::vector<int>> migrateUp(Database& database, std::span<const Migration> migrations,
                                    const Clock& clock);
 

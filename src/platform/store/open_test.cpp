@@ -3,8 +3,11 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <sstream>
 
+#include "faulty_disk.h"
 #include "store_fixture.h"
+#include "sync_spy.h"
 
 namespace corbel::store {
 namespace {
@@ -12,7 +15,7 @@ namespace {
 class Opening : public testing::Test {
  protected:
   Error refusal(const std::filesystem::path& dataFolder) {
-    auto opened = Database::open({.dataFolder = dataFolder}, clock);
+    auto opened = openSqlite({.dataFolder = dataFolder}, clock);
     return opened ? Error{ErrorCode::internal, "it was opened", {}, {}} : opened.error();
   }
 
@@ -149,6 +152,62 @@ TEST_F(Opening, RefusesTheDatabaseOfAnotherProgram) {
   const Error error = refusal(folder.path());
   EXPECT_EQ(error.code, ErrorCode::failedPrecondition);
   EXPECT_NE(error.message.find("is not a Corbel database"), std::string::npos) << error.message;
+}
+
+std::string bytesOf(const std::filesystem::path& file) {
+  std::ostringstream bytes;
+  bytes << std::ifstream(file, std::ios::binary).rdbuf();
+  return bytes.str();
+}
+
+// Any program's database: a rollback journal, no application_id.
+void makeForeignDatabase(const std::filesystem::path& file, const char* more = "") {
+  sqlite3_initialize();
+  sqlite3* connection = nullptr;
+  ASSERT_EQ(sqlite3_open(file.c_str(), &connection), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(connection, "CREATE TABLE theirs (id INTEGER)", nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(connection, more, nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_db_config(connection, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  sqlite3_close(connection);
+}
+
+TEST_F(Opening, LeavesTheDatabaseOfAnotherProgramAsItIs) {
+  makeForeignDatabase(folder.database());
+  const std::string before = bytesOf(folder.database());
+  EXPECT_NE(refusal(folder.path()).message.find("is not a Corbel database"), std::string::npos);
+  EXPECT_EQ(bytesOf(folder.database()), before);
+  EXPECT_FALSE(std::filesystem::exists(folder.database().string() + "-wal"));
+}
+
+TEST_F(Opening, LeavesTheLogOfAnotherProgramAsItIs) {
+  makeForeignDatabase(folder.database(), "PRAGMA journal_mode=WAL; INSERT INTO theirs VALUES (1)");
+  const auto log = folder.database().string() + "-wal";
+  const std::string before = bytesOf(folder.database()) + bytesOf(log);
+  ASSERT_FALSE(bytesOf(log).empty());
+  EXPECT_EQ(refusal(folder.path()).code, ErrorCode::failedPrecondition);
+  EXPECT_EQ(bytesOf(folder.database()) + bytesOf(log), before);
+}
+
+TEST_F(Opening, IsRefusedWhereTheFileSystemHasNoSharedMemory) {
+  FaultyDisk disk;
+  disk.failWith(FaultyDisk::Fault::noSharedMemory);
+  const Error error = refusal(folder.path());
+  EXPECT_EQ(error.code, ErrorCode::failedPrecondition);
+  EXPECT_NE(error.message.find("shared memory"), std::string::npos) << error.message;
+}
+
+TEST_F(Opening, SyncsEveryFolderThatGotANewName) {
+  const SyncSpy spy;
+  const auto database = openDatabase({.dataFolder = folder.path() / "a" / "b"}, clock);
+  EXPECT_TRUE(spy.saw(folder.path()));
+  EXPECT_TRUE(spy.saw(folder.path() / "a"));
+  EXPECT_TRUE(spy.saw(folder.path() / "a" / "b"));
+}
+
+TEST_F(Opening, MakesAPrivateFolderOfAPathThatEndsInASlash) {
+  const auto database = openDatabase({.dataFolder = folder.path() / "data" / ""}, clock);
+  EXPECT_EQ(modeOf(folder.path() / "data"), 0700u);
 }
 
 }  // namespace

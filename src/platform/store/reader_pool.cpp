@@ -29,9 +29,7 @@ Result<std::unique_ptr<Connection>> ReaderPool::take(Deadline deadline) {
       const SteadyTime since = clock_.steady();
       ++waits_;
       while (busy()) {
-        if (deadline.time() == SteadyTime::max()) {
-          lock.wait(freed_);
-        } else if (!lock.waitUntil(freed_, deadline.time()) && busy()) {
+        if (!waitUntil(lock, freed_, deadline, clock_) && busy()) {
           return fail(ErrorCode::deadlineExceeded,
                       "the database is busy: no read could begin in the time allowed");
         }
@@ -51,12 +49,15 @@ Result<std::unique_ptr<Connection>> ReaderPool::take(Deadline deadline) {
 
 Result<std::unique_ptr<Connection>> ReaderPool::openOne() {
   auto connection = Connection::open(file_, Access::read, clock_, condition_);
-  if (!connection) {
-    MutexLock lock(mutex_);
-    --open_;
-    freed_.notify_one();
-  }
+  if (!connection) discard(nullptr);
   return connection;
+}
+
+void ReaderPool::discard(std::unique_ptr<Connection> connection) {
+  connection.reset();
+  MutexLock lock(mutex_);
+  --open_;
+  freed_.notify_one();
 }
 
 void ReaderPool::giveBack(std::unique_ptr<Connection> connection) {
@@ -80,7 +81,8 @@ Result<void> ReaderPool::inspect(std::move_only_function<Result<void>(Connection
   }
   connection->setDeadline(Deadline::never());
   if (connection->inTransaction()) std::ignore = connection->run("ROLLBACK");
-  giveBack(std::move(connection));
+  // With a snapshot that does not end, the next read would see the past and the log would grow.
+  connection->inTransaction() ? discard(std::move(connection)) : giveBack(std::move(connection));
   return outcome;
 }
 

@@ -22,7 +22,7 @@ namespace corbel::store {
 // Thread-safe. Opens connections as they are needed, never more than the most allowed.
 class ReaderPool {
  public:
-  ReaderPool(std::filesystem::path file, const DatabaseOptions& options, const Clock& clock,
+  ReaderPool(std::filesystem::path file, const SqliteOptions& options, const Clock& clock,
              Condition& condition)
       : file_(std::move(file)),
         readersMax_(options.readersMax),
@@ -42,6 +42,7 @@ class ReaderPool {
   Result<std::unique_ptr<Connection>> take(Deadline deadline);
   Result<std::unique_ptr<Connection>> openOne();
   void giveBack(std::unique_ptr<Connection> connection);
+  void discard(std::unique_ptr<Connection> connection);
 
   const std::filesystem::path file_;
   const int readersMax_;

@@ -1,9 +1,8 @@
-// Reader and Transaction over a connection.
+// Reader and Transaction over a connection to a file.
 #pragma once
-#include <sqlite3.h>
-
 #include <string_view>
 
+#include "base/clock.h"
 #include "connection.h"
 #include "store/store.h"
 
@@ -14,24 +13,27 @@ class SqliteReader final : public Reader {
   explicit SqliteReader(Connection& connection) : connection_(connection) {}
 
  private:
-  Result<std::int64_t> run(std::string_view sql, std::span<const Value> values,
-                           Visit& visit) override {
-    return connection_.run(sql, values, visit);
+  Result<std::int64_t> runNow(const Statement& statement, std::span<const Value> values,
+                              Visit& visit) override {
+    return connection_.run(statement.sqlite, values, visit);
   }
   Connection& connection_;
 };
 
 class SqliteTransaction final : public Transaction {
  public:
-  explicit SqliteTransaction(Connection& connection) : connection_(connection) {}
+  SqliteTransaction(Connection& connection, const Clock& clock)
+      : connection_(connection), clock_(clock) {}
+  Result<Timestamp> now() override { return clock_.now(); }
 
  private:
-  Result<std::int64_t> run(std::string_view sql, std::span<const Value> values,
-                           Visit& visit) override {
-    return connection_.run(sql, values, visit);
+  Result<std::int64_t> runNow(const Statement& statement, std::span<const Value> values,
+                              Visit& visit) override {
+    return connection_.run(statement.sqlite, values, visit);
   }
   Result<void> runScript(std::string_view sql) override { return connection_.runScript(sql); }
   Connection& connection_;
+  const Clock& clock_;
 };
 
 }  // namespace corbel::store

@@ -49,31 +49,60 @@ constexpr std::size_t countPlaceholders(std::string_view sql) {
 
 }  // namespace detail
 
+// The text of a statement for each database; a literal.
+struct Statement {
+  std::string_view sqlite;
+  std::string_view postgres;
+};
+
 // One SQL statement with `Placeholders` times `?`. Only text that the compiler knows converts to
 // it, so nothing that came from outside can ever become SQL. Statements are in the subset that
-// SQLite and PostgreSQL share.
+// SQLite and PostgreSQL share; where that is not possible, there is a second text:
+//   reader.query({"SELECT … sqlite_schema …", "SELECT … pg_catalog …"})
+// What to mind in the subset: LIKE compares letter for letter. SUM and AVG need a cast, as in
+// CAST(SUM(bytes) AS BIGINT). Whole numbers above 32 bits need columns of BIGINT. BOOLEAN columns
+// are read with boolean().
 template <std::size_t Placeholders>
 class Sql {
  public:
   template <class Text>
     requires std::convertible_to<const Text&, std::string_view>
-  consteval Sql(const Text& text) : text_(text) {  // implicit: literals are passed as they are
-    if (detail::countPlaceholders(text_) != Placeholders) {
+  consteval Sql(const Text& text)  // implicit: literals are passed as they are
+      : Sql(std::string_view(text), std::string_view(text)) {}
+  consteval Sql(std::string_view sqlite, std::string_view postgres)
+      : statement_{.sqlite = sqlite, .postgres = postgres} {
+    if (detail::countPlaceholders(sqlite) != Placeholders ||
+        detail::countPlaceholders(postgres) != Placeholders) {
       detail::aStatementNeedsOneValueForEachPlaceholder();
     }
   }
-  constexpr std::string_view text() const { return text_; }
+  constexpr const Statement& statement() const { return statement_; }
 
  private:
-  std::string_view text_;
+  Statement statement_;
 };
 
 using Bytes = std::span<const std::byte>;
 
-// A value on its way into a statement: a view, valid as long as what it was made from. monostate is
-// NULL.
-using Value = std::variant<std::monostate, std::int64_t, double, std::string_view, Bytes>;
+enum class Kind : std::uint8_t { boolean, integer, real, text, bytes };
 
+// NULL where a value of that kind would stand.
+struct Null {
+  Kind kind;
+};
+
+// A value on its way into a statement: a view, valid as long as what it was made from.
+using Value = std::variant<Null, bool, std::int64_t, double, std::string_view, Bytes>;
+
+template <class T>
+constexpr Kind kindOfType() {
+  if constexpr (std::same_as<T, bool>) return Kind::boolean;
+  if constexpr (std::integral<T> || std::same_as<T, Timestamp>) return Kind::integer;
+  if constexpr (std::floating_point<T>) return Kind::real;
+  return std::convertible_to<const T&, std::string_view> ? Kind::text : Kind::bytes;
+}
+
+inline Value toValue(bool truth) { return truth; }
 // Unsigned 64-bit numbers do not fit a database integer and are refused by the compiler.
 template <std::integral Number>
   requires(std::signed_integral<Number> || sizeof(Number) < sizeof(std::int64_t))
@@ -93,10 +122,9 @@ Value toValue(const Container& bytes) {
   return Bytes(bytes);
 }
 inline Value toValue(Timestamp time) { return std::int64_t{time.time_since_epoch().count()}; }
-inline Value toValue(std::nullopt_t) { return std::monostate(); }
 template <class T>
 Value toValue(const std::optional<T>& value) {
-  return value ? toValue(*value) : Value(std::monostate());
+  return value ? toValue(*value) : Value(Null{kindOfType<T>()});
 }
 
 // The row at hand while a query runs. Columns count from 0. Views are valid until the next row.
@@ -118,7 +146,7 @@ class Row {
     refuse(column, "a number in range");
     return 0;
   }
-  bool boolean(int column) const { return integer64(column) != 0; }
+  virtual bool boolean(int column) const = 0;
   Timestamp time(int column) const {
     return Timestamp(std::chrono::milliseconds(integer64(column)));
   }

@@ -19,7 +19,7 @@ constexpr std::int64_t kApplicationId = 0x4342454c;
 
 class SqliteDatabase final : public Database {
  public:
-  SqliteDatabase(DataFolder folder, const DatabaseOptions& options, const Clock& clock)
+  SqliteDatabase(DataFolder folder, const SqliteOptions& options, const Clock& clock)
       : folder_(std::move(folder)),
         fileName_(options.fileName),
         readers_(folder_.file(fileName_), options, clock, condition_),
@@ -29,10 +29,17 @@ class SqliteDatabase final : public Database {
     if (condition_.state() == StoreState::stopped) std::ignore = folder_.ensureFile(doubtFile());
   }
 
-  Result<void> start(const DatabaseOptions& options);
+  Result<void> start(const SqliteOptions& options);
 
   void write(UnitOfWork unit) override { writer_->write(std::move(unit)); }
+  Result<void> writeAndWait(UnitOfWork unit) override {
+    return writer_->writeAndWait(std::move(unit));
+  }
   Result<void> checkIntegrity(Deadline deadline) override;
+  // The file belongs to this process alone.
+  Result<std::unique_ptr<MigrationLock>> openMigrationLock() override {
+    return std::make_unique<MigrationLock>();
+  }
   StoreState state() const override { return condition_.state(); }
   DatabaseStats stats() const override {
     DatabaseStats stats;
@@ -45,10 +52,6 @@ class SqliteDatabase final : public Database {
   Result<void> readOn(std::move_only_function<Result<void>(Reader&)> fn,
                       Deadline deadline) override {
     return readers_.read(std::move(fn), deadline);
-  }
-  Result<void> writeAndWait(std::move_only_function<Result<void>(Transaction&)> fn,
-                            Deadline deadline) override {
-    return writer_->writeAndWait(std::move(fn), deadline);
   }
   Result<void> checkAfterStop();
   // There while the last process that had the file found it damaged or could not write it.
@@ -75,14 +78,15 @@ Result<std::int64_t> number(Connection& connection, std::string_view sql) {
   return found;
 }
 
-// A new file is marked as ours; one with other tables in it belongs to somebody else.
+// A new file is marked as ours; one with other tables in it belongs to somebody else, and is left
+// as it is.
 Result<void> claim(Connection& connection) {
   CORBEL_TRY(const auto id, number(connection, "PRAGMA application_id"));
-  if (id == kApplicationId) return {};
   CORBEL_TRY(const auto tables, number(connection, "SELECT count(*) FROM sqlite_schema"));
-  if (id != 0 || tables != 0)
+  if (id != kApplicationId && (id != 0 || tables != 0))
     return fail(ErrorCode::failedPrecondition, "is not a Corbel database");
-  return connection.run("PRAGMA application_id=1128416588");
+  CORBEL_CHECK(connection.becomeWriter());
+  return id == kApplicationId ? Result<void>() : connection.run("PRAGMA application_id=1128416588");
 }
 static_assert(kApplicationId == 1128416588);
 
@@ -92,7 +96,7 @@ Result<void> limitSize(Connection& connection, std::uint64_t bytes) {
       fmt::format("PRAGMA max_page_count={}", bytes / static_cast<std::uint64_t>(pageBytes)));
 }
 
-Result<void> SqliteDatabase::start(const DatabaseOptions& options) {
+Result<void> SqliteDatabase::start(const SqliteOptions& options) {
   CORBEL_CHECK(folder_.ensureFile(fileName_));
   const auto prepare = [&]() -> Result<std::unique_ptr<Connection>> {
     CORBEL_TRY(auto connection,
@@ -105,7 +109,7 @@ Result<void> SqliteDatabase::start(const DatabaseOptions& options) {
   };
   auto connection = prepare();
   if (!connection) return std::unexpected(explain(std::move(connection).error()));
-  writer_ = std::make_unique<Writer>(*std::move(connection), condition_, options.queueMax, clock_);
+  writer_ = std::make_unique<Writer>(*std::move(connection), condition_, options.queue, clock_);
   return {};
 }
 
@@ -151,8 +155,7 @@ Result<void> SqliteDatabase::checkIntegrity(Deadline deadline) {
 
 }  // namespace
 
-Result<std::unique_ptr<Database>> Database::open(const DatabaseOptions& options,
-                                                 const Clock& clock) {
+Result<std::unique_ptr<Database>> openSqlite(const SqliteOptions& options, const Clock& clock) {
   CORBEL_TRY(auto folder, DataFolder::take(options.dataFolder));
   auto database = std::make_unique<SqliteDatabase>(std::move(folder), options, clock);
   CORBEL_CHECK(database->start(options));

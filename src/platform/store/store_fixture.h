@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "store/store.h"
 
@@ -29,13 +30,16 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-inline std::unique_ptr<Database> openDatabase(const DatabaseOptions& options, const Clock& clock) {
-  auto opened = Database::open(options, clock);
+inline std::unique_ptr<Database> mustOpen(Result<std::unique_ptr<Database>> opened) {
   if (!opened) {
     ADD_FAILURE() << opened.error().message << "; " << opened.error().detail;
     std::abort();
   }
   return *std::move(opened);
+}
+
+inline std::unique_ptr<Database> openDatabase(const SqliteOptions& options, const Clock& clock) {
+  return mustOpen(openSqlite(options, clock));
 }
 
 inline Result<void> createNotes(Database& database) {
@@ -67,7 +71,62 @@ inline std::int64_t countNotes(Database& database) {
   return count && *count ? **count : -1;
 }
 
-// A new database with the table of notes.
+// What the contract's tests run on. PostgreSQL where a server is named, see
+// tests/support/postgres.py.
+enum class Backend : std::uint8_t { sqlite, postgres };
+
+inline std::vector<Backend> backends() {
+  if (std::getenv("CORBEL_TEST_POSTGRES") == nullptr) return {Backend::sqlite};
+  return {Backend::sqlite, Backend::postgres};
+}
+
+inline std::string nameOf(const testing::TestParamInfo<Backend>& info) {
+  return info.param == Backend::sqlite ? "Sqlite" : "Postgres";
+}
+
+#define ON_EVERY_DATABASE(suite) \
+  INSTANTIATE_TEST_SUITE_P(On, suite, testing::ValuesIn(backends()), nameOf)
+
+inline PostgresOptions postgresOptions(const std::string& schema) {
+  return {.url = Secret(std::getenv("CORBEL_TEST_POSTGRES")), .schema = schema};
+}
+
+inline std::string newSchema() {
+  static int number = 0;
+  return "test_" + std::to_string(getpid()) + "_" + std::to_string(++number);
+}
+
+// A new database of either kind. One writer, so that a held one holds all.
+class ContractTest : public testing::TestWithParam<Backend> {
+ protected:
+  void reopen(const QueueOptions& queue = {}, const Clock* other = nullptr) {
+    database.reset();
+    const Clock& used = other == nullptr ? clock : *other;
+    if (GetParam() == Backend::sqlite) {
+      database = openDatabase({.dataFolder = folder.path(), .queue = queue}, used);
+      return;
+    }
+    PostgresOptions options = postgresOptions(schema);
+    options.writers = 1;
+    options.queue = queue;
+    database = mustOpen(openPostgres(options, used));
+  }
+
+  TemporaryFolder folder;
+  const std::string schema = newSchema();
+  SystemClock clock;
+  std::unique_ptr<Database> database;
+};
+
+class NotesTest : public ContractTest {
+ protected:
+  NotesTest() {
+    reopen();
+    EXPECT_TRUE(createNotes(*database));
+  }
+};
+
+// A new SQLite database with the table of notes.
 class StoreTest : public testing::Test {
  protected:
   StoreTest() { EXPECT_TRUE(createNotes(*database)); }

@@ -3,11 +3,10 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <exception>
-#include <iterator>
-#include <ranges>
+#include <string>
 #include <utility>
 
+#include "in_doubt.h"
 #include "session.h"
 
 namespace corbel::store {
@@ -27,128 +26,86 @@ Error stoppedError() {
           {}};
 }
 
-// SQLite's word for an interrupted statement inside a unit whose time ran out.
-Error expiredError() {
-  return {ErrorCode::deadlineExceeded, "the time allowed ran out before this was stored", {}, {}};
-}
-
 }  // namespace
 
-Writer::Writer(std::unique_ptr<Connection> connection, Condition& condition, std::size_t queueMax,
-               const Clock& clock)
+Writer::Writer(std::unique_ptr<Connection> connection, Condition& condition,
+               const QueueOptions& queue, const Clock& clock)
     : clock_(clock),
       condition_(condition),
-      queueMax_(queueMax),
       connection_(std::move(connection)),
+      queue_(queue, clock),
       thread_([this] { loop(); }) {}
 
 Writer::~Writer() {
-  {
-    MutexLock lock(mutex_);
-    closing_ = true;
-    queued_.notify_one();
-  }
+  queue_.close();
   thread_.join();
 }
 
-Result<std::uint64_t> Writer::enqueue(UnitOfWork& unit) {
-  if (condition_.state() == StoreState::stopped) return std::unexpected(stoppedError());
-  MutexLock lock(mutex_);
-  if (queue_.size() >= queueMax_) {
-    return fail(ErrorCode::unavailable, "too many writes are waiting; try again");
-  }
-  queue_.push_back({++lastNumber_, std::move(unit), std::nullopt});
-  if (std::exchange(waiting_, false)) queued_.notify_one();
-  return lastNumber_;
+WriteQueue::Accept Writer::unlessStopped() const {
+  return [this]() -> Result<void> {
+    if (condition_.state() == StoreState::stopped) return std::unexpected(stoppedError());
+    return {};
+  };
 }
 
-void Writer::write(UnitOfWork unit) {
-  if (auto queued = enqueue(unit); !queued) {
-    ++refused_;
-    unit.done(std::unexpected(std::move(queued).error()));
-  }
-}
+void Writer::write(UnitOfWork unit) { queue_.write(std::move(unit), unlessStopped()); }
 
-Result<void> Writer::writeAndWait(std::move_only_function<Result<void>(Transaction&)> fn,
-                                  Deadline deadline) {
-  if (std::this_thread::get_id() == thread_.get_id()) {
-    return fail(ErrorCode::internal, "the database could not do this",
-                "a blocking write on the writer's own thread");
-  }
-  struct Wait {
-    Mutex mutex;
-    std::condition_variable answered;
-    std::optional<Result<void>> outcome CORBEL_GUARDED_BY(mutex);
-  } wait;
-  UnitOfWork unit{
-      .apply = std::move(fn),
-      .done =
-          [&wait](Result<void> outcome) {
-            MutexLock lock(wait.mutex);
-            wait.outcome = std::move(outcome);
-            wait.answered.notify_one();  // under the lock: `wait` ends as soon as it is let go
-          },
-      .deadline = deadline};
-  const auto number = enqueue(unit);
-  if (!number) {
-    ++refused_;
-    return std::unexpected(number.error());
-  }
-  bool withdrawable = deadline.time() != SteadyTime::max();
-  MutexLock lock(wait.mutex);
-  while (!wait.outcome) {
-    if (!withdrawable) {
-      lock.wait(wait.answered);
-    } else if (!lock.waitUntil(wait.answered, deadline.time()) && !wait.outcome) {
-      if (withdraw(*number)) return std::unexpected(expiredError());
-      withdrawable = false;  // it has begun: the outcome comes soon
-    }
-  }
-  return *std::move(wait.outcome);
-}
-
-bool Writer::withdraw(std::uint64_t number) {
-  MutexLock lock(mutex_);
-  const auto found = std::ranges::lower_bound(queue_, number, {}, &Unit::number);
-  if (found == queue_.end() || found->number != number) return false;
-  queue_.erase(found);
-  return true;
+Result<void> Writer::writeAndWait(UnitOfWork unit) {
+  return queue_.writeAndWait(std::move(unit), unlessStopped());
 }
 
 void Writer::loop() {
   pthread_setname_np(pthread_self(), "db-write");
-  for (auto group = takeGroup(); !group.empty(); group = takeGroup()) {
+  queue_.thisThreadWrites();
+  for (auto group = queue_.take(kGroupMax); !group.empty(); group = queue_.take(kGroupMax)) {
     commit(group);
-    answer(group);
+    queue_.answer(group);
     checkpointWhenDue();
   }
 }
 
-std::vector<Writer::Unit> Writer::takeGroup() {
-  MutexLock lock(mutex_);
-  while (queue_.empty() && !closing_) {
-    waiting_ = true;
-    lock.wait(queued_);
+void Writer::commit(std::span<QueuedUnit> group) {
+  const auto alone = [](const QueuedUnit& unit) { return unit.work.rebuildsTables; };
+  const auto rebuild = std::ranges::find_if(group, alone);
+  const auto before = static_cast<std::size_t>(rebuild - group.begin());
+  // One unit may make SQLite give up the whole transaction. The others go again, each alone, so
+  // that a second such unit cannot disturb anybody.
+  if (before > 0 && attempt(group.first(before)) == Attempt::transactionLost) {
+    for (QueuedUnit& unit : group.first(before)) {
+      if (!unit.outcome) attempt({&unit, 1});
+    }
   }
-  waiting_ = false;
-  const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(std::min(queue_.size(), kGroupMax));
-  std::vector<Unit> group(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
-  queue_.erase(queue_.begin(), end);
-  return group;
+  if (rebuild == group.end()) return;
+  attemptAlone(*rebuild);
+  commit(group.subspan(before + 1));
 }
 
-void Writer::commit(std::span<Unit> group) {
-  if (attempt(group) == Attempt::settled) return;
-  // One unit made SQLite give up the whole transaction. The others go again, each alone, so that a
-  // second such unit cannot disturb anybody.
-  for (Unit& unit : group) {
-    if (!unit.outcome) attempt({&unit, 1});
+// SQLite's way to replace a table that others refer to (lang_altertable.html, 7): foreign keys are
+// off meanwhile, which is possible outside a transaction only, and checked at the end.
+void Writer::attemptAlone(QueuedUnit& unit) {
+  if (auto off = connection_->run("PRAGMA foreign_keys=OFF"); !off) {
+    unit.outcome = off;
+    return;
   }
+  attempt({&unit, 1});
+  if (!connection_->run("PRAGMA foreign_keys=ON")) condition_.stop();
 }
 
-Writer::Attempt Writer::attempt(std::span<Unit> group) {
+Result<void> Writer::checkForeignKeys() {
+  std::string broken;
+  Connection::Visit visit = [&](const Row& row) {
+    broken = row.text(0);
+    return false;
+  };
+  CORBEL_CHECK(connection_->run("PRAGMA foreign_key_check", {}, visit));
+  if (broken.empty()) return {};
+  return fail(ErrorCode::failedPrecondition, "rows would refer to something that does not exist",
+              "table " + broken);
+}
+
+Writer::Attempt Writer::attempt(std::span<QueuedUnit> group) {
   const auto settle = [&](const Result<void>& outcome) {
-    for (Unit& unit : group) {
+    for (QueuedUnit& unit : group) {
       if (!unit.outcome) unit.outcome = outcome;
     }
     return Attempt::settled;
@@ -156,19 +113,26 @@ Writer::Attempt Writer::attempt(std::span<Unit> group) {
   if (condition_.state() == StoreState::stopped) return settle(std::unexpected(stoppedError()));
   connection_->setDeadline(Deadline::never());
   if (auto begun = connection_->run("BEGIN IMMEDIATE"); !begun) return settle(begun);
-  for (Unit& unit : group) {
+  for (QueuedUnit& unit : group) {
     apply(unit);
-    if (!connection_->inTransaction()) return Attempt::transactionLost;
+    if (connection_->inTransaction()) continue;
+    // What the others met, they met in a transaction that never was.
+    for (QueuedUnit& other : group) {
+      if (&other != &unit) other.outcome.reset();
+    }
+    return Attempt::transactionLost;
   }
   auto committed = condition_.state() == StoreState::stopped ? std::unexpected(stoppedError())
                                                              : connection_->run("COMMIT");
   if (!committed && connection_->inTransaction()) std::ignore = connection_->run("ROLLBACK");
   if (committed) condition_.committed();
+  if (!committed && condition_.state() == StoreState::stopped)
+    committed = std::unexpected(inDoubtError(committed.error().detail));
   ++groups_;
   return settle(committed);
 }
 
-void Writer::apply(Unit& unit) {
+void Writer::apply(QueuedUnit& unit) {
   if (unit.work.deadline.expired(clock_)) {
     unit.outcome = std::unexpected(expiredError());
     return;
@@ -179,33 +143,23 @@ void Writer::apply(Unit& unit) {
   if (!applied) unit.outcome = std::move(applied);
 }
 
-Result<void> Writer::applyInside(Unit& unit) {
+Result<void> Writer::applyInside(QueuedUnit& unit) {
   CORBEL_CHECK(connection_->run("SAVEPOINT unit"));
-  SqliteTransaction transaction(*connection_);
-  Result<void> applied;
-  try {
-    applied = unit.work.apply(transaction);
-  } catch (const std::exception& thrown) {
-    applied = fail(ErrorCode::internal, "the change failed", thrown.what());
-  }
+  SqliteTransaction transaction(*connection_, clock_);
+  Result<void> applied = unit.applyOn(transaction);
   if (!connection_->inTransaction()) {
     if (applied)
       applied = fail(ErrorCode::internal, "the change failed", "it went on after a fatal error");
     return applied;
   }
   connection_->setDeadline(Deadline::never());
-  if (!applied) CORBEL_CHECK(connection_->run("ROLLBACK TO unit"));
-  CORBEL_CHECK(connection_->run("RELEASE unit"));
-  return applied;
-}
-
-void Writer::answer(std::vector<Unit>& group) {
-  const auto good = static_cast<std::uint64_t>(
-      std::ranges::count_if(group, [](const Unit& unit) { return unit.outcome->has_value(); }));
-  committed_ += good;
-  failed_ += group.size() - good;
-  largestGroup_ = std::max(largestGroup_.load(), std::uint64_t{group.size()});
-  for (Unit& unit : group) unit.work.done(*std::move(unit.outcome));
+  if (applied && unit.work.rebuildsTables) applied = checkForeignKeys();
+  auto ended = applied ? Result<void>() : connection_->run("ROLLBACK TO unit");
+  if (ended) ended = connection_->run("RELEASE unit");
+  if (ended) return applied;
+  // What it did can no longer be told from what the others did.
+  std::ignore = connection_->run("ROLLBACK");
+  return applied ? ended : applied;
 }
 
 void Writer::checkpointWhenDue() {
@@ -222,14 +176,9 @@ void Writer::checkpointWhenDue() {
 }
 
 void Writer::addTo(DatabaseStats& stats) const {
-  stats.unitsCommitted = committed_;
-  stats.unitsFailed = failed_;
-  stats.unitsRefused = refused_;
+  queue_.addTo(stats);
   stats.groups = groups_;
-  stats.largestGroup = largestGroup_;
   stats.logPages = logPages_;
-  MutexLock lock(mutex_);
-  stats.queueDepth = queue_.size();
 }
 
 }  // namespace corbel::store

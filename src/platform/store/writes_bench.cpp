@@ -1,5 +1,6 @@
 // Bench "writes": acknowledged small writes a second with 1 and with 64 writers, each waiting for
-// its commit, while readers ask for one row by key. usage: writes_bench [FOLDER [SECONDS]]
+// its commit, while readers ask for one row by key; on SQLite, and on PostgreSQL where
+// tests/support/postgres.py runs it. usage: writes_bench [FOLDER [SECONDS]]
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -8,8 +9,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "store/store.h"
@@ -20,7 +23,7 @@ using namespace corbel;
 using Clocks = std::chrono::steady_clock;
 
 struct Row {
-  const char* name;
+  std::string name;
   double acknowledgedPerSecond;
   double writeP99Ms;
   double readP50Ms;
@@ -60,7 +63,7 @@ std::vector<double> latencies(int threads, Clocks::time_point end, Work work) {
   return all;
 }
 
-Row measure(store::Database& database, const char* name, int writers, double seconds) {
+Row measure(store::Database& database, std::string name, int writers, double seconds) {
   static std::atomic<std::int64_t> last = 0;
   const std::string body(400, 'x');
   const auto before = database.stats();
@@ -97,13 +100,38 @@ Row measure(store::Database& database, const char* name, int writers, double sec
   const auto after = database.stats();
   const auto units = static_cast<double>(after.unitsCommitted - before.unitsCommitted);
   for (double& ms : reads) ms -= 0.5;  // the pause
-  return {.name = name,
+  return {.name = std::move(name),
           .acknowledgedPerSecond = static_cast<double>(writes.size()) / elapsed,
           .writeP99Ms = percentile(writes, 0.99),
           .readP50Ms = percentile(reads, 0.5),
           .readP95Ms = percentile(reads, 0.95),
           .readsPerSecond = static_cast<double>(reads.size()) / elapsed,
           .unitsPerGroup = units / static_cast<double>(after.groups - before.groups)};
+}
+
+Result<void> prepare(store::Database& database) {
+  return database.write(
+      [](store::Transaction& tx) -> Result<void> {
+        CORBEL_CHECK(tx.execute("DROP TABLE IF EXISTS bench"));
+        CORBEL_CHECK(
+            tx.execute("CREATE TABLE bench (id INTEGER NOT NULL PRIMARY KEY, owner BIGINT NOT "
+                       "NULL, body TEXT NOT NULL)"));
+        return tx.execute("CREATE INDEX bench_by_owner ON bench (owner)");
+      },
+      Deadline::never());
+}
+
+bool measureAll(Result<std::unique_ptr<store::Database>> database, const std::string& name,
+                double seconds, std::vector<Row>& rows) {
+  const auto prepared =
+      database ? prepare(**database) : Result<void>(std::unexpected(database.error()));
+  if (!prepared) {
+    fmt::print("{}: {}\n", name, prepared.error().message);
+    return false;
+  }
+  for (const int writers : {1, 64})
+    rows.push_back(measure(**database, fmt::format("{}-w{}", name, writers), writers, seconds));
+  return true;
 }
 
 void writeJson(const std::vector<Row>& rows) {
@@ -128,27 +156,17 @@ int main(int count, char** arguments) {
   const std::filesystem::path folder = count > 1 ? arguments[1] : "build/bench/writes-data";
   const double seconds = count > 2 ? std::atof(arguments[2]) : 3;
   const SystemClock clock;
-  auto database = store::Database::open({.dataFolder = folder}, clock);
-  if (!database) {
-    fmt::print("{}\n", database.error().message);
-    return 1;
+  std::vector<Row> rows;
+  auto sqlite = store::openSqlite({.dataFolder = folder}, clock);
+  if (!measureAll(std::move(sqlite), "sqlite", seconds, rows)) return 1;
+  if (const char* const url = std::getenv("CORBEL_TEST_POSTGRES")) {
+    auto postgres = store::openPostgres({.url = Secret(url)}, clock);
+    if (!measureAll(std::move(postgres), "postgres", seconds, rows)) return 1;
   }
-  const auto prepared = (*database)->write(
-      [](store::Transaction& tx) -> Result<void> {
-        CORBEL_CHECK(tx.execute("DROP TABLE IF EXISTS bench"));
-        CORBEL_CHECK(tx.execute(
-            "CREATE TABLE bench (id INTEGER NOT NULL PRIMARY KEY, owner BIGINT NOT NULL, "
-            "body TEXT NOT NULL)"));
-        return tx.execute("CREATE INDEX bench_by_owner ON bench (owner)");
-      },
-      Deadline::never());
-  if (!prepared) return 1;
-  const std::vector<Row> rows{measure(**database, "sqlite-w1", 1, seconds),
-                              measure(**database, "sqlite-w64", 64, seconds)};
-  fmt::print("{:12} {:>12} {:>14} {:>12} {:>12} {:>10} {:>12}\n", "case", "acked/s", "write p99 ms",
+  fmt::print("{:14} {:>12} {:>14} {:>12} {:>12} {:>10} {:>12}\n", "case", "acked/s", "write p99 ms",
              "read p50 ms", "read p95 ms", "reads/s", "units/group");
   for (const Row& row : rows) {
-    fmt::print("{:12} {:>12.0f} {:>14.2f} {:>12.3f} {:>12.3f} {:>10.0f} {:>12.1f}\n", row.name,
+    fmt::print("{:14} {:>12.0f} {:>14.2f} {:>12.3f} {:>12.3f} {:>10.0f} {:>12.1f}\n", row.name,
                row.acknowledgedPerSecond, row.writeP99Ms, row.readP50Ms, row.readP95Ms,
                row.readsPerSecond, row.unitsPerGroup);
   }

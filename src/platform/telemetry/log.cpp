@@ -19,7 +19,7 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kGather{20};  // lines are written together
-constexpr std::chrono::seconds kPatience{1};      // of an error for room, of flush() for the writer
+constexpr std::chrono::seconds kPatience{1};  // of flush() for the writer
 constexpr std::chrono::milliseconds kBlockedPoll{1000};  // while the reader of a pipe is slow
 constexpr std::size_t kKeptCapacity = 1 << 20;
 
@@ -93,9 +93,10 @@ class LineWriter {
   }
 
   void append(std::string_view line, Level level) {
-    MutexLock lock(mutex_);
-    if (waiting_.size() + line.size() > options_.bufferBytes &&
-        !(level == Level::error && makeRoom(lock, line.size()))) {
+    const MutexLock lock(mutex_);
+    // Errors have as much room again.
+    const std::size_t room = options_.bufferBytes * (level == Level::error ? 2 : 1);
+    if (waiting_.size() + line.size() > room) {
       ++dropped_;
       return;
     }
@@ -107,19 +108,6 @@ class LineWriter {
       urgent_ = urgent_ || hurry;
       changed_.notify_all();
     }
-  }
-
-  // Errors have as much room again, and then wait. Only that many threads wait as have an error to
-  // tell.
-  bool makeRoom(MutexLock& lock, std::size_t bytes) CORBEL_REQUIRES(mutex_) {
-    const auto until = steady_clock::now() + kPatience;
-    while (waiting_.size() + bytes > 2 * options_.bufferBytes) {
-      urgent_ = true;
-      changed_.notify_all();
-      if (!lock.waitUntil(emptied_, until))
-        return waiting_.size() + bytes <= 2 * options_.bufferBytes;
-    }
-    return true;
   }
 
   void run() {

@@ -63,8 +63,8 @@ using Fields = std::initializer_list<Field>;
 bool enabled(std::string_view module, Level level);
 
 // From any thread, at any time; about half a microsecond, never waits for the disk or terminal:
-// when the buffer is full a line is dropped and counted, only an error waits. Without a LogSink,
-// warnings and errors go to standard error at once.
+// when the buffer is full a line is dropped and counted; errors have as much room again. Without a
+// LogSink, warnings and errors go to standard error at once.
 void write(Level level, std::string_view module, std::string_view message,
            std::span<const Field> fields);
 

@@ -175,6 +175,7 @@ TEST(Sink, DropsAndCountsLinesWhenTheReaderIsSlowButKeepsErrors) {
   for (int i = 0; i < 1000; ++i) info("test", filler);  // the pipe holds 64 KiB, the buffer 100 kB
   EXPECT_GT(sink->stats().dropped, 0u);
   error("test", "the error");
+  for (int i = 0; i < 1000; ++i) error("test", filler);  // nobody waits for the reader
   std::jthread reader([&] {
     std::array<char, 4096> chunk;
     for (ssize_t count = 0; (count = ::read(ends[0], chunk.data(), chunk.size())) > 0;)
