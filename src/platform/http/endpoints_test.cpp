@@ -90,5 +90,54 @@ TEST_F(EndpointsTest, RefusesAPathThatTheKernelCannotTake) {
   EXPECT_FALSE(Address::take({.unixPath = std::string(108, 'x')}));
 }
 
+TEST(Server, SaysWhyItCannotListen) {
+  ScriptedService service;
+  const SystemClock clock;
+  const auto messageFor = [&](std::string host, std::uint16_t port) {
+    const auto server =
+        Server::start({.endpoints = {{.host = std::move(host), .port = port}}}, service, clock);
+    return server ? "started"
+                  : std::string(name(server.error().code)) + ": " + server.error().message;
+  };
+  const auto first = Server::start({.endpoints = {{.port = 0}}}, service, clock);
+  ASSERT_TRUE(first);
+  const auto port = (*first)->port();
+  EXPECT_EQ(messageFor("127.0.0.1", port),
+            "failed_precondition: cannot listen on 127.0.0.1:" + std::to_string(port) +
+                ": another program listens there; stop it or choose another port");
+  EXPECT_EQ(messageFor("192.0.2.1", 3004),
+            "failed_precondition: cannot listen on 192.0.2.1:3004: this machine does not have that "
+            "address; use "
+            "127.0.0.1 or 0.0.0.0");
+  EXPECT_EQ(messageFor("no host", 3004),
+            "failed_precondition: cannot listen on no host:3004: the host must be an address of "
+            "this machine, such as "
+            "127.0.0.1, 0.0.0.0 or ::");
+}
+
+TEST_F(EndpointsTest, StartsOnAnAddressThatWasTakenBefore) {
+  auto address = Address::take("127.0.0.1", 0);
+  ASSERT_TRUE(address) << address.error().message;
+  const std::uint16_t port = address->port;
+  EXPECT_FALSE(Client(port).connected());
+  const auto started = Server::start(*std::move(address), ServerOptions(), service, clock);
+  ASSERT_TRUE(started) << started.error().message;
+  EXPECT_EQ((*started)->port(), port);
+  EXPECT_EQ(Client(port).ask(kGet).status, 200);
+}
+
+TEST(Address, IsNotTakenWhereAnotherListens) {
+  ScriptedService service;
+  const SystemClock clock;
+  const auto first = Server::start({.endpoints = {{.port = 0}}}, service, clock);
+  ASSERT_TRUE(first);
+  EXPECT_FALSE(Address::take("127.0.0.1", (*first)->port()));
+}
+
+TEST(Address, MayBeIpv6WithOrWithoutBrackets) {
+  EXPECT_TRUE(Address::take("::1", 0));
+  EXPECT_TRUE(Address::take("[::1]", 0));
+}
+
 }  // namespace
 }  // namespace corbel::http

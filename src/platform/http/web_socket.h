@@ -42,7 +42,8 @@ class WebSocket {
 };
 
 // What the other side of one WebSocket says. Called on the connection's network thread, one call at
-// a time: must not block. What it throws closes the socket (internalError).
+// a time: must not block. What it throws closes the socket (internalError). Let go after onClose(),
+// so that it may keep the socket.
 class WebSocketHandler {
  public:
   virtual ~WebSocketHandler() = default;

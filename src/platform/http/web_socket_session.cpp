@@ -127,9 +127,10 @@ void WebSocketSession::end() {
     state_ = State::failed;
   }
   deaf_ = true;
-  if (std::exchange(told_, true)) return;
+  const auto handler = std::exchange(handler_, nullptr);
+  if (!handler) return;
   try {
-    handler_->onClose(ending.code, ending.reason);
+    handler->onClose(ending.code, ending.reason);
   } catch (...) {  // NOLINT(bugprone-empty-catch): there is nothing left to close
   }
 }

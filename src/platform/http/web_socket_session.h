@@ -51,11 +51,10 @@ class WebSocketSession final : public WebSocket,
   void finish(CloseCode code, std::string_view reason, std::string_view payload)
       CORBEL_EXCLUDES(mutex_);
 
-  const std::shared_ptr<WebSocketHandler> handler_;
+  std::shared_ptr<WebSocketHandler> handler_;  // until the end: it may hold this
   FrameReader reader_;
   const std::function<void()> ready_;
   bool deaf_ = false;  // nothing more is read
-  bool told_ = false;
   Mutex mutex_;
   State state_ CORBEL_GUARDED_BY(mutex_) = State::open;
   bool waiting_ CORBEL_GUARDED_BY(mutex_) = false;  // to be told that there is more
