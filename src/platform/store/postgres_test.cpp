@@ -16,7 +16,9 @@
 #include <vector>
 
 #include "cutting_proxy.h"
+#include "postgres_connection.h"
 #include "postgres_sql.h"
+#include "postgres_target.h"
 #include "store_fixture.h"
 
 namespace corbel::store {
@@ -303,6 +305,30 @@ TEST_P(PostgresAway, KnowsTheOutcomeOfACommitWhoseAnswerWasLost) {
     EXPECT_EQ(countNotes(*database), outcome ? 1 : 0);
     EXPECT_TRUE(insertNote(*through, 2, "b"));
   }
+}
+
+// The numbers of transactions that left no trace on the disk are given out again after a crash: one
+// that has committed may be somebody else's.
+TEST_P(PostgresAway, BelievesNoNumberOfATransactionFromBeforeACrash) {
+  using Fate = PostgresConnection::Fate;
+  const auto connection = PostgresConnection::open(
+      *targetOf(options()),
+      {.schema = schema, .connectMax = seconds(5), .statementMax = seconds(5)});
+  ASSERT_TRUE(connection);
+  std::string number;
+  std::string life;
+  PostgresConnection::Visit visit = [&](const Row& row) {
+    number = row.text(0);
+    return false;
+  };
+  (*connection)->queueBegin();
+  ASSERT_TRUE((*connection)->run("SELECT CAST(pg_current_xact_id() AS TEXT)", {}, visit));
+  ASSERT_EQ((*connection)->commit().commit, PostgresConnection::Commit::committed);
+  life = (*connection)->life();
+  EXPECT_EQ((*connection)->fateOf(number, life), Fate::committed);
+  EXPECT_EQ((*connection)->fateOf(number, "before the crash"), Fate::unknown);
+  const std::string notGivenOut = std::to_string(std::stoll(number) + 1'000'000);
+  EXPECT_EQ((*connection)->fateOf(notGivenOut, "before the crash"), Fate::undone);
 }
 
 TEST_P(PostgresAway, IsNotWaitedForLongWhenAllConnectionsAreInUse) {
