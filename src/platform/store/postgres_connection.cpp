@@ -130,7 +130,9 @@ Result<void> PostgresConnection::prepareSession(const Session& session) {
   PQsetNoticeProcessor(connection_.get(), [](void*, const char*) {}, nullptr);
   CORBEL_CHECK(runScript(fmt::format(
       "SET search_path TO {}, pg_temp; SET statement_timeout TO {}; SET lock_timeout TO 5000; "
-      "SET idle_in_transaction_session_timeout TO 60000; SET standard_conforming_strings TO on",
+      "SET idle_in_transaction_session_timeout TO 60000; SET standard_conforming_strings TO on; "
+      "SELECT set_config('synchronous_commit', 'on', false) "
+      "WHERE current_setting('synchronous_commit') = 'off'",
       session.schema, session.statementMax.count())));
   statementMax_ = session.statementMax;
   // The statistics begin anew when the server recovers, even where its first process has survived.

@@ -355,8 +355,9 @@ TEST_P(PostgresAway, IsNotWaitedForLongWhenAllConnectionsAreInUse) {
 TEST_P(PostgresRoles, NeedNoMoreThanTheSchema) {
   const std::string role = "role_" + schema;
   PGconn* const owner = PQconnectdb(std::getenv("CORBEL_TEST_POSTGRES"));
-  const std::string sql =
-      "CREATE ROLE " + role + " LOGIN; CREATE SCHEMA of_" + schema + " AUTHORIZATION " + role;
+  const std::string sql = "CREATE ROLE " + role + " LOGIN; CREATE SCHEMA of_" + schema +
+                          " AUTHORIZATION " + role + "; ALTER ROLE " + role +
+                          " SET synchronous_commit TO off";
   PGresult* const made = PQexec(owner, sql.c_str());
   EXPECT_EQ(PQresultStatus(made), PGRES_COMMAND_OK) << PQerrorMessage(owner);
   PQclear(made);
@@ -369,6 +370,10 @@ TEST_P(PostgresRoles, NeedNoMoreThanTheSchema) {
   const auto allowed = mustOpen(openPostgres(weak, clock));
   EXPECT_TRUE(createNotes(*allowed));
   EXPECT_TRUE(insertNote(*allowed, 1, "a"));
+  // What is acknowledged is on the disk, whatever the role's defaults are.
+  EXPECT_EQ(
+      askWithin(*allowed, {"", "SELECT current_setting('synchronous_commit')"}, UnitClass::durable),
+      "on");
   EXPECT_FALSE(execute(*allowed, {"SELECT 1", "CREATE TABLE public.other (id BIGINT)"}));
   weak.schema = "not_made_" + schema;
   const auto refused = openPostgres(weak, clock);
