@@ -130,10 +130,46 @@ Result<void> PostgresConnection::prepareSession(const Session& session) {
   PQsetNoticeProcessor(connection_.get(), [](void*, const char*) {}, nullptr);
   CORBEL_CHECK(runScript(fmt::format(
       "SET search_path TO {}, pg_temp; SET statement_timeout TO {}; SET lock_timeout TO 5000; "
-      "SET idle_in_transaction_session_timeout TO 60000; SET standard_conforming_strings TO on",
+      "SET idle_in_transaction_session_timeout TO 60000; SET standard_conforming_strings TO on; "
+      "SELECT set_config('synchronous_commit', 'on', false) "
+      "WHERE current_setting('synchronous_commit') = 'off'",
       session.schema, session.statementMax.count())));
   statementMax_ = session.statementMax;
+  // The statistics begin anew when the server recovers, even where its first process has survived.
+  const auto asked =
+      ask("SELECT CAST(pg_postmaster_start_time() AS TEXT) || ' ' || "
+          "(SELECT COALESCE(CAST(stats_reset AS TEXT), '') FROM pg_stat_wal)",
+          {}, life_);
+  if (!asked) return std::unexpected(asked.error());
   return {};
+}
+
+Result<void> PostgresConnection::ask(std::string_view sql, std::span<const Value> values,
+                                     std::string& answer) {
+  Visit visit = [&](const Row& row) {
+    answer = row.text(0);
+    return false;
+  };
+  CORBEL_CHECK(run(sql, values, visit));
+  return {};
+}
+
+std::optional<PostgresConnection::Fate> PostgresConnection::fateOf(const std::string& transaction,
+                                                                   const std::string& itsLife) {
+  // The function refuses numbers that are not given out yet, as they may be again after a crash.
+  std::string status;
+  const std::array<Value, 2> values{std::string_view(transaction), std::string_view(transaction)};
+  const auto asked =
+      ask("SELECT CASE WHEN CAST(? AS xid8) >= pg_snapshot_xmax(pg_current_snapshot()) "
+          "THEN 'in progress' ELSE COALESCE(pg_xact_status(CAST(? AS xid8)), 'unknown') END",
+          values, status);
+  if (!asked) return std::nullopt;
+  const bool stillOpen = status == "in progress";
+  // In another life, an open one is somebody else's; and so may be one that has committed.
+  if (itsLife != life_) return stillOpen || status == "aborted" ? Fate::undone : Fate::unknown;
+  if (stillOpen) return std::nullopt;
+  if (status == "aborted") return Fate::undone;
+  return status == "committed" ? Fate::committed : Fate::unknown;
 }
 
 Result<std::int64_t> PostgresConnection::run(std::string_view sql, std::span<const Value> values,
@@ -216,7 +252,8 @@ PostgresConnection::CommitOutcome PostgresConnection::commit() {
   if (lost_) {
     return {.commit = Commit::inDoubt,
             .error = collected.error.value_or(Error{}),
-            .transaction = transaction_};
+            .transaction = transaction_,
+            .life = life_};
   }
   if (collected.error) return {.commit = Commit::refused, .error = *std::move(collected.error)};
   if (collected.command != "COMMIT") {

@@ -66,8 +66,14 @@ class PostgresConnection {
     Commit commit = Commit::committed;
     Error error = {};
     std::string transaction = {};
+    std::string life = {};  // of the server, see life()
   };
   CommitOutcome commit();
+  // What happened to a transaction of that life of the server. Nothing: it does not tell.
+  enum class Fate : std::uint8_t { committed, undone, unknown };
+  // The server's, from its start or its last recovery on.
+  const std::string& life() const { return life_; }
+  std::optional<Fate> fateOf(const std::string& transaction, const std::string& itsLife);
 
   // Why the last statement failed, beside its error.
   enum class Trouble : std::uint8_t {
@@ -106,6 +112,8 @@ class PostgresConnection {
   Result<void> connect(const PostgresTarget& target, const Session& session);
   Result<void> checkServer(const PostgresTarget& target) const;
   Result<void> prepareSession(const Session& session);
+  // The text in the first column of the only row.
+  Result<void> ask(std::string_view sql, std::span<const Value> values, std::string& answer);
 
   void sendQueued();
   void send(const std::string& sql, Awaited::What what, bool matters = true);
@@ -126,6 +134,9 @@ class PostgresConnection {
   std::chrono::milliseconds statementMax_{0};
   std::vector<Queued> queued_;
   std::string transaction_;
+  // Another one after the server has recovered from a crash: numbers of transactions that left no
+  // trace on its disk are given out again then.
+  std::string life_;
   std::deque<Awaited> awaited_;
   std::map<Key, std::string> prepared_;
   std::optional<std::pair<Key, std::string>> preparing_;

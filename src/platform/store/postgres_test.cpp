@@ -16,7 +16,9 @@
 #include <vector>
 
 #include "cutting_proxy.h"
+#include "postgres_connection.h"
 #include "postgres_sql.h"
+#include "postgres_target.h"
 #include "store_fixture.h"
 
 namespace corbel::store {
@@ -305,6 +307,30 @@ TEST_P(PostgresAway, KnowsTheOutcomeOfACommitWhoseAnswerWasLost) {
   }
 }
 
+// The numbers of transactions that left no trace on the disk are given out again after a crash: one
+// that has committed may be somebody else's.
+TEST_P(PostgresAway, BelievesNoNumberOfATransactionFromBeforeACrash) {
+  using Fate = PostgresConnection::Fate;
+  const auto connection = PostgresConnection::open(
+      *targetOf(options()),
+      {.schema = schema, .connectMax = seconds(5), .statementMax = seconds(5)});
+  ASSERT_TRUE(connection);
+  std::string number;
+  std::string life;
+  PostgresConnection::Visit visit = [&](const Row& row) {
+    number = row.text(0);
+    return false;
+  };
+  (*connection)->queueBegin();
+  ASSERT_TRUE((*connection)->run("SELECT CAST(pg_current_xact_id() AS TEXT)", {}, visit));
+  ASSERT_EQ((*connection)->commit().commit, PostgresConnection::Commit::committed);
+  life = (*connection)->life();
+  EXPECT_EQ((*connection)->fateOf(number, life), Fate::committed);
+  EXPECT_EQ((*connection)->fateOf(number, "before the crash"), Fate::unknown);
+  const std::string notGivenOut = std::to_string(std::stoll(number) + 1'000'000);
+  EXPECT_EQ((*connection)->fateOf(notGivenOut, "before the crash"), Fate::undone);
+}
+
 TEST_P(PostgresAway, IsNotWaitedForLongWhenAllConnectionsAreInUse) {
   PostgresOptions few = options();
   few.connectionsMax = few.writers + 1;
@@ -329,8 +355,9 @@ TEST_P(PostgresAway, IsNotWaitedForLongWhenAllConnectionsAreInUse) {
 TEST_P(PostgresRoles, NeedNoMoreThanTheSchema) {
   const std::string role = "role_" + schema;
   PGconn* const owner = PQconnectdb(std::getenv("CORBEL_TEST_POSTGRES"));
-  const std::string sql =
-      "CREATE ROLE " + role + " LOGIN; CREATE SCHEMA of_" + schema + " AUTHORIZATION " + role;
+  const std::string sql = "CREATE ROLE " + role + " LOGIN; CREATE SCHEMA of_" + schema +
+                          " AUTHORIZATION " + role + "; ALTER ROLE " + role +
+                          " SET synchronous_commit TO off";
   PGresult* const made = PQexec(owner, sql.c_str());
   EXPECT_EQ(PQresultStatus(made), PGRES_COMMAND_OK) << PQerrorMessage(owner);
   PQclear(made);
@@ -343,6 +370,10 @@ TEST_P(PostgresRoles, NeedNoMoreThanTheSchema) {
   const auto allowed = mustOpen(openPostgres(weak, clock));
   EXPECT_TRUE(createNotes(*allowed));
   EXPECT_TRUE(insertNote(*allowed, 1, "a"));
+  // What is acknowledged is on the disk, whatever the role's defaults are.
+  EXPECT_EQ(
+      askWithin(*allowed, {"", "SELECT current_setting('synchronous_commit')"}, UnitClass::durable),
+      "on");
   EXPECT_FALSE(execute(*allowed, {"SELECT 1", "CREATE TABLE public.other (id BIGINT)"}));
   weak.schema = "not_made_" + schema;
   const auto refused = openPostgres(weak, clock);

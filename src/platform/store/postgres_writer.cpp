@@ -4,7 +4,6 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "in_doubt.h"
@@ -25,8 +24,6 @@ constexpr int kAttempts = 3;
 constexpr milliseconds kPause{20};
 // How long the outcome of a commit is sought after its answer was lost.
 constexpr milliseconds kResolve{5'000};
-
-constexpr std::string_view kStatus = "SELECT COALESCE(pg_xact_status(CAST(? AS xid8)), 'unknown')";
 
 }  // namespace
 
@@ -207,19 +204,12 @@ Result<void> PostgresWriter::resolve(Own& own, PostgresConnection::CommitOutcome
   while (!outcome.transaction.empty() && !deadline.expired(clock_)) {
     std::this_thread::sleep_for(withJitter(kPause));
     if (!connect(own)) continue;
-    std::string status;
-    PostgresConnection::Visit visit = [&](const Row& row) {
-      status = row.text(0);
-      return false;
-    };
-    const std::array<Value, 1> values{std::string_view(outcome.transaction)};
-    if (!own->run(kStatus, values, visit)) continue;
-    if (status == "committed") return {};
-    if (status == "aborted") {
-      return fail(ErrorCode::unavailable, "the database does not answer; try again",
-                  "the server went away before the commit");
-    }
-    if (status == "unknown") break;
+    const auto fate = own->fateOf(outcome.transaction, outcome.life);
+    if (!fate) continue;
+    if (*fate == PostgresConnection::Fate::unknown) break;
+    if (*fate == PostgresConnection::Fate::committed) return {};
+    return fail(ErrorCode::unavailable, "the database does not answer; try again",
+                "the server went away before the commit");
   }
   return std::unexpected(inDoubtError(outcome.error.detail));
 }
