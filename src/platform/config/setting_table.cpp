@@ -158,10 +158,9 @@ void checkTogether(const Settings& settings, std::vector<FieldError>& problems) 
   const TlsSettings& tls = settings.server.tls;
   if (tls.certificateFile.empty() != tls.keyFile.empty()) {
     const bool noKey = tls.keyFile.empty();
-    problems.push_back(
-        {noKey ? "server.tls.keyFile" : "server.tls.certificateFile",
-         fmt::format("must be set, as {} is",
-                     noKey ? "server.tls.certificateFile" : "server.tls.keyFile")});
+    problems.push_back({noKey ? "server.tls.keyFile" : "server.tls.certificateFile",
+                        fmt::format("must be set, as {} is",
+                                    noKey ? "server.tls.certificateFile" : "server.tls.keyFile")});
   }
   for (std::size_t i = 0; i < settings.auth.issuers.size(); ++i)
     checkIssuer(settings.auth.issuers[i], i, problems);

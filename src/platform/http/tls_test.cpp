@@ -2,10 +2,12 @@
 #include "tls.h"
 
 #include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -42,9 +44,23 @@ class Certificates {
 
   // What `command` prints.
   static std::string run(const std::string& command) {
-    const std::unique_ptr<FILE, int (*)(FILE*)> output(::popen(command.c_str(), "r"), ::pclose);
+    std::array<int, 2> ends{};
+    EXPECT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    std::array<std::string, 3> words{"sh", "-c", command};
+    std::array<char*, 4> arguments{words[0].data(), words[1].data(), words[2].data(), nullptr};
+    pid_t child = 0;
+    EXPECT_EQ(posix_spawnp(&child, "sh", &actions, nullptr, arguments.data(), environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
     std::string text;
-    for (int c = 0; (c = std::fgetc(output.get())) != EOF;) text += static_cast<char>(c);
+    std::array<char, 4096> part{};
+    for (ssize_t count = 0; (count = read(ends[0], part.data(), part.size())) > 0;)
+      text.append(part.data(), static_cast<std::size_t>(count));
+    close(ends[0]);
+    waitpid(child, nullptr, 0);
     return text;
   }
 

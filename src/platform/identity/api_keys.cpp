@@ -214,7 +214,8 @@ Result<void> ApiKeys::revoke(std::string_view id, const Actor& by, Deadline dead
   CORBEL_CHECK(parts_.database.write(
       [&](store::Transaction& tx) -> Result<void> {
         CORBEL_CHECK(api_key_store::revoke(tx, id, parts_.clock.now()));
-        CORBEL_CHECK(api_key_store::forgetRevoked(tx, by.membership.tenant, limits::kApiKeysPerTenant));
+        CORBEL_CHECK(
+            api_key_store::forgetRevoked(tx, by.membership.tenant, limits::kApiKeysPerTenant));
         if (stored.key.revokedAt) return {};
         return tell(tx, events::kKeyRevoked, stored.key, by);
       },

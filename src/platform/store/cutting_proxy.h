@@ -30,8 +30,9 @@ class CuttingProxy {
     serverPort_ = static_cast<std::uint16_t>(std::atoi(url_.c_str() + port));
     listener_ = Descriptor(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address = loopback(0);
-    bind(listener_.number(), reinterpret_cast<sockaddr*>(&address), sizeof address);
-    listen(listener_.number(), 16);
+    static_cast<void>(
+        bind(listener_.number(), reinterpret_cast<sockaddr*>(&address), sizeof address));
+    static_cast<void>(listen(listener_.number(), 16));
     socklen_t length = sizeof address;
     getsockname(listener_.number(), reinterpret_cast<sockaddr*>(&address), &length);
     url_.replace(port, url_.find('/', port) - port, std::to_string(ntohs(address.sin_port)));

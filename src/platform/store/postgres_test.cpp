@@ -83,6 +83,7 @@ class PostgresServerTest : public testing::TestWithParam<Backend> {
   std::unique_ptr<Database> open() { return mustOpen(openPostgres(options(), clock)); }
   PostgresOptions options() const { return postgresOptions(schema); }
   static void restartServer() {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
     std::string command = std::getenv("CORBEL_TEST_POSTGRES_RESTART");
     std::string shell = "sh";
     std::string option = "-c";
@@ -117,7 +118,7 @@ class PostgresServerTest : public testing::TestWithParam<Backend> {
 };
 
 std::vector<Backend> servers() {
-  if (std::getenv("CORBEL_TEST_POSTGRES") == nullptr) return {};
+  if (postgresForTests() == nullptr) return {};
   return {Backend::postgres};
 }
 
@@ -139,6 +140,7 @@ TEST_P(PostgresWrites, OfOneRowByManyWritersAreAllKept) {
   std::atomic<int> failures = 0;
   {
     std::vector<std::jthread> threads;
+    threads.reserve(kThreads);
     for (int thread = 0; thread < kThreads; ++thread) {
       threads.emplace_back([&] {
         for (int i = 0; i < kTimes; ++i) {
@@ -228,6 +230,7 @@ TEST_P(PostgresAway, LosesNothingThatWasAcknowledged) {
   std::latch begun(8);
   {
     std::vector<std::jthread> threads;
+    threads.reserve(acknowledged.size());
     for (std::size_t thread = 0; thread < acknowledged.size(); ++thread) {
       threads.emplace_back([&, thread] {
         for (auto id = static_cast<std::int64_t>(thread); !stop; id += 8) {
@@ -289,7 +292,7 @@ TEST_P(PostgresAway, TakesTheUnitThatEndsItsOwnConnectionAsOneThatFailed) {
 TEST_P(PostgresAway, KnowsTheOutcomeOfACommitWhoseAnswerWasLost) {
   for (const auto cut : {CuttingProxy::Cut::beforeTheCommit, CuttingProxy::Cut::afterTheCommit}) {
     ASSERT_TRUE(execute(*database, "DELETE FROM notes"));
-    CuttingProxy proxy(std::getenv("CORBEL_TEST_POSTGRES"));
+    CuttingProxy proxy(postgresForTests());
     PostgresOptions behind = options();
     behind.url = Secret(proxy.url());
     behind.writers = 1;
@@ -354,7 +357,7 @@ TEST_P(PostgresAway, IsNotWaitedForLongWhenAllConnectionsAreInUse) {
 
 TEST_P(PostgresRoles, NeedNoMoreThanTheSchema) {
   const std::string role = "role_" + schema;
-  PGconn* const owner = PQconnectdb(std::getenv("CORBEL_TEST_POSTGRES"));
+  PGconn* const owner = PQconnectdb(postgresForTests());
   const std::string sql = "CREATE ROLE " + role + " LOGIN; CREATE SCHEMA of_" + schema +
                           " AUTHORIZATION " + role + "; ALTER ROLE " + role +
                           " SET synchronous_commit TO off";
@@ -362,7 +365,7 @@ TEST_P(PostgresRoles, NeedNoMoreThanTheSchema) {
   EXPECT_EQ(PQresultStatus(made), PGRES_COMMAND_OK) << PQerrorMessage(owner);
   PQclear(made);
   PQfinish(owner);
-  std::string url = std::getenv("CORBEL_TEST_POSTGRES");
+  std::string url = postgresForTests();
   url.replace(url.find("corbel@"), 6, role);
   PostgresOptions weak = options();
   weak.url = Secret(url);
@@ -383,7 +386,7 @@ TEST_P(PostgresRoles, NeedNoMoreThanTheSchema) {
 
 TEST_P(PostgresRoles, AreNotTrustedToAServerThatIsNotVerified) {
   PostgresOptions verified = options();
-  verified.url = Secret(std::string(std::getenv("CORBEL_TEST_POSTGRES")) + "?sslmode=verify-full");
+  verified.url = Secret(std::string(postgresForTests()) + "?sslmode=verify-full");
   const auto refused = openPostgres(verified, clock);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::unavailable);

@@ -155,7 +155,7 @@ PostgresWriter::Attempt PostgresWriter::attempt(Own& own, std::span<QueuedUnit> 
       server_.condition().committed();
       return settle({});
     case PostgresConnection::Commit::inDoubt:
-      return settle(resolve(own, std::move(outcome)));
+      return settle(resolve(own, outcome));
     case PostgresConnection::Commit::refused:
       break;
   }
@@ -198,7 +198,7 @@ void PostgresWriter::apply(PostgresConnection& connection, QueuedUnit& unit, boo
 }
 
 // The server remembers what became of a transaction.
-Result<void> PostgresWriter::resolve(Own& own, PostgresConnection::CommitOutcome outcome) {
+Result<void> PostgresWriter::resolve(Own& own, const PostgresConnection::CommitOutcome& outcome) {
   own = nullptr;
   const Deadline deadline = Deadline::after(clock_, kResolve);
   while (!outcome.transaction.empty() && !deadline.expired(clock_)) {

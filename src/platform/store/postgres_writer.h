@@ -60,7 +60,7 @@ class PostgresWriter {
   // No unit has an outcome yet.
   Attempt attempt(Own& own, std::span<QueuedUnit> group);
   void apply(PostgresConnection& connection, QueuedUnit& unit, bool isOneOfMany);
-  Result<void> resolve(Own& own, PostgresConnection::CommitOutcome outcome);
+  Result<void> resolve(Own& own, const PostgresConnection::CommitOutcome& outcome);
   Result<void> connect(Own& own);
 
   PostgresServer& server_;

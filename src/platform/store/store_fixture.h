@@ -38,6 +38,12 @@ inline std::unique_ptr<Database> mustOpen(Result<std::unique_ptr<Database>> open
   return *std::move(opened);
 }
 
+// The URL of a server whose schemas tests may make and drop; null: tests have none.
+inline const char* postgresForTests() {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nobody changes the environment
+  return std::getenv("CORBEL_TEST_POSTGRES");
+}
+
 inline std::unique_ptr<Database> openDatabase(const SqliteOptions& options, const Clock& clock) {
   return mustOpen(openSqlite(options, clock));
 }
@@ -76,7 +82,7 @@ inline std::int64_t countNotes(Database& database) {
 enum class Backend : std::uint8_t { sqlite, postgres };
 
 inline std::vector<Backend> backends() {
-  if (std::getenv("CORBEL_TEST_POSTGRES") == nullptr) return {Backend::sqlite};
+  if (postgresForTests() == nullptr) return {Backend::sqlite};
   return {Backend::sqlite, Backend::postgres};
 }
 
@@ -88,7 +94,7 @@ inline std::string nameOf(const testing::TestParamInfo<Backend>& info) {
   INSTANTIATE_TEST_SUITE_P(On, suite, testing::ValuesIn(backends()), nameOf)
 
 inline PostgresOptions postgresOptions(const std::string& schema) {
-  return {.url = Secret(std::getenv("CORBEL_TEST_POSTGRES")), .schema = schema};
+  return {.url = Secret(postgresForTests()), .schema = schema};
 }
 
 inline std::string newSchema() {

@@ -18,8 +18,8 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::chrono::milliseconds kGather{20};  // lines are written together
-constexpr std::chrono::seconds kPatience{1};  // of flush() for the writer
+constexpr std::chrono::milliseconds kGather{20};         // lines are written together
+constexpr std::chrono::seconds kPatience{1};             // of flush() for the writer
 constexpr std::chrono::milliseconds kBlockedPoll{1000};  // while the reader of a pipe is slow
 constexpr std::size_t kKeptCapacity = 1 << 20;
 
