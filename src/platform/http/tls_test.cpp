@@ -181,7 +181,6 @@ TEST(TlsFilesTest, AreRefusedWithTheirName) {
   std::ofstream(certificates.path("garbage")) << "not PEM";
   const auto complaint = [&](const std::string& certificate, const std::string& key) {
     const auto loaded = TlsContext::load({certificates.path(certificate), certificates.path(key)});
-    const std::string prefix = testing::TempDir();
     return loaded ? "loaded"
                   : loaded.error().message.substr(0, loaded.error().message.find('/')) +
                         loaded.error().message.substr(loaded.error().message.find(' ', 20) + 1);
