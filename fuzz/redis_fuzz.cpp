@@ -1,5 +1,5 @@
-// Any bytes as what a Redis server says, in pieces of any size. Beside crashes it finds answers that
-// grow beyond their bounds.
+// Any bytes as what a Redis server says, in pieces of any size. Beside crashes it finds answers
+// that grow beyond their bounds.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

@@ -114,8 +114,7 @@ Result<void> App::openState() {
     log::warn("app", "an issuer's keys could not be fetched",
               {{"detail", fetched.error().message}});
   }
-  shared_ =
-      std::make_unique<SharedState>(settings_, installation_->clock, installation_->random);
+  shared_ = std::make_unique<SharedState>(settings_, installation_->clock, installation_->random);
   CORBEL_TRY(objects_,
              objects::openLocalObjects(config::objectsFolder(settings_), installation_->clock));
   return {};

@@ -29,8 +29,7 @@ Result<Figures> askRedis(redis::Client& client, const limits::SharedLimiter& lim
   CORBEL_CHECK(client.command({"PING"}, deadline));
   const std::chrono::duration<double, std::milli> took = clock.steady() - begin;
   if (const auto stats = limiter.stats(); stats.degraded) {
-    return fail(ErrorCode::unavailable,
-                "Each process counts limits by itself. " + stats.reason);
+    return fail(ErrorCode::unavailable, "Each process counts limits by itself. " + stats.reason);
   }
   const auto status = client.status();
   return Figures{{"latencyMs", took.count()},
@@ -46,12 +45,11 @@ SharedState::SharedState(const config::Settings& settings, const Clock& clock, R
     limiter_ = std::make_unique<limits::MemoryLimiter>(clock, random);
     return;
   }
-  redis_ = std::make_unique<redis::Client>(
-      redisOptions(*std::move(target), settings.redis.caFile), clock, random);
+  redis_ = std::make_unique<redis::Client>(redisOptions(*std::move(target), settings.redis.caFile),
+                                           clock, random);
   buckets_ = std::make_unique<redis::LimitBuckets>(*redis_);
   auto shared = std::make_unique<limits::SharedLimiter>(
-      *buckets_, clock, random,
-      limits::SharedLimiterOptions{.replicas = settings.limits.replicas});
+      *buckets_, clock, random, limits::SharedLimiterOptions{.replicas = settings.limits.replicas});
   shared_ = shared.get();
   limiter_ = std::move(shared);
   checks_.push_back({"redis", [this, &clock](Deadline deadline) {

@@ -34,7 +34,8 @@ void addLimitHeaders(http::Call& call, const limits::Decision& decision) {
 constexpr std::string_view kTenantPolicy = "tenant";
 
 std::string refusalOf(const limits::Decision& decision) {
-  if (decision.policy == kTenantPolicy) return "Your tenant's requests for this minute are used up.";
+  if (decision.policy == kTenantPolicy)
+    return "Your tenant's requests for this minute are used up.";
   return "At most " + std::to_string(decision.limit) + " requests in " +
          std::to_string(decision.window.count()) + " seconds. Try again in " +
          limits::retryAfterField(decision) + " s.";
@@ -139,10 +140,9 @@ Gates::Verdict Gates::takeFromBudget(http::Call& call, Waiting waiting) {
   std::size_t count = 1;
   const auto tenant = parts_.directory.quotas(call.tenant());
   if (tenant && tenant->requestsPerMinute) {
-    charges[count++] = {
-        .key = {.tenant = call.tenant(), .principal = {}},
-        .quota = {.policy = kTenantPolicy,
-                  .limit = static_cast<std::uint32_t>(*tenant->requestsPerMinute)}};
+    charges[count++] = {.key = {.tenant = call.tenant(), .principal = {}},
+                        .quota = {.policy = kTenantPolicy,
+                                  .limit = static_cast<std::uint32_t>(*tenant->requestsPerMinute)}};
   }
   const auto all = std::span<const limits::Charge>(charges).first(count);
   const auto decision = waiting == Waiting::no ? parts_.limiter.tryAdmit(all)

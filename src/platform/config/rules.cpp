@@ -7,8 +7,8 @@
 #include <set>
 
 #include "base/text.h"
-#include "redis_url.h"
 #include "config/settings.h"
+#include "redis_url.h"
 
 namespace corbel::config {
 namespace {

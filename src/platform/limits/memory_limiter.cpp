@@ -68,8 +68,8 @@ Decision MemoryLimiter::admit(std::span<const Charge> charges) {
 MemoryLimiter::Place* MemoryLimiter::take(std::span<Place> places) {
   if (places.empty()) return nullptr;
   Shard& shard = *places.front().shard;
-  const auto others = std::ranges::find_if(
-      places, [&shard](const Place& place) { return place.shard != &shard; });
+  const auto others =
+      std::ranges::find_if(places, [&shard](const Place& place) { return place.shard != &shard; });
   const std::span<Place> here(places.begin(), others);
   const MutexLock lock(shard.mutex);
   // Read under the lock, so that the times in a bucket never go back.

@@ -80,8 +80,8 @@ Decision SharedLimiter::admitHere(std::span<const Charge> charges) {
 std::optional<Decision> SharedLimiter::refusedWhileSettling(std::span<const Charge> charges) {
   const std::int64_t now = clock_.steady().time_since_epoch().count();
   const std::int64_t since = now - backAtNs_;
-  const auto longest = std::ranges::max(
-      charges, {}, [](const Charge& charge) { return charge.quota.window; });
+  const auto longest =
+      std::ranges::max(charges, {}, [](const Charge& charge) { return charge.quota.window; });
   if (since >= std::chrono::nanoseconds(longest.quota.window).count()) return std::nullopt;
   Parts parts(charges, options_.replicas);
   for (Charge& charge : parts.charges()) {
@@ -130,8 +130,9 @@ void SharedLimiter::keepProbing(const std::stop_token& stop) {
     {
       MutexLock lock(mutex_);
       while (!isAway_ && !stop.stop_requested()) lock.wait(wake_);
-      if (!stop.stop_requested())
-        lock.waitUntil(wake_, std::chrono::steady_clock::now() + options_.probeEvery);
+      const auto next = std::chrono::steady_clock::now() + options_.probeEvery;
+      while (!stop.stop_requested() && lock.waitUntil(wake_, next)) {
+      }
     }
     if (!stop.stop_requested()) probe();
   }

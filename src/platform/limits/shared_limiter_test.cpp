@@ -10,6 +10,8 @@
 #include <thread>
 #include <vector>
 
+#include "telemetry/log.h"
+
 namespace corbel::limits {
 namespace {
 
@@ -78,6 +80,7 @@ class SharedLimiterTest : public testing::Test {
   }
 
   ManualClock clock;
+  log::Sink quiet{{.level = log::Level::error}, clock};
   SystemRandom random;
   Shared shared{clock, random};
   std::vector<std::unique_ptr<Way>> ways;

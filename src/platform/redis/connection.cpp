@@ -41,8 +41,8 @@ Result<std::unique_ptr<Connection>> Connection::open(const Options& options, Dea
   if (options.database != 0)
     CORBEL_CHECK(made->mustBeFine({"SELECT", std::to_string(options.database)}, deadline));
   // In the time that commands have: a server that answers too slowly is none.
-  CORBEL_CHECK(made->mustBeFine(
-      {"PING"}, deadline.earlier(Deadline::after(clock, options.timeout))));
+  CORBEL_CHECK(
+      made->mustBeFine({"PING"}, deadline.earlier(Deadline::after(clock, options.timeout))));
   return made;
 }
 
@@ -59,7 +59,8 @@ Result<Reply> Connection::ask(std::string_view encoded, Deadline deadline) {
     CORBEL_TRY(const std::string_view bytes, socket_->read(deadline));
     CORBEL_TRY(auto reply, reader_.feed(bytes));
     if (!reply) continue;
-    if (!reader_.isEmpty()) return fail(ErrorCode::unavailable, "Redis: it sent two answers to one command.");
+    if (!reader_.isEmpty())
+      return fail(ErrorCode::unavailable, "Redis: it sent two answers to one command.");
     return *std::move(reply);
   }
 }

@@ -87,8 +87,7 @@ Result<limits::Decision> LimitBuckets::take(std::span<const limits::Charge> char
 
 Result<void> LimitBuckets::rejoin(Deadline deadline) {
   constexpr limits::Charge kProbe{
-      .key = {},
-      .quota = {.policy = "probe", .limit = limits::kExactUpTo, .window = seconds(1)}};
+      .key = {}, .quota = {.policy = "probe", .limit = limits::kExactUpTo, .window = seconds(1)}};
   losses_ = client_.losses();
   CORBEL_CHECK(take(std::span(&kProbe, 1), deadline));
   return {};

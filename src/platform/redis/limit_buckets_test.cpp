@@ -35,7 +35,10 @@ class LimitBucketsTest : public testing::Test {
   }
   int admitted(const Quota& quota, int tries) {
     int count = 0;
-    for (int i = 0; i < tries; ++i) count += take(quota).value_or(Decision{.allowed = false}).allowed;
+    for (int i = 0; i < tries; ++i) {
+      const auto decision = take(quota);
+      count += decision && decision->allowed ? 1 : 0;
+    }
     return count;
   }
   std::string ask(std::initializer_list<std::string_view> words) {

@@ -83,10 +83,8 @@ void Client::Pool::lose(const Error& error) {
 
 Status Client::Pool::status() const {
   const MutexLock lock(mutex_);
-  return {.available = isAvailable_,
-          .lastError = lastError_,
-          .connections = open_,
-          .losses = losses_};
+  return {
+      .available = isAvailable_, .lastError = lastError_, .connections = open_, .losses = losses_};
 }
 
 void Client::Pool::keep(const std::stop_token& stop) {

@@ -71,7 +71,8 @@ class Client {
   }
 
   Status status() const;
-  // How often the server was lost: as long as it stays the same, nothing was forgotten by a restart.
+  // How often the server was lost: as long as it stays the same, nothing was forgotten by a
+  // restart.
   std::uint64_t losses() const;
 
  private:

@@ -62,9 +62,17 @@ class RedisServer {
 
   // With an empty memory.
   void start() {
-    std::vector<std::string> words{CORBEL_REDIS_SERVER, "--bind", "127.0.0.1",  "--dir",
-                                   folder_.string(),    "--save", "",           "--appendonly",
-                                   "no",                "--port", std::to_string(port_)};
+    std::vector<std::string> words{CORBEL_REDIS_SERVER,
+                                   "--bind",
+                                   "127.0.0.1",
+                                   "--dir",
+                                   folder_.string(),
+                                   "--save",
+                                   "",
+                                   "--appendonly",
+                                   "no",
+                                   "--port",
+                                   std::to_string(port_)};
     words.insert(words.end(), options_.begin(), options_.end());
     std::vector<char*> arguments;
     for (std::string& word : words) arguments.push_back(word.data());

@@ -153,7 +153,8 @@ TEST_F(RedisTest, ChoosesTheDatabase) {
 }
 
 TEST_F(RedisTest, SignsInWithAUserOrAPasswordAlone) {
-  RedisServer locked({"--requirepass", "open sesame", "--user", "ann on >secret ~* +@all"});
+  RedisServer locked(
+      {"--requirepass", "open sesame", "--user", "ann", "on", ">secret", "~*", "+@all"});
   const auto signsIn = [&](const std::string& user, const std::string& password) {
     Client one({.port = locked.port(), .username = user, .password = Secret(password)}, clock,
                random);
@@ -193,8 +194,7 @@ TEST_P(RedisSays, NothingThatHurts) {
       const std::string_view pong = "+PONG\r\n";
       send(peer.number(), pong.data(), pong.size(), MSG_NOSIGNAL);
       pollfd asked{.fd = peer.number(), .events = POLLIN, .revents = 0};
-      if (poll(&asked, 1, 300) > 0 &&
-          recv(peer.number(), request.data(), request.size(), 0) > 0) {
+      if (poll(&asked, 1, 300) > 0 && recv(peer.number(), request.data(), request.size(), 0) > 0) {
         send(peer.number(), GetParam().data(), GetParam().size(), MSG_NOSIGNAL);
       }
       peers.push_back(std::move(peer));
@@ -236,8 +236,8 @@ TEST(RedisTls, TrustsOnlyACertificateOfItsAuthorityForItsName) {
                    .connectMax = milliseconds(2'000),
                    .timeout = milliseconds(500)},
                   clock, random);
-    const auto reply =
-        client.command({"ECHO", std::string(100'000, 'x')}, Deadline::after(clock, milliseconds(500)));
+    const auto reply = client.command({"ECHO", std::string(100'000, 'x')},
+                                      Deadline::after(clock, milliseconds(500)));
     return reply && reply->text.size() == 100'000;
   };
   EXPECT_TRUE(reaches("localhost", certificate));

@@ -81,20 +81,26 @@ void* makeInteger(const redisReadTask* task, long long value) {  // NOLINT(googl
   return reply;
 }
 
-void* makeNil(const redisReadTask* task) { return place(task); }
+void* makeNil(const redisReadTask* task) {
+  Reply* const reply = place(task);
+  if (reply != nullptr) reply->kind = Reply::Kind::nil;
+  return reply;
+}
 
 void destroy(void* reply) { delete static_cast<Reply*>(reply); }
 
-redisReplyObjectFunctions functions{.createString = makeText,
-                                    .createArray = makeArray,
-                                    .createInteger = makeInteger,
-                                    .createNil = makeNil,
-                                    .freeObject = destroy};
+constexpr redisReplyObjectFunctions kFunctions{.createString = makeText,
+                                               .createArray = makeArray,
+                                               .createInteger = makeInteger,
+                                               .createNil = makeNil,
+                                               .freeObject = destroy};
 
 }  // namespace
 
 ReplyReader::ReplyReader()
-    : reader_(redisReaderCreateWithFunctions(&functions), redisReaderFree),
+    // It only reads them.
+    : reader_(redisReaderCreateWithFunctions(const_cast<redisReplyObjectFunctions*>(&kFunctions)),
+              redisReaderFree),
       elements_(kReplyElements) {
   if (reader_) reader_->privdata = &elements_;
 }

@@ -1,4 +1,5 @@
-// For tests: stands between a client and a server on this machine and holds up what the server says.
+// For tests: stands between a client and a server on this machine and holds up what the server
+// says.
 #pragma once
 #include <netinet/in.h>
 #include <poll.h>

@@ -99,6 +99,7 @@ Result<void> Socket::startTls(const Options& options, Deadline deadline) {
         SSL_set_tlsext_host_name(tls_.get(), options.host.c_str()) != 1)
       return lost("the host is no name that TLS can check");
   }
+  // It writes without MSG_NOSIGNAL: the program ignores SIGPIPE.
   if (SSL_set_fd(tls_.get(), descriptor_.number()) != 1) return lost(tlsReason());
   for (int outcome = SSL_connect(tls_.get()); outcome != 1; outcome = SSL_connect(tls_.get())) {
     if (const auto verdict = SSL_get_verify_result(tls_.get()); verdict != X509_V_OK) {
