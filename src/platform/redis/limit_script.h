@@ -32,7 +32,8 @@ local function log(key, limit, window, cost)
     local gone, kept = 0, length
     while kept - gone > 1 do
       local middle = math.floor((gone + kept) / 2)
-      if tonumber(redis.call('LINDEX', key, middle)) <= now - window then gone = middle else kept = middle end
+      local at = tonumber(redis.call('LINDEX', key, middle))
+      if at <= now - window then gone = middle else kept = middle end
     end
     redis.call('LTRIM', key, kept, -1)
     length = length - kept
@@ -57,9 +58,12 @@ local function counter(key, limit, window, cost)
   local held = redis.call('HMGET', key, 'level', 'at')
   local level, at = tonumber(held[1] or 0), tonumber(held[2] or now)
   level = math.max(level - math.max(now - at, 0) * limit / window, 0)
-  local bucket = {remaining = math.max(math.floor(limit - level), 0), reset = level * window / limit, retry = 0}
+  local bucket = {remaining = math.max(math.floor(limit - level), 0), retry = 0}
+  bucket.reset = level * window / limit
   bucket.allowed = cost == 0 or level + cost <= limit
-  if not bucket.allowed and cost <= limit then bucket.retry = (level + cost - limit) * window / limit end
+  if not bucket.allowed and cost <= limit then
+    bucket.retry = (level + cost - limit) * window / limit
+  end
   bucket.take = function()
     level = level + cost
     redis.call('HSET', key, 'level', string.format('%.17g', level), 'at', stamp)

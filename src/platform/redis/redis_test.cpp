@@ -212,6 +212,40 @@ INSTANTIATE_TEST_SUITE_P(Garbage, RedisSays,
                                          "*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n",
                                          std::string("\0\0\0\0", 4)));
 
+// A certificate for localhost and its key, which the openssl program makes.
+void makeCertificate(const std::string& certificate, const std::string& key) {
+  std::vector<std::string> words{"openssl",
+                                 "req",
+                                 "-x509",
+                                 "-newkey",
+                                 "ec",
+                                 "-pkeyopt",
+                                 "ec_paramgen_curve:prime256v1",
+                                 "-nodes",
+                                 "-days",
+                                 "2",
+                                 "-subj",
+                                 "/CN=test",
+                                 "-addext",
+                                 "subjectAltName=DNS:localhost",
+                                 "-keyout",
+                                 key,
+                                 "-out",
+                                 certificate};
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  arguments.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  pid_t child = 0;
+  ASSERT_EQ(posix_spawnp(&child, "openssl", &actions, nullptr, arguments.data(), environ), 0);
+  posix_spawn_file_actions_destroy(&actions);
+  int status = 0;
+  waitpid(child, &status, 0);
+  ASSERT_EQ(status, 0);
+}
+
 TEST(RedisTls, TrustsOnlyACertificateOfItsAuthorityForItsName) {
   std::signal(SIGPIPE, SIG_IGN);
   const SystemClock clock;
@@ -220,11 +254,7 @@ TEST(RedisTls, TrustsOnlyACertificateOfItsAuthorityForItsName) {
   const std::string folder = mkdtemp(pattern.data());
   const std::string certificate = folder + "/one.crt";
   const std::string key = folder + "/one.key";
-  const std::string command =
-      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "
-      "/CN=test -addext subjectAltName=DNS:localhost -keyout " +
-      key + " -out " + certificate + " 2>/dev/null";
-  ASSERT_EQ(std::system(command.c_str()), 0);  // NOLINT(concurrency-mt-unsafe)
+  makeCertificate(certificate, key);
   const std::uint16_t tlsPort = freePort();
   const RedisServer server({"--tls-port", std::to_string(tlsPort), "--tls-cert-file", certificate,
                             "--tls-key-file", key, "--tls-auth-clients", "no"});
