@@ -7,6 +7,7 @@
 
 #include "app/admin_listener.h"
 #include "app/database.h"
+#include "app/traces.h"
 #include "base/result.h"
 #include "config/settings.h"
 #include "events/dispatcher.h"
@@ -96,6 +97,7 @@ class App {
   std::optional<identity::MintedKey> firstKey_;
   metrics::Metrics metrics_;
   std::vector<metrics::Observation> observations_;
+  std::unique_ptr<trace::Exporter> traces_;  // null: traces.endpoint is empty
   std::unique_ptr<identity::JwtVerifier> tokens_;
   std::unique_ptr<limits::RateLimiter> limiter_;
   std::unique_ptr<objects::ObjectStore> objects_;
