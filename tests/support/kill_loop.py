@@ -14,20 +14,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from corbel import ROOT, Corbel
+from corbel import ROOT, Answer, Corbel
 from postgres import Postgres
 
 MODEL_FILE = ROOT / "tests/service/house-prices.json"
 MODELS = "/api/v1/ai/models"
 KEYS = "/api/v1/ai/keys"
 WEBHOOKS = "/api/v1/ai/webhooks"
-KILL_AFTER_MS = (5, 60)  # of load
+KILL_AFTER_MS = (5, 60)  # after the first answer
 RESTART_MAX_S = 20
 FULL_CHECK_EVERY = 20  # rounds; in between only what is new is looked for
 
 
 class Refused(Exception):
     """The program answered a write with an error while it was alive."""
+
+
+def patient(corbel: Corbel, *request: Any, **more: Any) -> Answer:
+    """A look at what is there: a database server that was killed may need a moment more than the program does."""
+    until = time.monotonic() + RESTART_MAX_S
+    while (answer := corbel.call(*request, **more)).status == 503 and time.monotonic() < until:
+        time.sleep(0.1)
+    return answer
 
 
 class Writer:
@@ -61,7 +69,7 @@ class NewModels(Writer):
         found: set[str] = set()
         path = f"{MODELS}?limit=200"  # newest first
         while path and wanted - found:
-            page = corbel.call("GET", path).expect(200).json()
+            page = patient(corbel, "GET", path).expect(200).json()
             found |= {item["name"] for item in page["items"]}
             path = f"{MODELS}?limit=200&cursor={page['nextCursor']}" if page["nextCursor"] else ""
         self.old |= self.new
@@ -84,7 +92,7 @@ class Changes(Writer):
         self.acknowledged = self.tried
 
     def lost(self, corbel: Corbel, everything: bool) -> list[str]:
-        found = int(corbel.call("GET", f"{MODELS}/changing").expect(200).json()["description"])
+        found = int(patient(corbel, "GET", f"{MODELS}/changing").expect(200).json()["description"])
         if self.acknowledged <= found <= self.tried:
             return []
         return [f"change {self.acknowledged} of a model, which is at {found}"]
@@ -109,9 +117,9 @@ class AliasMoves(Writer):
         self.acknowledged, self.doubtful = self.tried, False
 
     def lost(self, corbel: Corbel, everything: bool) -> list[str]:
-        items = corbel.call("GET", f"{MODELS}/houses/aliases").expect(200).json()["items"]
+        items = patient(corbel, "GET", f"{MODELS}/houses/aliases").expect(200).json()["items"]
         found = next(item["version"] for item in items if item["alias"] == "challenger")
-        moved = corbel.call("GET", f"{MODELS}/houses/history?limit=1").expect(200).json()["items"][0]
+        moved = patient(corbel, "GET", f"{MODELS}/houses/history?limit=1").expect(200).json()["items"][0]
         problems = (
             [] if moved["version"] == found else [f"the history ends at {moved['version']}, the alias at {found}"]
         )
@@ -138,7 +146,7 @@ class Credentials(Writer):
 
     def lost(self, corbel: Corbel, everything: bool) -> list[str]:
         def status(key: dict[str, Any]) -> int:
-            return corbel.call("GET", "/api/v1/ai/me", key=key["key"]).status
+            return patient(corbel, "GET", "/api/v1/ai/me", key=key["key"]).status
 
         problems = [f"key {key['id']}" for key in self.kept if status(key) != 200]
         problems += [f"revocation of {key['id']}" for key in self.revoked if status(key) != 401]
@@ -163,12 +171,12 @@ class Webhooks(Writer):
         self.removed.append(webhook)
 
     def lost(self, corbel: Corbel, everything: bool) -> list[str]:
-        found = {item["id"] for item in corbel.call("GET", WEBHOOKS).expect(200).json()["items"]}
+        found = {item["id"] for item in patient(corbel, "GET", WEBHOOKS).expect(200).json()["items"]}
         problems = [f"webhook {webhook}" for webhook in self.kept if webhook not in found]
         problems += [f"removal of webhook {webhook}" for webhook in self.removed if webhook in found]
         # Those that were cut off in the middle may be left over: they count against the tenant's bound.
         for webhook in found - set(self.kept):
-            corbel.call("DELETE", f"{WEBHOOKS}/{webhook}").expect(204)
+            patient(corbel, "DELETE", f"{WEBHOOKS}/{webhook}").expect(204)
         self.removed = []
         return problems
 
@@ -197,9 +205,9 @@ class Client(threading.Thread):
 
     def send(self, method: str, path: str, body: Any, expected: int) -> Any:
         self.connection.request(method, path, None if body is None else json.dumps(body), self.headers)
-        self.begun.set()
         answer = self.connection.getresponse()
         content = answer.read()
+        self.begun.set()
         if answer.status in self.ends:
             raise ConnectionError
         if answer.status != expected:
