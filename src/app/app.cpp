@@ -173,10 +173,8 @@ Result<void> App::buildFeatures() {
         event == models::ModelEvent::archived ? serving_->drop(tenant, modelId)
                                               : serving_->forget(tenant, modelId);
       });
-  predictionCache_ = std::make_unique<models::PredictionCache>(
-      database, installation_->ids, clock,
-      models::CacheBounds{static_cast<std::int64_t>(settings_.predictionCache.maxBytes.count),
-                          settings_.predictionCache.ttl});
+  predictionCache_ =
+      std::make_unique<models::PredictionCache>(shared_->cache(), settings_.predictionCache.ttl);
   const unsigned cpus =
       settings_.inference.threads > 0 ? settings_.inference.threads : exec::availableCpus();
   apiPool_ = makePool("api", 4, 1'000, metrics_, clock);
@@ -346,7 +344,7 @@ void App::keepHouse(const std::stop_token& stop) {
     if (round % kRoundsBetweenSaves != 0 || stop.stop_requested()) continue;
     const Deadline deadline = startDeadline(installation_->clock);
     for (const auto& outcome :
-         {installation_->keys->saveLastUse(deadline), predictionCache_->removeExpired(deadline)}) {
+         {installation_->keys->saveLastUse(deadline), shared_->cache().sweep(deadline)}) {
       if (!outcome) log::warn("app", "housekeeping failed", {{"detail", outcome.error().detail}});
     }
   }

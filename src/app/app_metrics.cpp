@@ -50,11 +50,6 @@ void App::observeParts() {
   gauge(metrics::kStoreQueued, None{},
         [database] { return static_cast<double>(database->stats().queueDepth); });
   shared_->observe(metrics_, observations_);
-  gauge(metrics::kCacheHitRatio, One{"predictions"}, [cache = predictionCache_.get()] {
-    const auto stats = cache->stats();
-    const auto all = stats.hits + stats.misses;
-    return all == 0 ? 0.0 : static_cast<double>(stats.hits) / static_cast<double>(all);
-  });
 }
 
 }  // namespace corbel::app

@@ -2,10 +2,14 @@
 
 #include <array>
 #include <chrono>
+#include <filesystem>
 #include <string_view>
 #include <utility>
 
+#include "cache/store_tier.h"
 #include "limits/memory_limiter.h"
+#include "redis/cache_tier.h"
+#include "telemetry/log.h"
 #include "telemetry/metric_table.h"
 
 namespace corbel::app {
@@ -40,11 +44,15 @@ Result<Figures> askRedis(redis::Client& client, const limits::SharedLimiter& lim
 }  // namespace
 
 SharedState::SharedState(const config::Settings& settings, const Clock& clock, Random& random) {
+  connectRedis(settings, clock, random);
+  if (limiter_ == nullptr) limiter_ = std::make_unique<limits::MemoryLimiter>(clock, random);
+  openCache(settings, clock);
+}
+
+void SharedState::connectRedis(const config::Settings& settings, const Clock& clock,
+                               Random& random) {
   auto target = config::redisTarget(settings);
-  if (!target) {
-    limiter_ = std::make_unique<limits::MemoryLimiter>(clock, random);
-    return;
-  }
+  if (!target) return;
   redis_ = std::make_unique<redis::Client>(redisOptions(*std::move(target), settings.redis.caFile),
                                            clock, random);
   buckets_ = std::make_unique<redis::LimitBuckets>(*redis_);
@@ -57,13 +65,40 @@ SharedState::SharedState(const config::Settings& settings, const Clock& clock, R
                      }});
 }
 
+void SharedState::openCache(const config::Settings& settings, const Clock& clock) {
+  const std::string& wanted = settings.cache.tier;
+  if (wanted == "redis" || (wanted == "auto" && redis_)) {
+    tier_ = std::make_unique<redis::CacheTier>(*redis_, clock);
+  } else if (wanted != "none" && settings.cache.disk.count > 0) {
+    auto file = cache::openStoreTier(std::filesystem::path(settings.data.folder) / "cache",
+                                     static_cast<std::int64_t>(settings.cache.disk.count), clock);
+    if (file) {
+      tier_ = *std::move(file);
+    } else {
+      log::warn("app", "the file of the cache cannot be used; values are kept in memory alone",
+                {{"detail", file.error().message}});
+    }
+  }
+  cache_ = std::make_unique<cache::Cache>(
+      cache::Options{.maxBytes = static_cast<std::size_t>(settings.cache.memory.count)},
+      tier_.get(), clock);
+}
+
 void SharedState::observe(metrics::Metrics& metrics,
                           std::vector<metrics::Observation>& observations) {
-  if (shared_ == nullptr) return;
+  observations.push_back(metrics.observe(
+      metrics::kCacheHitRatio, std::array<std::string_view, 1>{"predictions"}, [this] {
+        const auto stats = cache_->stats();
+        const auto all = stats.hits + stats.misses;
+        return all == 0 ? 0.0 : static_cast<double>(stats.hits) / static_cast<double>(all);
+      }));
   const auto add = [&](const auto& spec, auto value) {
     observations.push_back(
         metrics.observe(spec, std::array<std::string_view, 0>(), std::move(value)));
   };
+  add(metrics::kCacheBytes, [this] { return static_cast<double>(cache_->stats().bytes); });
+  add(metrics::kCacheStale, [this] { return static_cast<double>(cache_->stats().stale); });
+  if (shared_ == nullptr) return;
   add(metrics::kLimiterDegraded, [this] { return shared_->stats().degraded ? 1.0 : 0.0; });
   add(metrics::kLimiterLocal, [this] { return static_cast<double>(shared_->stats().local); });
   add(metrics::kRedisConnections,

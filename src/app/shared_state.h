@@ -1,10 +1,11 @@
-// What several processes share through Redis, or this one has for itself.
+// What several processes share through Redis, or this one has for itself: limits and the cache.
 #pragma once
 #include <memory>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "cache/cache.h"
 #include "config/settings.h"
 #include "limits/rate_limiter.h"
 #include "limits/shared_limiter.h"
@@ -17,20 +18,27 @@ namespace corbel::app {
 
 class SharedState {
  public:
-  // A Redis server that is away is no error. `clock` and `random` must outlive it.
+  // A Redis server that is away is no error, and neither is a file of the cache that cannot be
+  // used. `clock` and `random` must outlive it.
   SharedState(const config::Settings& settings, const Clock& clock, Random& random);
 
   limits::RateLimiter& limiter() { return *limiter_; }
+  cache::Cache& cache() { return *cache_; }
   // Empty without Redis.
   const std::vector<native::HealthCheck>& healthChecks() const { return checks_; }
   // As long as this lives.
   void observe(metrics::Metrics& metrics, std::vector<metrics::Observation>& observations);
 
  private:
+  void connectRedis(const config::Settings& settings, const Clock& clock, Random& random);
+  void openCache(const config::Settings& settings, const Clock& clock);
+
   std::unique_ptr<redis::Client> redis_;  // null: none is set up
   std::unique_ptr<redis::LimitBuckets> buckets_;
   std::unique_ptr<limits::RateLimiter> limiter_;
   limits::SharedLimiter* shared_ = nullptr;  // limiter_, where it is one
+  std::unique_ptr<cache::Tier> tier_;        // null: memory alone
+  std::unique_ptr<cache::Cache> cache_;
   std::vector<native::HealthCheck> checks_;
 };
 

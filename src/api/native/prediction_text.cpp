@@ -133,7 +133,8 @@ std::string predictionJson(std::string_view resultMembers, const models::ServedM
   writer.field("inferenceMs", milliseconds(facts.inference));
   writer.endObject();
   writer.field("cached", facts.cached);
-  writer.field("degraded", false);
+  writer.field("degraded", facts.stale);
+  if (facts.stale) writer.field("stale", true);
   writer.endObject();
   return out;
 }

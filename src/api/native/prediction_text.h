@@ -22,6 +22,7 @@ struct CallFacts {
   std::chrono::nanoseconds total{0};
   std::chrono::nanoseconds inference{0};
   bool cached = false;
+  bool stale = false;  // the model failed; this is what it said some time ago
 };
 
 std::string predictionJson(std::string_view resultMembers, const models::ServedModel& served,

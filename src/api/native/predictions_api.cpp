@@ -140,31 +140,37 @@ Result<std::string> PredictionsApi::answer(const Work& work, std::chrono::nanose
   return resultMembers(served, result, confidence);
 }
 
+Result<cache::Found> PredictionsApi::answerFromCache(const Work& work, CallFacts& facts) {
+  const auto& served = *work.served;
+  const std::string hash =
+      models::PredictionCache::hashOf(served.versionId, served.modelRevision,
+                                      work.request.input.text, optionsKey(work.request.options));
+  facts.cached = true;
+  CORBEL_TRY(auto found,
+             parts_.cache.findOrMake(work.call.tenant(), hash, served.cacheTtl, work.deadline, [&] {
+               facts.cached = false;
+               return answer(work, facts.inference);
+             }));
+  if (found.stale) facts.cached = facts.stale = true;
+  return found;
+}
+
 Result<http::Response> PredictionsApi::respond(const Work& work) {
   const auto& served = *work.served;
   CallFacts facts;
-  std::string hash;
-  std::optional<std::string> members;
+  std::string members;
   if (served.cacheTtl.count() > 0) {
-    hash =
-        models::PredictionCache::hashOf(served.versionId, served.modelRevision,
-                                        work.request.input.text, optionsKey(work.request.options));
-    members = parts_.cache.find(work.call.tenant(), hash, work.deadline);
-    facts.cached = members.has_value();
-  }
-  if (!members) {
-    CORBEL_TRY(members, answer(work, facts.inference));
-    countAnswer(work, facts.inference);
-    if (!hash.empty())
-      parts_.cache.put(work.call.tenant(), std::move(hash), *members, served.cacheTtl);
+    CORBEL_TRY(auto found, answerFromCache(work, facts));
+    members = std::move(found.value);
   } else {
-    count(work, "cached");
+    CORBEL_TRY(members, answer(work, facts.inference));
   }
+  facts.cached ? count(work, facts.stale ? "stale" : "cached") : countAnswer(work, facts.inference);
   const std::string id = parts_.ids.next();
   facts.predictionId = id;
   facts.total = parts_.clock.steady() - work.call.startedAt();
   http::Response response;
-  response.body = predictionJson(*members, served, facts);
+  response.body = predictionJson(members, served, facts);
   return response;
 }
 

@@ -3,10 +3,12 @@
 #include <memory>
 #include <tuple>
 
+#include "cache/cache.h"
 #include "exec/pool.h"
 #include "http/route.h"
 #include "models/prediction_cache.h"
 #include "models/serving.h"
+#include "native/prediction_text.h"
 #include "native/predictions_dto.h"
 #include "telemetry/metrics.h"
 
@@ -47,6 +49,7 @@ class PredictionsApi {
   void runAtOnce(Work work);
   void finish(Work work, Result<http::Response> response);
   Result<std::string> answer(const Work& work, std::chrono::nanoseconds& inference);
+  Result<cache::Found> answerFromCache(const Work& work, CallFacts& facts);
   Result<http::Response> respond(const Work& work);
   void countAnswer(const Work& work, std::chrono::nanoseconds inference);
   void count(const Work& work, std::string_view status);

@@ -42,8 +42,7 @@ class PredictionsApiTest : public ::testing::Test {
           return fail(ErrorCode::internal, "nothing is loaded here");
         },
         models::ServingOptions{}, metrics_, clock_);
-    cache_ =
-        std::make_unique<models::PredictionCache>(*database_, ids_, clock_, models::CacheBounds{});
+    cache_ = std::make_unique<models::PredictionCache>(values_, std::chrono::seconds(0));
     membership_.tenant = "acme";
   }
   ~PredictionsApiTest() override {
@@ -72,6 +71,7 @@ class PredictionsApiTest : public ::testing::Test {
   std::unique_ptr<store::Database> database_;
   std::unique_ptr<models::Registry> registry_;
   std::unique_ptr<models::Serving> serving_;
+  cache::Cache values_{{}, nullptr, clock_};
   std::unique_ptr<models::PredictionCache> cache_;
   exec::Pool pool_{{.name = "test", .threads = 1, .queueBound = 2}, clock_};
   exec::Pool loads_{{.name = "loads", .threads = 1, .queueBound = 2}, clock_};

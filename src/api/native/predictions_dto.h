@@ -96,17 +96,20 @@ struct PredictionView {
   TimingView timing;
   bool cached = false;
   bool degraded = false;
+  std::optional<bool> stale;
 
   static constexpr auto rules() {
     using Self = PredictionView;
     return std::array{
         json::rule<&Self::prediction>({.doc = "The class, as outputSchema or the file names it, or "
                                               "a number or list of numbers."}),
-        json::rule<&Self::degraded>({.doc = "True when something else than the model answered."})};
+        json::rule<&Self::degraded>({.doc = "True when something else than the model answered."}),
+        json::rule<&Self::stale>(
+            {.doc = "True when the model failed and this is what it answered some time ago."})};
   }
 };
 BOOST_DESCRIBE_STRUCT(PredictionView, (),
                       (prediction, confidence, probabilities, importance, model, version,
-                       predictionId, timing, cached, degraded))
+                       predictionId, timing, cached, degraded, stale))
 
 }  // namespace corbel::native

@@ -108,6 +108,8 @@ constexpr std::array kMigrations = {
     store::Migration{10, "models, versions and aliases", kModelsUp, kModelsDown},
     store::Migration{11, "prediction cache", kCacheUp, "DROP TABLE prediction_cache"},
     store::Migration{12, "stages of versions", kStagesUp, kStagesDown},
+    // The cache has a file of its own, which has a view of this name.
+    store::Migration{22, "no prediction cache", "DROP TABLE prediction_cache", kCacheUp},
 };
 
 }  // namespace

@@ -56,8 +56,10 @@ constexpr std::array kSettings = {
     setting<&S::inference, &InferenceSettings::modelCacheBytes>("inference.modelCacheBytes", {.min = kMiB}, "Memory that loaded models may take."),
     setting<&S::inference, &InferenceSettings::threads>("inference.threads", {.max = 256}, "Threads that run models; 0 follows the CPUs this process may use."),
     setting<&S::inference, &InferenceSettings::onnxRuntimeLibrary>("inference.onnxRuntimeLibrary", {}, "ONNX Runtime's shared library; empty: searched beside the program and in the system."),
+    setting<&S::cache, &CacheSettings::memory>("cache.memoryBytes", {.max = 1024 * kMiB}, "Memory that cached values may take; what was not used for the longest time goes first."),
+    setting<&S::cache, &CacheSettings::disk>("cache.diskBytes", {}, "Size of the cached values in the folder cache of data.folder; the first to expire go first."),
+    setting<&S::cache, &CacheSettings::tier>("cache.tier", {.words = {"auto", "file", "redis", "none"}}, "Where cached values are kept beside memory; auto: in Redis where it is set up, else in a file."),
     setting<&S::predictionCache, &PredictionCacheSettings::ttl>("predictionCache.ttlSeconds", {}, "Longest time a stored prediction is used, whatever its model asks for; 0 stores none."),
-    setting<&S::predictionCache, &PredictionCacheSettings::maxBytes>("predictionCache.maxBytes", {}, "Size of all stored predictions; the oldest go first."),
     setting<&S::events, &EventSettings::source>("events.source", {.check = checkEventSource}, "The source of every event, as CloudEvents has it: a name of this installation."),
     setting<&S::events, &EventSettings::outboxRows>("events.outboxRows", {.min = 100, .max = 10 * kMillion, .unit = "events"}, "Events that may wait for sinks; at the bound, changes that make an event are refused with 507."),
     setting<&S::events, &EventSettings::outboxBytes>("events.outboxBytes", {.min = kMiB}, "Size of the events that may wait."),
@@ -164,6 +166,8 @@ void checkTogether(const Settings& settings, std::vector<FieldError>& problems) 
          fmt::format("must be true where server.host is not a loopback address, got {}",
                      shown(settings.server.host))});
   }
+  if (settings.cache.tier == "redis" && !redisTarget(settings))
+    problems.push_back({"cache.tier", "must not be redis without redis.url or redis.host"});
   if (settings.metrics.port != 0 && settings.metrics.port == settings.server.port) {
     problems.push_back({"metrics.port", "must differ from server.port; 0 serves /metrics there"});
   }

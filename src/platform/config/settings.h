@@ -118,9 +118,14 @@ struct InferenceSettings {
   std::string onnxRuntimeLibrary;
 };
 
+struct CacheSettings {
+  Bytes memory = 20_MiB;
+  Bytes disk = 1024_MiB;
+  std::string tier = "auto";  // "auto", "file", "redis", "none"
+};
+
 struct PredictionCacheSettings {
   std::chrono::seconds ttl{3600};
-  Bytes maxBytes = 256_MiB;
 };
 
 struct EventSettings {
@@ -211,6 +216,7 @@ struct Settings {
   CorsSettings cors;
   DocsSettings docs;
   InferenceSettings inference;
+  CacheSettings cache;
   PredictionCacheSettings predictionCache;
   EventSettings events;
   NatsSettings nats;

@@ -102,6 +102,8 @@ Result<void> SqliteDatabase::start(const SqliteOptions& options) {
     CORBEL_TRY(auto connection,
                Connection::open(folder_.file(fileName_), Access::write, clock_, condition_));
     CORBEL_CHECK(claim(*connection));
+    if (options.durability == Durability::cache)
+      CORBEL_CHECK(connection->runScript("PRAGMA synchronous=NORMAL; PRAGMA cache_size=-2000"));
     if (options.fileBytesMax) CORBEL_CHECK(limitSize(*connection, *options.fileBytesMax));
     CORBEL_CHECK(readers_.openFirst());
     CORBEL_CHECK(checkAfterStop());

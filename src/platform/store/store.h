@@ -152,10 +152,16 @@ struct QueueOptions {
   std::size_t bestEffortMax = 1'024;  // units waiting
 };
 
+enum class Durability : std::uint8_t {
+  full,   // what was acknowledged survives a power cut
+  cache,  // the last commits may be lost in a power cut; little memory is used
+};
+
 struct SqliteOptions {
   std::filesystem::path dataFolder;  // made with mode 700 when missing; its files have mode 600
   std::string fileName = "corbel.db";
   int readersMax = limits::kReadersMax;
+  Durability durability = Durability::full;
   QueueOptions queue = {};
   std::chrono::milliseconds readMax{
       5'000};  // a longer read would keep the write-ahead log from being reused

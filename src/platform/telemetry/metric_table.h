@@ -39,6 +39,10 @@ inline constexpr HistogramSpec kPoolWait{"corbel_pool_wait_seconds", Unit::secon
 inline constexpr GaugeSpec kPoolQueued{"corbel_pool_queued", "Work waiting in a pool's queue now.", "pool"};
 inline constexpr CounterSpec kPoolRefused{"corbel_pool_refused_total", "Work refused because a pool's queue was full.", "pool"};
 
+// Cache
+inline constexpr GaugeSpec kCacheBytes{"corbel_cache_bytes", "Memory that cached values take."};
+inline constexpr CounterSpec kCacheStale{"corbel_cache_stale_total", "Cached values given out after their time because they could not be made anew."};
+
 // Redis
 inline constexpr GaugeSpec kLimiterDegraded{"corbel_limiter_degraded", "1 while limits are counted without the other processes, because Redis is away."};
 inline constexpr CounterSpec kLimiterLocal{"corbel_limiter_local_total", "Requests judged while Redis was away."};
