@@ -7,6 +7,7 @@
 
 #include "app/admin_listener.h"
 #include "app/database.h"
+#include "app/shared_state.h"
 #include "app/traces.h"
 #include "base/result.h"
 #include "config/settings.h"
@@ -20,7 +21,6 @@
 #include "http/server.h"
 #include "identity/jwt.h"
 #include "inference/onnx_runtime.h"
-#include "limits/rate_limiter.h"
 #include "models/intake.h"
 #include "models/prediction_cache.h"
 #include "models/registry.h"
@@ -99,7 +99,7 @@ class App {
   std::vector<metrics::Observation> observations_;
   std::unique_ptr<trace::Exporter> traces_;  // null: traces.endpoint is empty
   std::unique_ptr<identity::JwtVerifier> tokens_;
-  std::unique_ptr<limits::RateLimiter> limiter_;
+  std::unique_ptr<SharedState> shared_;
   std::unique_ptr<objects::ObjectStore> objects_;
   Mutex onnxMutex_;
   std::shared_ptr<inference::OnnxRuntime> onnx_ CORBEL_GUARDED_BY(onnxMutex_);

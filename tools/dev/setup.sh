@@ -46,6 +46,7 @@ fetch_all() {
   part mosquitto 'apt-unpack mosquitto'
   part nginx 'apt-unpack nginx'
   part rabbitmq-server 'apt-unpack rabbitmq-server'
+  part redis 'apt-unpack redis-tools'
   rm -rf "$TMP"
   touch "$deps/.complete"
   forget_old
@@ -166,6 +167,16 @@ recipe_rabbitmq-server() {
   file=$(fetch_deb "$version" "$name")
   dpkg -x "$file" "$TMP/$name"
   mv "$TMP/$name/usr/lib/rabbitmq/lib/"rabbitmq_server-*/{escript,plugins,sbin} "$TMP/$name/usr/share/doc/$name/copyright" "$1"
+}
+
+# Redis's server is in the package of its tools, under the name of another program.
+recipe_redis() {
+  local kind name version rest file
+  read -r kind name version rest <<<"$2"
+  file=$(fetch_deb "$version" "$name")
+  dpkg -x "$file" "$TMP/$name"
+  mv "$TMP/$name/usr/bin/redis-check-rdb" "$1/redis-server"
+  mv "$TMP/$name/usr/bin/redis-cli" "$TMP/$name/usr/share/doc/$name/copyright" "$1"
 }
 
 # A server's program out of its package, without installing it, so that no service starts.
