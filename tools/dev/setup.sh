@@ -44,9 +44,9 @@ fetch_all() {
   part promtool 'apt-unpack prometheus'
   part nats-server 'apt-unpack nats-server'
   part mosquitto 'apt-unpack mosquitto'
+  part redis 'apt-unpack redis-tools'
   part nginx 'apt-unpack nginx'
   part rabbitmq-server 'apt-unpack rabbitmq-server'
-  part redis 'apt-unpack redis-tools'
   rm -rf "$TMP"
   touch "$deps/.complete"
   forget_old

@@ -81,6 +81,13 @@ constexpr std::array kSettings = {
     setting<&S::kafka, &KafkaSettings::mechanism>("kafka.mechanism", {.words = {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}}, "How the password is proven to Kafka."),
     setting<&S::kafka, &KafkaSettings::tls>("kafka.tls", {}, "Whether Kafka is spoken to over TLS."),
     setting<&S::kafka, &KafkaSettings::caFile>("kafka.caFile", {}, "Authorities (PEM) that TLS to Kafka trusts; empty: the system's."),
+    setting<&S::redis, &RedisSettings::url>("redis.url", {.aliases = {"REDIS_URL"}, .check = checkRedisUrl}, "Redis server that processes share limits through, as redis://user:password@host:port/database, or rediss:// for TLS; empty: redis.host."),
+    setting<&S::redis, &RedisSettings::host>("redis.host", {.aliases = {"REDIS_HOST"}, .check = checkBrokerHost}, "Redis server, where redis.url is empty; empty: none."),
+    setting<&S::redis, &RedisSettings::port>("redis.port", {.min = 1, .aliases = {"REDIS_PORT"}}, "Its port."),
+    setting<&S::redis, &RedisSettings::username>("redis.username", {}, "User name at redis.host; empty: the password alone is sent."),
+    setting<&S::redis, &RedisSettings::password>("redis.password", {.aliases = {"REDIS_PASSWORD"}}, "Password at redis.host."),
+    setting<&S::redis, &RedisSettings::tls>("redis.tls", {}, "Whether redis.host is spoken to over TLS."),
+    setting<&S::redis, &RedisSettings::caFile>("redis.caFile", {}, "Authorities (PEM) that TLS to Redis trusts; empty: the system's."),
     setting<&S::rabbitmq, &RabbitmqSettings::host>("rabbitmq.host", {.check = checkBrokerHost}, "RabbitMQ broker (AMQP 0-9-1) that gets every event; empty: none."),
     setting<&S::rabbitmq, &RabbitmqSettings::port>("rabbitmq.port", {.min = 1}, "Port of RabbitMQ; with TLS usually 5671."),
     setting<&S::rabbitmq, &RabbitmqSettings::virtualHost>("rabbitmq.virtualHost", {.check = checkAmqpName}, "Virtual host at RabbitMQ."),
@@ -90,13 +97,6 @@ constexpr std::array kSettings = {
     setting<&S::rabbitmq, &RabbitmqSettings::password>("rabbitmq.password", {}, "Password at RabbitMQ."),
     setting<&S::rabbitmq, &RabbitmqSettings::tls>("rabbitmq.tls", {}, "Whether RabbitMQ is spoken to over TLS."),
     setting<&S::rabbitmq, &RabbitmqSettings::caFile>("rabbitmq.caFile", {}, "Authorities (PEM) that TLS to RabbitMQ trusts; empty: the system's."),
-    setting<&S::redis, &RedisSettings::url>("redis.url", {.aliases = {"REDIS_URL"}, .check = checkRedisUrl}, "Redis server that processes share limits through, as redis://user:password@host:port/database, or rediss:// for TLS; empty: redis.host."),
-    setting<&S::redis, &RedisSettings::host>("redis.host", {.aliases = {"REDIS_HOST"}, .check = checkBrokerHost}, "Redis server, where redis.url is empty; empty: none."),
-    setting<&S::redis, &RedisSettings::port>("redis.port", {.min = 1, .aliases = {"REDIS_PORT"}}, "Its port."),
-    setting<&S::redis, &RedisSettings::username>("redis.username", {}, "User name at redis.host; empty: the password alone is sent."),
-    setting<&S::redis, &RedisSettings::password>("redis.password", {.aliases = {"REDIS_PASSWORD"}}, "Password at redis.host."),
-    setting<&S::redis, &RedisSettings::tls>("redis.tls", {}, "Whether redis.host is spoken to over TLS."),
-    setting<&S::redis, &RedisSettings::caFile>("redis.caFile", {}, "Authorities (PEM) that TLS to Redis trusts; empty: the system's."),
     setting<&S::memory, &MemorySettings::limit>("memory.limitBytes", {.min = 64 * kMiB, .aliases = {"memory_limit", "MEMORY_LIMIT"}}, "Memory above which caches shrink and heavy work is refused."),
     setting<&S::log, &LogSettings::level>("log.level", {.words = {"debug", "info", "warn", "warning", "error"}, .aliases = {"LOG_LEVEL"}}, "Least level that is logged."),
     setting<&S::log, &LogSettings::levels>("log.levels", {.words = {"debug", "info", "warn", "warning", "error"}}, "Level of single modules, as in http=debug,store=warn."),
@@ -125,7 +125,7 @@ constexpr std::array kIssuer = {
 #define CORBEL_NO_HOME "this version has no home features; remove it"
 #define CORBEL_NO_CLUSTER "this version does not deploy to Kubernetes; remove it"
 #define CORBEL_NO_PYTHON "this version has no Python worker; remove it and export the model to ONNX"
-constexpr std::array<Unavailable, 15> kUnavailable = {{
+constexpr auto kUnavailable = std::to_array<Unavailable>({
     {"MAIN_BACKEND_URL", "this version does not verify tokens at a backend; remove it and set JWT_SECRET or auth.issuers"},
     {"OPENAI_API_KEY", CORBEL_NO_LLM}, {"ANTHROPIC_API_KEY", CORBEL_NO_LLM},
     {"MAX_BATCH_SIZE", "this version has no batch predictions; remove it"},
@@ -134,7 +134,7 @@ constexpr std::array<Unavailable, 15> kUnavailable = {{
     {"KUBECONFIG", CORBEL_NO_CLUSTER}, {"K8S_NAMESPACE", CORBEL_NO_CLUSTER},
     {"HA_URL", CORBEL_NO_HOME}, {"HA_TOKEN", CORBEL_NO_HOME}, {"DATA_API_URL", CORBEL_NO_HOME}, {"ANALYSIS_SCHEDULE", CORBEL_NO_HOME},
     {"fallback_enabled", "this version has no fallback models; remove it"}, {"FALLBACK_ENABLED", "this version has no fallback models; remove it"},
-}};
+});
 // clang-format on
 
 bool isShared(const IssuerSettings& issuer) { return issuer.algorithm.starts_with("HS"); }

@@ -158,6 +158,16 @@ struct KafkaSettings {
   std::string caFile;
 };
 
+struct RedisSettings {
+  Secret url;  // may hold a password
+  std::string host;
+  std::uint16_t port = 6379;
+  std::string username;
+  Secret password;
+  bool tls = false;
+  std::string caFile;
+};
+
 struct RabbitmqSettings {
   std::string host;  // empty: no events to RabbitMQ
   std::uint16_t port = 5672;
@@ -165,16 +175,6 @@ struct RabbitmqSettings {
   std::string exchange = "corbel.events";
   std::string queue = "corbel-events";
   std::string username = "guest";
-  Secret password;
-  bool tls = false;
-  std::string caFile;
-};
-
-struct RedisSettings {
-  Secret url;  // may hold a password
-  std::string host;
-  std::uint16_t port = 6379;
-  std::string username;
   Secret password;
   bool tls = false;
   std::string caFile;
@@ -216,8 +216,8 @@ struct Settings {
   NatsSettings nats;
   MqttSettings mqtt;
   KafkaSettings kafka;
-  RabbitmqSettings rabbitmq;
   RedisSettings redis;
+  RabbitmqSettings rabbitmq;
   MemorySettings memory;
   LogSettings log;
   MetricsSettings metrics;
