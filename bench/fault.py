@@ -16,7 +16,7 @@ os.environ.setdefault("CORBEL_BINARY", str(ROOT / "build/release/corbel"))
 from report import Report  # noqa: E402
 from run import run_all  # noqa: E402
 
-METRICS = ("first_degraded_ms", "p50_ms", "p99_ms", "recovery_ms")
+METRICS = ("first_degraded_ms", "p50_ms", "p99_ms", "breaker_open_p99_ms", "recovery_ms")
 
 
 def main() -> int:

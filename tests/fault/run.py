@@ -16,10 +16,11 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "support"), str(HERE.parent / "service")]
 import program_faults  # noqa: E402
+import redis_faults  # noqa: E402
 import store_faults  # noqa: E402
 from faults import Row  # noqa: E402
 
-ALL = store_faults.FAULTS | program_faults.FAULTS
+ALL = store_faults.FAULTS | redis_faults.FAULTS | program_faults.FAULTS
 FIRST_DEGRADED_MS, RECOVERY_MS = 1_000, 5_000
 # A statement that waits is given up by its own time limits: lock_timeout is 5 s, a read has 5 s and a server that does
 # not even say so another 2. Who comes after the first is answered at once.

@@ -53,7 +53,7 @@ def postgres_restart() -> Row:
     with on_postgres() as (server, corbel, changes):
         concerned = [writes(changes, IN_DOUBT), reads()]
         row = Fault(
-            "postgres-restart", server.stop, server.start, concerned, others()
+            "postgres-restart", server.stop, server.start, concerned, others(), breaker=True
         ).measure(corbel)  # fmt: skip
         changes.check(corbel, row)
         return row
@@ -96,7 +96,7 @@ def postgres_locked() -> Row:
         return row
 
 
-def by_weather(name: str, weather: Weather, degrades: bool = True, hold_s: float = 3) -> Row:
+def by_weather(name: str, weather: Weather, degrades: bool = True, hold_s: float = 3, breaker: bool = False) -> Row:
     with through_a_proxy() as (proxy, corbel, changes):
 
         def turn(to: Weather) -> None:
@@ -104,7 +104,7 @@ def by_weather(name: str, weather: Weather, degrades: bool = True, hold_s: float
 
         fault = Fault(
             name, lambda: turn(weather), lambda: turn(FINE), [writes(changes, IN_DOUBT), reads()], others(),
-            hold_s=hold_s, degrades=degrades,
+            hold_s=hold_s, degrades=degrades, breaker=breaker,
         )  # fmt: skip
         row = fault.measure(corbel)
         changes.check(corbel, row)
@@ -120,7 +120,7 @@ def postgres_slow() -> Row:
 
 
 def postgres_unreachable() -> Row:
-    return by_weather("postgres-unreachable", Weather(down=True))
+    return by_weather("postgres-unreachable", Weather(down=True), breaker=True)
 
 
 def postgres_reset() -> Row:

@@ -15,6 +15,7 @@ from corbel import Corbel
 from kill_loop import MODEL_FILE
 
 WARM_S, HOLD_S, RECOVERY_MAX_S = 0.5, 2.0, 20.0
+BREAKER_KNOWS_S = 1.0  # after the fault has begun
 PAUSE_S = 0.005  # of a caller between two requests
 MODELS = "/api/v1/ai/models"
 
@@ -26,6 +27,7 @@ class Row:
     first_degraded_ms: float | None = None  # how long the first degraded answer took; none: there was none
     p50_ms: float | None = None  # of answers while it lasted, from those whom it concerns
     p99_ms: float | None = None
+    breaker_open_p99_ms: float | None = None  # of the same, once it is known that asking is of no use
     recovery_ms: float | None = None  # from its end to the first good answer
     invariant: str = "ok"  # or what was broken
 
@@ -146,6 +148,7 @@ class Fault:
     others: list[Caller] = field(default_factory=list)
     hold_s: float = HOLD_S
     degrades: bool = True  # somebody must get a degraded answer
+    breaker: bool = False  # one opens
 
     def measure(self, corbel: Corbel) -> Row:
         stop = threading.Event()
@@ -183,6 +186,8 @@ class Fault:
         row.first_degraded_ms = degraded[0].ms if degraded else None
         row.p50_ms = percentile((s.ms for s in during), 0.5)
         row.p99_ms = percentile((s.ms for s in during), 0.99)
+        if self.breaker:
+            row.breaker_open_p99_ms = percentile((s.ms for s in during if s.begin >= begin + BREAKER_KNOWS_S), 0.99)
         row.recovery_ms = None if recovered is None else (recovered - healed) * 1000
         if recovered is None:
             row.broken(f"not healed within {RECOVERY_MAX_S:.0f} s")

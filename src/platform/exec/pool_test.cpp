@@ -26,6 +26,7 @@ TEST_F(PoolTest, RunsWorkOfManyThreads) {
   std::atomic<int> ran = 0;
   {
     std::vector<std::jthread> callers;
+    callers.reserve(4);
     for (int i = 0; i < 4; ++i) {
       callers.emplace_back([&] {
         for (int j = 0; j < 1000; ++j) EXPECT_TRUE(pool.tryRun([&ran] { ++ran; }));
