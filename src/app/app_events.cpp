@@ -55,8 +55,7 @@ native::HealthCheck App::sinkCheck(const events::Dispatcher& dispatcher) {
           },
           // Its breaker is the dispatcher's own: one layer alone tries again.
           [&dispatcher] {
-            const bool isOpen =
-                dispatcher.status().failures >= events::Courier::kBreakerFailures;
+            const bool isOpen = dispatcher.status().failures >= events::Courier::kBreakerFailures;
             return resilience::Snapshot{.name = std::string(dispatcher.sink()),
                                         .breaker = isOpen ? resilience::BreakerState::open
                                                           : resilience::BreakerState::closed};

@@ -33,6 +33,33 @@ class Memory(unittest.TestCase):
 
             corbel.call("POST", f"{MODELS}/houses/predict", small).expect(200)
 
+    def test_models_make_room_for_each_other_and_the_server_stays_within_its_memory(self) -> None:
+        content = forest()
+        body = {"input": {f"f{i}": 0.1 for i in range(FEATURES)}}
+        with Corbel() as corbel:
+            before = self.figures(corbel, "memory")["residentBytes"]
+            for name in "abcdefgh":
+                new = {"name": name, "framework": "xgboost", "category": "regression"}
+                corbel.call("POST", MODELS, new).expect(201)
+                corbel.call("POST", f"{MODELS}/{name}/versions", content).expect(201)
+            corbel.call("POST", f"{MODELS}/a/predict", body).expect(200)
+            one = self.figures(corbel, "models")["usedBytes"]
+            limit = max(int(before) + 4 * int(one), 64 << 20)
+            corbel.stop()
+            corbel.settings = {"memory.limitBytes": str(limit)}
+            corbel.start()
+            refused = 0
+            for name in "abcdefgh" * 2:
+                answer = corbel.call("POST", f"{MODELS}/{name}/predict", body)
+                self.assertIn(answer.status, (200, 503))
+                if answer.status == 503:
+                    refused += 1
+                    self.assertIn("retry-after", answer.headers)
+                self.assertEqual(corbel.request("GET", "/health").status, 200)
+                self.assertLess(self.figures(corbel, "memory")["residentBytes"], limit)
+            self.assertLess(refused, 16)
+            self.assertLess(self.figures(corbel, "models")["loaded"], 8)
+
     def figures(self, corbel: Corbel, name: str) -> dict[str, Any]:
         health = corbel.call("GET", "/health/detailed").expect(200).json()
         return next(d["figures"] for d in health["dependencies"] if d["name"] == name)

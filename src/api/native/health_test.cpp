@@ -45,7 +45,8 @@ class HealthTest : public ::testing::Test {
   HealthApi api_{{.version = "1.2.3",
                   .clock = clock_,
                   .isReady = [this] { return ready_; },
-                  .checks = {{"store", [this](Deadline) -> Result<HealthCheck::Figures> {
+                  .checks = {{"store",
+                              [this](Deadline) -> Result<HealthCheck::Figures> {
                                 clock_.advance(std::chrono::milliseconds(3));
                                 if (storeWorks_) return HealthCheck::Figures{{"usedBytes", 4096}};
                                 return fail(ErrorCode::unavailable, "The disk is full.",

@@ -98,21 +98,34 @@ std::string PredictionCache::hashOf(std::string_view versionId, int modelRevisio
   return crypto::toHex(hash.finish());
 }
 
-std::optional<std::string> PredictionCache::find(std::string_view tenant,
-                                                 const std::string& inputHash, Deadline deadline) {
-  auto found = database_.read(
+Result<std::optional<std::string>> PredictionCache::read(std::string_view tenant,
+                                                         const std::string& inputHash,
+                                                         Timestamp expiresAfter,
+                                                         Deadline deadline) const {
+  return database_.read(
       [&](store::Reader& reader) {
         return reader
             .query(
                 "SELECT prediction_data FROM prediction_cache WHERE tenant_id = ? AND input_hash = "
                 "? AND expires_at > ?",
-                tenant, inputHash, clock_.now())
+                tenant, inputHash, expiresAfter)
             .one([](const store::Row& row) { return row.string(0); });
       },
       deadline);
+}
+
+std::optional<std::string> PredictionCache::find(std::string_view tenant,
+                                                 const std::string& inputHash, Deadline deadline) {
+  auto found = read(tenant, inputHash, clock_.now(), deadline);
   const bool hit = found && *found;
   (hit ? hits_ : misses_).fetch_add(1, std::memory_order_relaxed);
   return hit ? *std::move(found) : std::nullopt;
+}
+
+std::optional<std::string> PredictionCache::findStale(std::string_view tenant,
+                                                      const std::string& inputHash,
+                                                      Deadline deadline) const {
+  return read(tenant, inputHash, clock_.now() - bounds_.staleFor, deadline).value_or(std::nullopt);
 }
 
 void PredictionCache::put(std::string tenant, std::string inputHash, std::string prediction,
@@ -153,7 +166,7 @@ Result<void> PredictionCache::removeExpired(Deadline deadline) {
   auto removed = database_.write(
       [&](store::Transaction& tx) -> Result<void> {
         used_->begin(share);
-        const Timestamp now = clock_.now();
+        const Timestamp now = clock_.now() - bounds_.staleFor;
         CORBEL_TRY(const auto expired,
                    tx.query("SELECT CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) FROM "
                             "prediction_cache WHERE expires_at <= ?",

@@ -19,7 +19,8 @@ namespace corbel::models {
 
 struct CacheBounds {
   std::int64_t maxBytes = 0;
-  std::chrono::seconds maxTtl{0};  // 0: nothing is kept
+  std::chrono::seconds maxTtl{0};    // 0: nothing is kept
+  std::chrono::seconds staleFor{0};  // kept so long after they expired, for findStale()
 };
 
 struct CacheStats {
@@ -44,18 +45,24 @@ class PredictionCache {
   std::optional<std::string> find(std::string_view tenant, const std::string& inputHash,
                                   Deadline deadline);
 
+  // For when nothing better can be had: one that expired no longer than staleFor ago, too.
+  std::optional<std::string> findStale(std::string_view tenant, const std::string& inputHash,
+                                       Deadline deadline) const;
+
   // Returns at once. The oldest answers make room when the cache is full; one that is larger than
   // the cache is not kept.
   void put(std::string tenant, std::string inputHash, std::string prediction,
            std::chrono::seconds ttl);
 
-  // Drops what has expired. The owner calls it about once a minute.
+  // Drops what expired longer than staleFor ago. The owner calls it about once a minute.
   Result<void> removeExpired(Deadline deadline);
 
   CacheStats stats() const { return {hits_, misses_}; }
 
  private:
   static std::shared_ptr<CacheBytes> makeUsed();
+  Result<std::optional<std::string>> read(std::string_view tenant, const std::string& inputHash,
+                                          Timestamp expiresAfter, Deadline deadline) const;
 
   store::Database& database_;
   IdSource& ids_;

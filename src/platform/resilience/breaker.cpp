@@ -90,8 +90,8 @@ bool Breaker::tooManyFailed(SteadyTime now) const {
 }
 
 void Breaker::open(SteadyTime now) {
-  lastOpen_ = lastOpen_.count() == 0 ? options_.firstOpen
-                                     : std::min(2 * lastOpen_, options_.longestOpen);
+  lastOpen_ =
+      lastOpen_.count() == 0 ? options_.firstOpen : std::min(2 * lastOpen_, options_.longestOpen);
   openUntil_ = now + drawn(lastOpen_);
   state_ = BreakerState::open;
   tried_ = false;

@@ -27,7 +27,7 @@ struct BreakerOptions {
   // Opens also where at least this share of at least so many calls of the last 10 s failed.
   int windowCalls = 20;
   int windowFailuresPercent = 50;
-  std::chrono::milliseconds firstOpen{5'000};    // doubles with every failed attempt to come back
+  std::chrono::milliseconds firstOpen{5'000};  // doubles with every failed attempt to come back
   std::chrono::milliseconds longestOpen{60'000};
   std::chrono::milliseconds longestPushBack{300'000};
 };
@@ -35,9 +35,9 @@ struct BreakerOptions {
 // A pure state machine: time is an argument and never goes back, nothing waits. Not thread-safe.
 //
 // Closed: all pass. Open: none does, for 80 to 100 % (drawn anew, so that many clients do not come
-// back together) of a time that doubles up to longestOpen. Half-open: one call passes, whose outcome
-// closes or opens it. A probe in the background may close it before its time; then the first
-// failure opens it again, and the time goes on doubling until a call was answered.
+// back together) of a time that doubles up to longestOpen. Half-open: one call passes, whose
+// outcome closes or opens it. A probe in the background may close it before its time; then the
+// first failure opens it again, and the time goes on doubling until a call was answered.
 class Breaker {
  public:
   // `random` must outlive it.

@@ -234,9 +234,9 @@ TEST(BreakerSchedules, KeepTheRules) {
       const auto at = static_cast<std::ptrdiff_t>(random.below(under.size()));
       const Breaker::Ticket ticket = under[static_cast<std::size_t>(at)];
       under.erase(under.begin() + at);
-      const Outcome outcome = random.below(20) == 0                ? Outcome::unknown
+      const Outcome outcome = random.below(20) == 0              ? Outcome::unknown
                               : random.below(100) < failsPercent ? Outcome::failed
-                                                                   : Outcome::answered;
+                                                                 : Outcome::answered;
       const BreakerState before = breaker.state(now);
       breaker.leave(ticket, outcome, now);
       const BreakerState after = breaker.state(now);
@@ -246,8 +246,7 @@ TEST(BreakerSchedules, KeepTheRules) {
       }
       if (ticket.kind == Kind::call) {
         model.note(outcome, now);
-        ASSERT_EQ(after == BreakerState::open,
-                  outcome != Outcome::unknown && model.mustOpen(now));
+        ASSERT_EQ(after == BreakerState::open, outcome != Outcome::unknown && model.mustOpen(now));
       } else {
         ASSERT_NE(before, BreakerState::closed);
         const bool answered = outcome == Outcome::answered;

@@ -40,7 +40,8 @@ Outcome outcomeOf(const Error& error) {
 }
 
 Permit::~Permit() {
-  if (dependency_ != nullptr) dependency_->leave(*this, outcome_.value_or(Outcome::unknown), nullptr);
+  if (dependency_ != nullptr)
+    dependency_->leave(*this, outcome_.value_or(Outcome::unknown), nullptr);
 }
 
 void Permit::pushBack(std::chrono::milliseconds pause) {
@@ -163,7 +164,8 @@ void Dependency::leave(const Permit& permit, Outcome outcome, const Error* error
   }
   if (outcome == Outcome::failed) {
     ++facts_.failed;
-    facts_.lastError = error != nullptr ? *error : Error{ErrorCode::unavailable, "It failed.", {}, {}};
+    facts_.lastError =
+        error != nullptr ? *error : Error{ErrorCode::unavailable, "It failed.", {}, {}};
     facts_.lastErrorAt = parts_.clock.now();
   }
   noteBreaker(now);
@@ -267,7 +269,8 @@ void Dependency::keepProbing(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     {
       MutexLock lock(mutex_);
-      while (!stop.stop_requested() && breaker_.state(parts_.clock.steady()) == BreakerState::closed)
+      while (!stop.stop_requested() &&
+             breaker_.state(parts_.clock.steady()) == BreakerState::closed)
         lock.wait(changed_);
       const auto next = std::chrono::steady_clock::now() + kProbeEvery;
       while (!stop.stop_requested() && std::chrono::steady_clock::now() < next)

@@ -36,10 +36,10 @@ namespace corbel::resilience {
 enum class Repeat : std::uint8_t { never, once };
 
 struct DependencyOptions {
-  std::string name;      // of metrics and health, as in "auth.backend"
-  std::string endpoint = {};  // where it is, for people; without credentials
-  std::chrono::milliseconds cap{1'000};    // of one attempt, whatever time the caller has
-  std::chrono::milliseconds margin{50};    // of the caller's time, left for his answer
+  std::string name;                      // of metrics and health, as in "auth.backend"
+  std::string endpoint = {};             // where it is, for people; without credentials
+  std::chrono::milliseconds cap{1'000};  // of one attempt, whatever time the caller has
+  std::chrono::milliseconds margin{50};  // of the caller's time, left for his answer
   BulkheadOptions bulkhead = {};
   std::chrono::milliseconds waitMax{200};  // for a place
   Repeat repeat = Repeat::never;           // once: only of what is idempotent
@@ -64,7 +64,7 @@ struct Snapshot {
   std::string name = {};
   std::string endpoint = {};
   BreakerState breaker = BreakerState::closed;
-  std::chrono::milliseconds retryIn{0};               // until a call may pass; 0: now
+  std::chrono::milliseconds retryIn{0};                  // until a call may pass; 0: now
   std::optional<std::chrono::nanoseconds> latency = {};  // of the last call that was answered
   std::optional<Error> lastError = {};
   std::optional<Timestamp> lastErrorAt = {};
@@ -135,7 +135,8 @@ class Dependency {
   Dependency& operator=(const Dependency&) = delete;
 
   // Waits for a place, at most waitMax. unavailable: the breaker is open (within microseconds), or
-  // there was no place; the message is for callers. deadline_exceeded: no more than `margin` is left.
+  // there was no place; the message is for callers. deadline_exceeded: no more than `margin` is
+  // left.
   Result<Permit> enter(Deadline deadline);
   // The same without waiting; for network threads.
   Result<Permit> tryEnter(Deadline deadline);

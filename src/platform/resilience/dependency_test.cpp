@@ -25,8 +25,7 @@ class DependencyTest : public testing::Test {
   Deadline in(std::chrono::milliseconds time) const { return Deadline::after(clock_, time); }
 
   // One call with this outcome.
-  static Result<int> ask(Dependency& dependency, Deadline deadline,
-                         const Result<int>& answer) {
+  static Result<int> ask(Dependency& dependency, Deadline deadline, const Result<int>& answer) {
     return dependency.call(deadline, [&](Permit&) { return answer; });
   }
   Result<int> ask(Dependency& dependency, const Result<int>& answer) {
@@ -203,9 +202,8 @@ TEST_F(DependencyTest, WhoWaitsIsSentAwayWhenItOpens) {
 
 TEST_F(DependencyTest, AFullBulkheadRefusesAfterTheWait) {
   const SystemClock clock;
-  Dependency dependency(
-      {.name = "d", .bulkhead = {.running = 1, .waiting = 1}, .waitMax = 5ms},
-      {clock, random_, metrics_});
+  Dependency dependency({.name = "d", .bulkhead = {.running = 1, .waiting = 1}, .waitMax = 5ms},
+                        {clock, random_, metrics_});
   const auto inside = dependency.enter(Deadline::after(clock, 10s));
   const auto second = dependency.enter(Deadline::after(clock, 10s));
   EXPECT_THAT(second.error().detail, HasSubstr("no place in time"));
@@ -214,9 +212,8 @@ TEST_F(DependencyTest, AFullBulkheadRefusesAfterTheWait) {
 
 TEST_F(DependencyTest, ManyThreadsNeverExceedItsPlaces) {
   const SystemClock clock;
-  Dependency dependency(
-      {.name = "d", .bulkhead = {.running = 3, .waiting = 64}, .waitMax = 10s},
-      {clock, random_, metrics_});
+  Dependency dependency({.name = "d", .bulkhead = {.running = 3, .waiting = 64}, .waitMax = 10s},
+                        {clock, random_, metrics_});
   std::atomic<int> inside = 0;
   std::atomic<int> most = 0;
   {

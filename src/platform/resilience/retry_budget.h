@@ -8,9 +8,9 @@
 namespace corbel::resilience {
 
 struct RetryBudgetOptions {
-  int percent = 20;    // of the first attempts (Finagle and Envoy: 20 %)
-  int perSecond = 1;   // and so many beside, so that what is seldom asked is tried twice as well
-  int saved = 10;      // at most so many are saved up
+  int percent = 20;   // of the first attempts (Finagle and Envoy: 20 %)
+  int perSecond = 1;  // and so many beside, so that what is seldom asked is tried twice as well
+  int saved = 10;     // at most so many are saved up
 };
 
 // A pure state machine; time is an argument. Not thread-safe. In any stretch of time it allows at
