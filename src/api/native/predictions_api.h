@@ -61,6 +61,7 @@ class PredictionsApi {
   void degrade(const SharedWork& work, Error why, models::Serving::Handle served = nullptr);
   void reply(Work& work, Result<http::Response> response, const models::ServedModel* served);
   Deadline ownDeadline(const Work& work) const;
+  Deadline forFallback(const Work& work) const;
   void watch(const SharedWork& work);
   void answerWithoutModel(const SharedWork& work);
   Result<std::string> answer(const Work& work, std::chrono::nanoseconds& inference);
