@@ -108,7 +108,7 @@ Result<void> App::takeAddresses() {
 Result<void> App::openState() {
   CORBEL_TRY(installation_, openInstallation(settings_));
   CORBEL_CHECK(openIdentity());
-  limiter_ = std::make_unique<limits::RateLimiter>(installation_->clock, installation_->random);
+  shared_ = std::make_unique<SharedState>(settings_, installation_->clock, installation_->random);
   CORBEL_TRY(objects_,
              objects::openLocalObjects(config::objectsFolder(settings_), installation_->clock));
   return {};
@@ -157,7 +157,7 @@ Result<void> App::buildFeatures() {
   const unsigned cpus =
       settings_.inference.threads > 0 ? settings_.inference.threads : exec::availableCpus();
   apiPool_ = makePool("api", 4, 1'000, metrics_, clock);
-  gatePool_ = makePool("gates", backendTokens_ ? 32 : 2, 1'000, metrics_, clock);
+  gatePool_ = makePool("gates", backendTokens_ ? 32 : 8, 1'000, metrics_, clock);
   cpuPool_ = makePool("cpu", cpus, 1'000, metrics_, clock);
   loadPool_ = makePool("load", 2, 1'000, metrics_, clock);
   backgroundPool_ = makePool("background", 2, 64, metrics_, clock);
@@ -199,12 +199,12 @@ void App::buildApi() {
   const gates::Quotas quotas{
       settings_.limits.inferencePerMinute, settings_.limits.requestsPerMinute,
       settings_.limits.keyInferencePerMinute, settings_.limits.keyRequestsPerMinute};
-  gates_ =
-      std::make_unique<gates::Gates>(gates::Gates::Parts{keys, directory, *tokens_, *limiter_,
-                                                         backendTokens_.get(), &memoryGuard_},
-                                     quotas,
-                                     settings_.auth.enabled ? gates::Gates::Authentication::required
-                                                            : gates::Gates::Authentication::off);
+  gates_ = std::make_unique<gates::Gates>(
+      gates::Gates::Parts{keys, directory, *tokens_, shared_->limiter(), backendTokens_.get(),
+                          &memoryGuard_},
+      quotas,
+      settings_.auth.enabled ? gates::Gates::Authentication::required
+                             : gates::Gates::Authentication::off);
   accounting_ = std::make_unique<gates::Accounting>(
       metrics_, settings_.log.bodies ? gates::Accounting::Bodies::logged
                                      : gates::Accounting::Bodies::notLogged);

@@ -9,6 +9,7 @@
 #include "app/database.h"
 #include "app/degradation.h"
 #include "app/outbound.h"
+#include "app/shared_state.h"
 #include "base/result.h"
 #include "config/settings.h"
 #include "events/dispatcher.h"
@@ -21,7 +22,6 @@
 #include "http/server.h"
 #include "identity/jwt.h"
 #include "inference/onnx_runtime.h"
-#include "limits/rate_limiter.h"
 #include "models/intake.h"
 #include "models/prediction_cache.h"
 #include "models/registry.h"
@@ -103,7 +103,7 @@ class App {
   std::unique_ptr<identity::JwtVerifier> tokens_;
   std::unique_ptr<identity::BackendTokens> backendTokens_;  // null: there is no backend
   std::unique_ptr<exec::Periodic> keyRefresh_;
-  std::unique_ptr<limits::RateLimiter> limiter_;
+  std::unique_ptr<SharedState> shared_;
   std::unique_ptr<objects::ObjectStore> objects_;
   Mutex onnxMutex_;
   std::shared_ptr<inference::OnnxRuntime> onnx_ CORBEL_GUARDED_BY(onnxMutex_);

@@ -129,9 +129,7 @@ class Degradation(unittest.TestCase):
         self.assertEqual((said["prediction"], said["confidence"]), ("ours", 0.25))
         self.assertEqual(said["fallback"], {"kind": "endpoint"})
         self.assertLess(seconds, BOUND_SECONDS)
-        self.assertIn(
-            {"tenant": "default", "model": "endless", "version": 1, "input": {"x": 7}}, self.product.asked
-        )
+        self.assertIn({"tenant": "default", "model": "endless", "version": 1, "input": {"x": 7}}, self.product.asked)
 
     def test_a_product_that_fails_or_talks_nonsense_leaves_the_error(self) -> None:
         self.configure()
