@@ -300,7 +300,11 @@ Result<std::shared_ptr<inference::OnnxRuntime>> App::onnxRuntime() {
 Result<std::shared_ptr<const inference::Model>> App::loadModel(const models::Version& version,
                                                                Deadline deadline) {
   CORBEL_TRY(const auto digest, objects::Digest::parse(version.artifactSha256));
-  CORBEL_TRY(const auto file, objects_->open(digest, deadline));
+  auto opened = objects_->open(digest, deadline);
+  // The version is there: that its file is not is nothing that the caller could know.
+  if (!opened && opened.error().code == ErrorCode::notFound)
+    return fail(ErrorCode::internal, "The model's file is missing.", opened.error().message);
+  CORBEL_TRY(const auto file, std::move(opened));
   const auto residentBytes = [] {
     ::malloc_trim(0);  // what was given up must not count
     return metrics::residentBytes();
