@@ -9,7 +9,6 @@
 #include <span>
 #include <utility>
 
-#include "app/authentication.h"
 #include "app/event_sinks.h"
 #include "app/inspection.h"
 #include "app/onnx_library.h"
@@ -25,7 +24,6 @@ namespace {
 
 constexpr std::chrono::seconds kHousekeepingEvery{1};
 constexpr int kRoundsBetweenSaves = 60;
-constexpr std::chrono::seconds kKeySetDeadline{3};
 constexpr std::chrono::seconds kLastTraces{2};
 // A model takes about as much as its file while that is read, and as much again in the form that
 // predicts.
@@ -78,8 +76,13 @@ Result<std::unique_ptr<App>> App::start(const config::Settings& settings) {
 // No thread of ours may be left when the parts go that it works with.
 App::~App() {
   drain(Deadline::at(std::chrono::steady_clock::now()));
+  keyRefresh_.reset();
+  memoryWatch_.reset();
+  if (degradation_) degradation_->stop();
+  gatePool_.reset();
   apiPool_.reset();
   cpuPool_.reset();
+  fallbackPool_.reset();
   loadPool_.reset();
   backgroundPool_.reset();
   dispatchers_.clear();
@@ -106,16 +109,7 @@ Result<void> App::takeAddresses() {
 Result<void> App::openState() {
   CORBEL_TRY(installation_, openInstallation(settings_));
   traces_ = makeTraces(settings_.traces, *installation_, metrics_);
-  CORBEL_TRY(tokens_,
-             makeJwtVerifier(settings_.auth, *installation_->directory, installation_->clock));
-  CORBEL_CHECK(checkAuthentication());
-  // An issuer that cannot be reached now may be later; until then its tokens get 503.
-  if (const auto fetched =
-          tokens_->fetchKeys(Deadline::after(installation_->clock, kKeySetDeadline));
-      !fetched) {
-    log::warn("app", "an issuer's keys could not be fetched",
-              {{"detail", fetched.error().message}});
-  }
+  CORBEL_CHECK(openIdentity());
   shared_ = std::make_unique<SharedState>(settings_, installation_->clock, installation_->random);
   CORBEL_TRY(objects_,
              objects::openLocalObjects(config::objectsFolder(settings_), installation_->clock));
@@ -126,22 +120,6 @@ Result<void> App::makeFirstKey() {
   CORBEL_TRY(firstKey_, installation_->keys->ensureFirstKey(adminKeyFile(settings_),
                                                             startDeadline(installation_->clock)));
   return {};
-}
-
-// A server that the network can reach must not be one whose only key lies in a file that nobody has
-// read yet.
-Result<void> App::checkAuthentication() {
-  const bool hasIssuers =
-      !settings_.auth.issuers.empty() || !settings_.auth.jwtSecret.reveal().empty();
-  if (config::isLoopback(settings_.server.host) || hasIssuers) return {};
-  if (installation_->keys->anyUsable()) return {};
-  return fail(ErrorCode::failedPrecondition,
-              "setting server.host: " + settings_.server.host +
-                  " can be reached from outside, and there is no key that is valid now and no "
-                  "issuer of tokens. "
-                  "Make a key "
-                  "with `corbel key "
-                  "create`, set auth.jwtSecret or auth.issuers, or use 127.0.0.1.");
 }
 
 Result<void> App::buildFeatures() {
@@ -166,7 +144,8 @@ Result<void> App::buildFeatures() {
         return loadModel(version, deadline);
       },
       models::ServingOptions{settings_.inference.modelCacheSize,
-                             settings_.inference.modelCacheBytes.count},
+                             settings_.inference.modelCacheBytes.count, &outbound_->parts(),
+                             settings_.inference.timeout},
       metrics_, clock);
   registry_->onChange(
       [this](models::ModelEvent event, const std::string& tenant, const std::string& modelId) {
@@ -178,9 +157,17 @@ Result<void> App::buildFeatures() {
   const unsigned cpus =
       settings_.inference.threads > 0 ? settings_.inference.threads : exec::availableCpus();
   apiPool_ = makePool("api", 4, 1'000, metrics_, clock);
+  gatePool_ = makePool("gates", backendTokens_ ? 32 : 8, 1'000, metrics_, clock);
   cpuPool_ = makePool("cpu", cpus, 1'000, metrics_, clock);
   loadPool_ = makePool("load", 2, 1'000, metrics_, clock);
   backgroundPool_ = makePool("background", 2, 64, metrics_, clock);
+  fallbackPool_ = makePool("fallback", 4, 1'000, metrics_, clock);
+  memoryWatch_ = std::make_unique<MemoryWatch>(settings_.memory.limit.count,
+                                               MemoryWatch::Parts{memoryGuard_, *serving_});
+  if (!settings_.inference.fallbackEnabled) return {};
+  degradation_ = std::make_unique<Degradation>(
+      settings_, Degradation::Parts{*registry_, *serving_, *predictionCache_, metrics_,
+                                    installation_->ids, clock, *outbound_, *fallbackPool_});
   return {};
 }
 
@@ -192,7 +179,8 @@ void App::buildApi() {
   versionsApi_ = std::make_unique<native::VersionsApi>(native::VersionsApi::Parts{
       *registry_, *intake_, *serving_, *objects_, directory, *apiPool_, *backgroundPool_});
   predictionsApi_ = std::make_unique<native::PredictionsApi>(native::PredictionsApi::Parts{
-      *serving_, *predictionCache_, *cpuPool_, *loadPool_, metrics_, installation_->ids, clock});
+      *serving_, *predictionCache_, *cpuPool_, *loadPool_, metrics_, installation_->ids, clock,
+      degradation_ ? degradation_->fallbacks() : nullptr});
   keysApi_ = std::make_unique<native::KeysApi>(keys, directory);
   accessApi_ = std::make_unique<native::AccessApi>(directory);
   webhooksApi_ = std::make_unique<native::WebhooksApi>(*webhooks_);
@@ -212,7 +200,9 @@ void App::buildApi() {
       settings_.limits.inferencePerMinute, settings_.limits.requestsPerMinute,
       settings_.limits.keyInferencePerMinute, settings_.limits.keyRequestsPerMinute};
   gates_ = std::make_unique<gates::Gates>(
-      gates::Gates::Parts{keys, directory, *tokens_, shared_->limiter()}, quotas,
+      gates::Gates::Parts{keys, directory, *tokens_, shared_->limiter(), backendTokens_.get(),
+                          &memoryGuard_},
+      quotas,
       settings_.auth.enabled ? gates::Gates::Authentication::required
                              : gates::Gates::Authentication::off);
   accounting_ = std::make_unique<gates::Accounting>(
@@ -220,7 +210,7 @@ void App::buildApi() {
                                      : gates::Accounting::Bodies::notLogged);
   dispatcher_ = std::make_unique<http::Dispatcher>(
       http::Dispatcher::Parts{*router_, *gates_, *accounting_, *apiPool_, clock, installation_->ids,
-                              traces_.get()},
+                              traces_.get(), gatePool_.get()},
       http::DispatcherOptions{.cors = {settings_.cors.allowedOrigins},
                               .allowedHosts = allowedHosts(),
                               .inferenceDeadline = settings_.inference.timeout,
@@ -310,7 +300,11 @@ Result<std::shared_ptr<inference::OnnxRuntime>> App::onnxRuntime() {
 Result<std::shared_ptr<const inference::Model>> App::loadModel(const models::Version& version,
                                                                Deadline deadline) {
   CORBEL_TRY(const auto digest, objects::Digest::parse(version.artifactSha256));
-  CORBEL_TRY(const auto file, objects_->open(digest, deadline));
+  auto opened = objects_->open(digest, deadline);
+  // The version is there: that its file is not is nothing that the caller could know.
+  if (!opened && opened.error().code == ErrorCode::notFound)
+    return fail(ErrorCode::internal, "The model's file is missing.", opened.error().message);
+  CORBEL_TRY(const auto file, std::move(opened));
   const auto residentBytes = [] {
     ::malloc_trim(0);  // what was given up must not count
     return metrics::residentBytes();
@@ -379,9 +373,11 @@ void App::drain(Deadline deadline) {
   }
   if (serving_) serving_->stop();
   for (const auto& dispatcher : dispatchers_) dispatcher->stop(deadline);
+  if (gatePool_) gatePool_->stop(deadline);
   if (apiPool_) apiPool_->stop(deadline);
   if (loadPool_) loadPool_->stop(deadline);
   if (cpuPool_) cpuPool_->stop(deadline);
+  if (fallbackPool_) fallbackPool_->stop(deadline);
   if (backgroundPool_) backgroundPool_->stop(deadline);
   if (traces_) traces_->stop(deadline.earlier(Deadline::after(installation_->clock, kLastTraces)));
   if (installation_ && installation_->keys) {

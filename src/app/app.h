@@ -7,6 +7,8 @@
 
 #include "app/admin_listener.h"
 #include "app/database.h"
+#include "app/degradation.h"
+#include "app/outbound.h"
 #include "app/shared_state.h"
 #include "app/traces.h"
 #include "base/result.h"
@@ -70,6 +72,7 @@ class App {
   Result<void> startEvents();
   Result<void> listen();
   Result<void> makeFirstKey();
+  Result<void> openIdentity();
   Result<void> checkAuthentication();
   Result<std::shared_ptr<inference::OnnxRuntime>> onnxRuntime();
   Result<std::shared_ptr<const inference::Model>> loadModel(const models::Version& version,
@@ -98,7 +101,10 @@ class App {
   metrics::Metrics metrics_;
   std::vector<metrics::Observation> observations_;
   std::unique_ptr<trace::Exporter> traces_;  // null: traces.endpoint is empty
+  std::unique_ptr<Outbound> outbound_;
   std::unique_ptr<identity::JwtVerifier> tokens_;
+  std::unique_ptr<identity::BackendTokens> backendTokens_;  // null: there is no backend
+  std::unique_ptr<exec::Periodic> keyRefresh_;
   std::unique_ptr<SharedState> shared_;
   std::unique_ptr<objects::ObjectStore> objects_;
   Mutex onnxMutex_;
@@ -111,9 +117,14 @@ class App {
   std::unique_ptr<models::Serving> serving_;
   std::unique_ptr<models::PredictionCache> predictionCache_;
   std::unique_ptr<exec::Pool> apiPool_;
+  std::unique_ptr<exec::Pool> gatePool_;
   std::unique_ptr<exec::Pool> cpuPool_;
   std::unique_ptr<exec::Pool> loadPool_;
   std::unique_ptr<exec::Pool> backgroundPool_;
+  std::unique_ptr<exec::Pool> fallbackPool_;
+  std::unique_ptr<Degradation> degradation_;  // null: inference.fallbackEnabled is false
+  resilience::MemoryGuard memoryGuard_;
+  std::unique_ptr<MemoryWatch> memoryWatch_;
   std::unique_ptr<gates::Gates> gates_;
   std::unique_ptr<gates::Accounting> accounting_;
   std::unique_ptr<native::ModelsApi> modelsApi_;

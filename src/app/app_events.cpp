@@ -52,6 +52,13 @@ native::HealthCheck App::sinkCheck(const events::Dispatcher& dispatcher) {
             return native::HealthCheck::Figures{
                 {"pending", static_cast<double>(status.pending)},
                 {"lagSeconds", static_cast<double>(status.lag.count())}};
+          },
+          // Its breaker is the dispatcher's own: one layer alone tries again.
+          [&dispatcher] {
+            const bool isOpen = dispatcher.status().failures >= events::Courier::kBreakerFailures;
+            return resilience::Snapshot{.name = std::string(dispatcher.sink()),
+                                        .breaker = isOpen ? resilience::BreakerState::open
+                                                          : resilience::BreakerState::closed};
           }};
 }
 

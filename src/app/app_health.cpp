@@ -20,10 +20,7 @@ std::string explain(const identity::KeySetState& keys) {
   text += keys.age
               ? " Keys that were fetched " + std::to_string(keys.age->count()) + " s ago are used."
               : " Tokens of this issuer are answered with 503.";
-  return text + " Tried again " +
-         (keys.untilNextAttempt.count() > 0
-              ? "in " + std::to_string(keys.untilNextAttempt.count()) + " s at the earliest."
-              : "with the next token.");
+  return text + " Tried again in 2 s at the latest.";
 }
 
 }  // namespace
@@ -49,6 +46,7 @@ std::vector<native::HealthCheck> App::healthChecks() {
   for (const auto& dispatcher : dispatchers_) {
     if (dispatcher->sink() != events::kWebhookSink) checks.push_back(sinkCheck(*dispatcher));
   }
+  outbound_->addTo(checks);
   return checks;
 }
 
@@ -83,7 +81,8 @@ native::HealthCheck App::memoryCheck() {
                               ". Models that are not used are given up.");
             }
             return Figures{{"residentBytes", static_cast<double>(resident)},
-                           {"limitBytes", static_cast<double>(limit)}};
+                           {"limitBytes", static_cast<double>(limit)},
+                           {"level", static_cast<double>(memoryGuard_.level())}};
           }};
 }
 

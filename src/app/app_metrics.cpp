@@ -22,8 +22,8 @@ void App::observeParts() {
   };
   using One = std::array<std::string_view, 1>;
   using None = std::array<std::string_view, 0>;
-  for (const exec::Pool* pool :
-       {apiPool_.get(), cpuPool_.get(), loadPool_.get(), backgroundPool_.get()}) {
+  for (const exec::Pool* pool : {apiPool_.get(), cpuPool_.get(), loadPool_.get(),
+                                 backgroundPool_.get(), fallbackPool_.get(), gatePool_.get()}) {
     gauge(metrics::kPoolQueued, One{pool->name()},
           [pool] { return static_cast<double>(pool->stats().queued); });
     gauge(metrics::kPoolRefused, One{pool->name()},
@@ -33,6 +33,8 @@ void App::observeParts() {
         [this] { return static_cast<double>(server_->stats().connections); });
   gauge(metrics::kConnectionsRefused, None{},
         [this] { return static_cast<double>(server_->stats().refused); });
+  gauge(metrics::kMemoryLevel, None{},
+        [this] { return static_cast<double>(memoryGuard_.level()); });
   gauge(metrics::kLogDropped, None{}, [] { return static_cast<double>(log::stats().dropped); });
   const auto* database = installation_->database.get();
   gauge(metrics::kStoreUnits, One{"committed"},

@@ -25,19 +25,40 @@ Result<std::string> readFile(const std::string& setting, const std::string& path
   return text.str();
 }
 
+std::shared_ptr<identity::JwksSource> keysOfUrl(const std::string& url, const std::string& setting,
+                                                const Clock& clock, Outbound& outbound) {
+  auto& issuer =
+      outbound.add({.name = setting,
+                    .endpoint = url,
+                    .cap = std::chrono::seconds(5),
+                    .repeat = resilience::Repeat::once,
+                    .probe = [url, &clock](Deadline deadline) -> Result<void> {
+                      CORBEL_CHECK(net::fetch(url, {.plainHttpToLoopback = true}, deadline, clock));
+                      return {};
+                    }});
+  return identity::jwksUrl(
+      url,
+      [&issuer, &clock](const std::string& at, std::size_t maxBytes,
+                        Deadline deadline) -> Result<std::string> {
+        auto text = issuer.call(deadline, [&](const resilience::Permit& permit) {
+          return net::fetch(at, {.maxBytes = maxBytes, .plainHttpToLoopback = true},
+                            permit.deadline(), clock);
+        });
+        if (text) return text;
+        // Why it is not asked now says more to operators than that it is not.
+        const auto snapshot = issuer.snapshot();
+        return std::unexpected(snapshot.lastError.value_or(text.error()));
+      });
+}
+
 Result<identity::IssuerKeys> keysOf(const config::IssuerSettings& issuer,
                                     SignatureAlgorithm algorithm, const std::string& setting,
-                                    const Clock& clock) {
+                                    const Clock& clock, Outbound& outbound) {
   if (!issuer.jwksFile.empty()) {
     CORBEL_CHECK(readFile(setting + ".jwksFile", issuer.jwksFile));
     return identity::jwksFile(issuer.jwksFile);
   }
-  if (!issuer.jwksUrl.empty()) {
-    return identity::jwksUrl(issuer.jwksUrl, [&clock](const std::string& url, std::size_t maxBytes,
-                                                      Deadline deadline) {
-      return net::fetch(url, {.maxBytes = maxBytes, .plainHttpToLoopback = true}, deadline, clock);
-    });
-  }
+  if (!issuer.jwksUrl.empty()) return keysOfUrl(issuer.jwksUrl, setting, clock, outbound);
   CORBEL_TRY(auto text, readFile(setting + ".keyFile", issuer.keyFile));
   const bool isSecret = algorithm == SignatureAlgorithm::hs256 ||
                         algorithm == SignatureAlgorithm::hs384 ||
@@ -54,10 +75,11 @@ Result<identity::IssuerKeys> keysOf(const config::IssuerSettings& issuer,
 }
 
 Result<identity::IssuerConfig> toIssuer(const config::IssuerSettings& settings,
-                                        const std::string& setting, const Clock& clock) {
+                                        const std::string& setting, const Clock& clock,
+                                        Outbound& outbound) {
   const auto algorithm = crypto::signatureAlgorithm(settings.algorithm);
   if (!algorithm) return wrong(setting + ".algorithm", "is not known");
-  CORBEL_TRY(auto keys, keysOf(settings, *algorithm, setting, clock));
+  CORBEL_TRY(auto keys, keysOf(settings, *algorithm, setting, clock, outbound));
   identity::IssuerConfig issuer{.keys = std::move(keys)};
   issuer.iss = settings.iss;
   if (!settings.audience.empty()) issuer.audiences = {settings.audience};
@@ -71,11 +93,12 @@ Result<identity::IssuerConfig> toIssuer(const config::IssuerSettings& settings,
 
 Result<std::unique_ptr<identity::JwtVerifier>> makeJwtVerifier(const config::AuthSettings& settings,
                                                                const identity::Directory& directory,
-                                                               const Clock& clock) {
+                                                               const Clock& clock,
+                                                               Outbound& outbound) {
   std::vector<identity::IssuerConfig> issuers;
   for (std::size_t i = 0; i < settings.issuers.size(); ++i) {
-    CORBEL_TRY(auto issuer,
-               toIssuer(settings.issuers[i], "auth.issuers[" + std::to_string(i) + "]", clock));
+    CORBEL_TRY(auto issuer, toIssuer(settings.issuers[i], "auth.issuers[" + std::to_string(i) + "]",
+                                     clock, outbound));
     issuers.push_back(std::move(issuer));
   }
   if (!settings.jwtSecret.reveal().empty()) {

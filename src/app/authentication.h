@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 
+#include "app/outbound.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "config/settings.h"
@@ -10,10 +11,12 @@
 
 namespace corbel::app {
 
-// JWT_SECRET alone makes an HS256 issuer. invalid_argument: a key cannot be read or does not fit;
+// JWT_SECRET alone makes an HS256 issuer. Key sets are fetched through a dependency of `outbound`,
+// named as their setting. invalid_argument: a key cannot be read or does not fit;
 // the message names the setting.
 Result<std::unique_ptr<identity::JwtVerifier>> makeJwtVerifier(const config::AuthSettings& settings,
                                                                const identity::Directory& directory,
-                                                               const Clock& clock);
+                                                               const Clock& clock,
+                                                               Outbound& outbound);
 
 }  // namespace corbel::app

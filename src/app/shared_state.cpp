@@ -80,7 +80,8 @@ void SharedState::openCache(const config::Settings& settings, const Clock& clock
     }
   }
   cache_ = std::make_unique<cache::Cache>(
-      cache::Options{.maxBytes = static_cast<std::size_t>(settings.cache.memory.count)},
+      cache::Options{.maxBytes = static_cast<std::size_t>(settings.cache.memory.count),
+                     .staleFor = settings.predictionCache.stale},
       tier_.get(), clock);
 }
 

@@ -22,15 +22,30 @@ class Metrics(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls) -> None:
-        cls.corbel = Corbel()
+        cls.corbel = Corbel(environment={"MAIN_BACKEND_URL": "http://127.0.0.1:9"})
         cls.enterClassContext(cls.corbel)
         cls.corbel.call("POST", "/api/v1/ai/models", {"name": "houses", "framework": "xgboost"}).expect(201)
         cls.corbel.call("POST", "/api/v1/ai/models/houses/versions", MODEL_FILE.read_bytes()).expect(201)
         for _ in range(3):
             row = {"input": {"size": 1, "age": 2}}
             cls.corbel.call("POST", "/api/v1/ai/models/houses/predict", row).expect(200)
+        cls.lose_a_model()
         cls.corbel.call("GET", "/api/v1/ai/models/nowhere").expect(404)
         cls.corbel.request("GET", "/nowhere").expect(404)
+
+    @classmethod
+    def lose_a_model(cls) -> None:
+        """Its file is gone before it is loaded, so that something else has to answer."""
+        assert cls.corbel.folder is not None
+        known = set((cls.corbel.folder / "objects").rglob("*"))
+        fallback = {"configuration": {"fallback": {"prediction": 1}}}
+        cls.corbel.call("POST", "/api/v1/ai/models", {"name": "lost", "framework": "xgboost"} | fallback).expect(201)
+        cls.corbel.call("POST", "/api/v1/ai/models/lost/versions", MODEL_FILE.read_bytes() + b" ").expect(201)
+        for file in set((cls.corbel.folder / "objects").rglob("*")) - known:
+            if file.is_file():
+                file.unlink()
+        answer = cls.corbel.call("POST", "/api/v1/ai/models/lost/predict", {"input": {"size": 1, "age": 2}})
+        assert answer.expect(200).json()["degraded"] is True
 
     def text(self) -> str:
         return self.corbel.call("GET", "/metrics").expect(200).body.decode()

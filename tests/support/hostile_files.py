@@ -249,6 +249,7 @@ def onnx_files() -> dict[str, bytes]:
         "unknown-operator.onnx": graph(helper.make_node("LaunchMissiles", ["x"], ["y"], domain="evil.example")),
         "external-data.onnx": graph(helper.make_node("Add", ["x", "w"], ["y"]), [weights]),
         "abs.onnx": good,
+        "slow.onnx": slow_onnx(steps=30, width=300),
         "sum.onnx": helper.make_model(summed, opset_imports=opset, ir_version=8).SerializeToString(),
         "truncated.onnx": good[:-20],
     }

@@ -4,6 +4,7 @@
 #include <span>
 #include <utility>
 
+#include "base/limits.h"
 #include "base/text.h"
 #include "base/trace.h"
 
@@ -27,6 +28,15 @@ Result<std::string_view> credentialOf(const http::RequestHead& head) {
   return trim(value.substr(kScheme.size()));
 }
 
+// Files, and bodies that are held in memory while they are worked on.
+bool isHeavy(const http::Call& call) {
+  constexpr std::size_t kLightBody = 64 * limits::kKiB;
+  if (call.route().input == http::Input::upload) return true;
+  if (call.head().count("Transfer-Encoding") > 0) return true;
+  const auto length = parseNumber<std::size_t>(call.head().header("Content-Length"));
+  return length.value_or(0) > kLightBody;
+}
+
 void addLimitHeaders(http::Call& call, const limits::Decision& decision) {
   call.addHeader("RateLimit-Policy", limits::rateLimitPolicyField(decision));
   call.addHeader("RateLimit", limits::rateLimitField(decision));
@@ -44,7 +54,8 @@ std::string refusalOf(const limits::Decision& decision) {
 
 }  // namespace
 
-const std::array<Gates::Gate, 5> Gates::kGates = {{{"drain", &Gates::refuseWhileDraining},
+const std::array<Gates::Gate, 6> Gates::kGates = {{{"drain", &Gates::refuseWhileDraining},
+                                                   {"memory", &Gates::shedLoad},
                                                    {"authenticate", &Gates::authenticate},
                                                    {"tenant", &Gates::chooseTenant},
                                                    {"permission", &Gates::checkPermission},
@@ -83,6 +94,19 @@ Gates::Verdict Gates::refuseWhileDraining(http::Call& call, Waiting) {
   return fail(ErrorCode::unavailable, "The server is shutting down. Try again in a few seconds.");
 }
 
+Gates::Verdict Gates::shedLoad(http::Call& call, Waiting) {
+  using resilience::MemoryLevel;
+  const MemoryLevel level = parts_.memory == nullptr ? MemoryLevel::normal : parts_.memory->level();
+  // Health and administration stay, to see what is wrong.
+  const http::Access& access = call.route().access;
+  if (level < MemoryLevel::noHeavy || access.isOpen() ||
+      access.permission() == identity::Permission::systemRead)
+    return passed();
+  if (level == MemoryLevel::noHeavy && !isHeavy(call)) return passed();
+  call.addHeader("Retry-After", "2");
+  return fail(ErrorCode::unavailable, "The server is short of memory. Try again in a few seconds.");
+}
+
 std::optional<Result<identity::PrincipalRef>> Gates::principalOf(http::Call& call,
                                                                  Waiting waiting) {
   const auto credential = credentialOf(call.head());
@@ -93,8 +117,21 @@ std::optional<Result<identity::PrincipalRef>> Gates::principalOf(http::Call& cal
                 "Send an API key or token as `Authorization: Bearer <credential>`.");
   }
   if (identity::ApiKeys::isApiKey(*credential)) return parts_.keys.verify(*credential);
-  if (waiting == Waiting::no) return parts_.tokens.tryVerify(*credential);
-  return parts_.tokens.verify(*credential, call.deadline());
+  return bearerOf(*credential, call.deadline(), waiting);
+}
+
+// What the issuers here do not claim is for the product's backend to judge.
+std::optional<Result<identity::PrincipalRef>> Gates::bearerOf(std::string_view token,
+                                                              Deadline deadline, Waiting waiting) {
+  const bool mayWait = waiting == Waiting::allowed;
+  auto own = mayWait ? parts_.tokens.verify(token, deadline) : parts_.tokens.tryVerify(token);
+  const bool refused = own && !*own && own->error().code == ErrorCode::unauthenticated;
+  if (!refused || parts_.backend == nullptr || parts_.tokens.claims(token)) return own;
+  return mayWait ? parts_.backend->verify(token, deadline) : parts_.backend->tryVerify(token);
+}
+
+std::chrono::seconds Gates::retryAfter() const {
+  return parts_.backend == nullptr ? std::chrono::seconds(1) : parts_.backend->retryAfter();
 }
 
 Gates::Verdict Gates::authenticate(http::Call& call, Waiting waiting) {
@@ -104,7 +141,11 @@ Gates::Verdict Gates::authenticate(http::Call& call, Waiting waiting) {
   }
   auto principal = principalOf(call, waiting);
   if (!principal) return std::nullopt;
-  if (!*principal) return std::unexpected(std::move(*principal).error());
+  if (!*principal) {
+    if (principal->error().code == ErrorCode::unavailable)
+      call.addHeader("Retry-After", std::to_string(retryAfter().count()));
+    return std::unexpected(std::move(*principal).error());
+  }
   call.context().principal = **std::move(principal);
   return passed();
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -10,9 +11,11 @@
 #include "base/result.h"
 #include "http/dispatcher.h"
 #include "identity/api_keys.h"
+#include "identity/backend_tokens.h"
 #include "identity/directory.h"
 #include "identity/jwt.h"
 #include "limits/rate_limiter.h"
+#include "resilience/memory_guard.h"
 
 namespace corbel::gates {
 
@@ -33,6 +36,8 @@ class Gates final : public http::Admission {
     const identity::Directory& directory;
     identity::JwtVerifier& tokens;
     limits::RateLimiter& limiter;
+    identity::BackendTokens* backend = nullptr;       // null: nobody else knows tokens
+    const resilience::MemoryGuard* memory = nullptr;  // null: there is always enough
   };
   enum class Authentication : std::uint8_t { required, off };
 
@@ -53,15 +58,19 @@ class Gates final : public http::Admission {
     std::string_view name;
     Verdict (Gates::*judge)(http::Call&, Waiting);
   };
-  static const std::array<Gate, 5> kGates;
+  static const std::array<Gate, 6> kGates;
 
   Verdict refuseWhileDraining(http::Call& call, Waiting waiting);
+  Verdict shedLoad(http::Call& call, Waiting waiting);
   Verdict authenticate(http::Call& call, Waiting waiting);
   Verdict chooseTenant(http::Call& call, Waiting waiting);
   Verdict checkPermission(http::Call& call, Waiting waiting);
   Verdict takeFromBudget(http::Call& call, Waiting waiting);
 
   std::optional<Result<identity::PrincipalRef>> principalOf(http::Call& call, Waiting waiting);
+  std::optional<Result<identity::PrincipalRef>> bearerOf(std::string_view token, Deadline deadline,
+                                                         Waiting waiting);
+  std::chrono::seconds retryAfter() const;
   limits::Quota quotaOf(const http::Call& call) const;
 
   Parts parts_;

@@ -103,7 +103,8 @@ class GatesTest : public testing::Test {
   }
   Gates& gates() {
     if (!gates_)
-      gates_.emplace(Gates::Parts{*keys, *directory, *tokens, limiter}, quotas, authentication);
+      gates_.emplace(Gates::Parts{*keys, *directory, *tokens, limiter, backend.get(), &memory},
+                     quotas, authentication);
     return *gates_;
   }
   static http::Call callOf(const http::Route& route, std::vector<http::Header> sent = {}) {
@@ -146,6 +147,8 @@ class GatesTest : public testing::Test {
   std::unique_ptr<identity::Directory> directory;
   std::unique_ptr<identity::ApiKeys> keys;
   std::unique_ptr<identity::JwtVerifier> tokens;
+  std::unique_ptr<identity::BackendTokens> backend;
+  resilience::MemoryGuard memory;
   limits::MemoryLimiter limiter{clock, random};
   Quotas quotas;
   Gates::Authentication authentication = Gates::Authentication::required;
@@ -319,6 +322,63 @@ TEST_F(GatesTest, GivesUsersOneBudgetWhateverTheTenant) {
   EXPECT_EQ(refusal(infer, token, {{"X-Tenant-ID", "a"}}), ErrorCode::resourceExhausted);
   EXPECT_EQ(header("RateLimit-Policy"), R"("infer";q=2;w=60)");
   EXPECT_EQ(refusal(infer, token), ErrorCode::invalidArgument);
+}
+
+TEST_F(GatesTest, AsksTheBackendAboutTokensThatNoIssuerClaims) {
+  metrics::Metrics metrics;
+  resilience::Dependency dependency({.name = "auth.backend"}, {clock, random, metrics});
+  std::vector<std::string> asked;
+  Result<identity::BackendTokens::Answer> answer =
+      identity::BackendTokens::Answer{200, R"({"id":"ann"})"};
+  backend = std::make_unique<identity::BackendTokens>(
+      identity::BackendTokens::Parts{*directory, clock, dependency},
+      [&](std::string_view token, Deadline) {
+        asked.emplace_back(token);
+        return answer;
+      },
+      identity::ClaimMap{});
+  http::Call call = callOf(read, {{"Authorization", "Bearer session-1"}});
+  call.context().deadline = Deadline::never();
+  EXPECT_FALSE(gates().tryNow(call)) << "not on a network thread";
+  EXPECT_TRUE(gates().decide(call));
+  EXPECT_EQ(call.principal().id, "user:ann");
+  EXPECT_TRUE(ask(read, "Bearer session-1")) << "it is known now";
+
+  const std::string ours = "Bearer " + url(R"({"alg":"RS256"})") + "." +
+                           url(R"({"sub":"ann","exp":99999999999})") + "." +
+                           url(std::string(256, 's'));
+  http::Call claimed = callOf(read, {{"Authorization", ours}});
+  claimed.context().deadline = Deadline::never();
+  EXPECT_EQ(gates().decide(claimed).error().code, ErrorCode::unavailable);
+  EXPECT_EQ(asked, std::vector<std::string>{"session-1"});
+
+  answer = fail(ErrorCode::unavailable, "away");
+  http::Call unknown = callOf(read, {{"Authorization", "Bearer session-2"}});
+  unknown.context().deadline = Deadline::never();
+  EXPECT_EQ(gates().decide(unknown).error().code, ErrorCode::unavailable);
+  headers = unknown.context().responseHeaders;
+  EXPECT_EQ(header("Retry-After"), "1");
+}
+
+TEST_F(GatesTest, RefusesHeavyWorkThenEverythingWhenMemoryIsShort) {
+  const std::string key = keyOf("owner");
+  http::Route upload = aRoute(Permission::modelsWrite);
+  upload.input = http::Input::upload;
+  const http::Route admin = aRoute(Permission::systemRead);
+  memory.update({91, 100}, {});
+  EXPECT_TRUE(ask(upload, key));
+  memory.update({93, 100}, {});
+  EXPECT_EQ(refusal(upload, key), ErrorCode::unavailable);
+  EXPECT_EQ(header("Retry-After"), "2");
+  EXPECT_EQ(refusal(infer, key, {{"Content-Length", "1000000"}}), ErrorCode::unavailable);
+  EXPECT_TRUE(ask(infer, key, {{"Content-Length", "1000"}}));
+  memory.update({96, 100}, {});
+  EXPECT_EQ(refusal(infer, key, {{"Content-Length", "1000"}}), ErrorCode::unavailable);
+  EXPECT_EQ(refusal(read, key), ErrorCode::unavailable);
+  EXPECT_TRUE(ask(admin, key));
+  EXPECT_TRUE(ask(open, ""));
+  memory.update({50, 100}, {});
+  EXPECT_TRUE(ask(upload, key));
 }
 
 TEST_F(GatesTest, AccountsForEveryRequestUnderItsRoute) {

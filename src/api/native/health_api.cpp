@@ -19,6 +19,28 @@ bool wantsText(const http::RequestHead& head) {
   return equalsIgnoringCase(trim(takeUntil(accept, ';')), "text/plain");
 }
 
+// What was asked just now says more than what callers met before.
+void show(const resilience::Snapshot& snapshot, DependencyView& view) {
+  const bool isClosed = snapshot.breaker == resilience::BreakerState::closed;
+  view.breaker = BreakerView{.state = snapshot.breaker, .retryInMs = {}};
+  if (!isClosed) view.state = DependencyState::down;
+  if (snapshot.retryIn.count() > 0) view.breaker->retryInMs = snapshot.retryIn.count();
+  if (!snapshot.endpoint.empty()) view.endpoint = snapshot.endpoint;
+  if (view.latencyMs == 0 && snapshot.latency)
+    view.latencyMs = Milliseconds(*snapshot.latency).count();
+  if (!view.lastError && snapshot.lastError) {
+    view.lastError = snapshot.lastError->message;
+    view.lastErrorAt = snapshot.lastErrorAt;
+  }
+  if (!view.figures.empty()) return;
+  view.figures = {{"answered", static_cast<double>(snapshot.answered)},
+                  {"failed", static_cast<double>(snapshot.failed)},
+                  {"refused", static_cast<double>(snapshot.refused)},
+                  {"retried", static_cast<double>(snapshot.retried)},
+                  {"running", static_cast<double>(snapshot.running)},
+                  {"waiting", static_cast<double>(snapshot.waiting)}};
+}
+
 }  // namespace
 
 HealthApi::HealthApi(Parts parts) : parts_(std::move(parts)), startedAt_(parts_.clock.steady()) {}
@@ -47,13 +69,11 @@ void HealthApi::ready(http::Call call, http::Reply<ProbeView> reply) {
              "The server takes no requests: it is starting or shutting down."));
 }
 
-DependencyView HealthApi::examine(const HealthCheck& check, Deadline deadline) {
+void HealthApi::ask(const HealthCheck& check, Deadline deadline, DependencyView& view) {
   const auto from = parts_.clock.steady();
   auto figures = check.check(deadline);
-  DependencyView view;
-  view.name = check.name;
   view.latencyMs = Milliseconds(parts_.clock.steady() - from).count();
-  MutexLock lock(mutex_);
+  const MutexLock lock(mutex_);
   if (figures) {
     view.figures = *std::move(figures);
   } else {
@@ -64,6 +84,13 @@ DependencyView HealthApi::examine(const HealthCheck& check, Deadline deadline) {
     view.lastError = last->second.message;
     view.lastErrorAt = last->second.at;
   }
+}
+
+DependencyView HealthApi::examine(const HealthCheck& check, Deadline deadline) {
+  DependencyView view;
+  view.name = check.name;
+  if (check.check) ask(check, deadline, view);
+  if (check.dependency) show(check.dependency(), view);
   return view;
 }
 

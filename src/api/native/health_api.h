@@ -12,16 +12,19 @@
 #include "base/mutex.h"
 #include "http/route.h"
 #include "native/health_dto.h"
+#include "resilience/dependency.h"
 
 namespace corbel::native {
 
-// Something the server needs. `check` runs on the api pool, on several threads at once, and keeps
-// to the deadline.
+// Something the server needs. Both functions run on the api pool, on several threads at once.
 struct HealthCheck {
   using Figures = std::map<std::string, double>;  // with their unit in the name, as usedBytes
   std::string name;
-  // An error means that it does not work; its message is shown to callers with system:read.
-  std::function<Result<Figures>(Deadline)> check;
+  // Asks it now, within the deadline. An error means that it does not work; its message is shown to
+  // callers with system:read. Empty: `dependency` says how it did lately.
+  std::function<Result<Figures>(Deadline)> check = {};
+  // Of what has a breaker; must not wait.
+  std::function<resilience::Snapshot()> dependency = {};
 };
 
 class HealthApi {
@@ -75,6 +78,7 @@ class HealthApi {
     Timestamp at;
   };
   DependencyView examine(const HealthCheck& check, Deadline deadline);
+  void ask(const HealthCheck& check, Deadline deadline, DependencyView& view);
 
   Parts parts_;
   SteadyTime startedAt_;

@@ -41,15 +41,18 @@ class HealthTest : public ::testing::Test {
   std::string tenant_ = "default";
   bool ready_ = true;
   bool storeWorks_ = true;
+  resilience::Snapshot backend_{.name = "auth.backend", .endpoint = "https://auth.internal"};
   HealthApi api_{{.version = "1.2.3",
                   .clock = clock_,
                   .isReady = [this] { return ready_; },
-                  .checks = {{"store", [this](Deadline) -> Result<HealthCheck::Figures> {
+                  .checks = {{"store",
+                              [this](Deadline) -> Result<HealthCheck::Figures> {
                                 clock_.advance(std::chrono::milliseconds(3));
                                 if (storeWorks_) return HealthCheck::Figures{{"usedBytes", 4096}};
                                 return fail(ErrorCode::unavailable, "The disk is full.",
                                             "/secret/path");
-                              }}}}};
+                              }},
+                             {.name = "auth.backend", .dependency = [this] { return backend_; }}}}};
 };
 
 TEST_F(HealthTest, SaysWhatRunsAndSinceWhenItWasAsked) {
@@ -77,6 +80,25 @@ TEST_F(HealthTest, AsksEveryDependency) {
   EXPECT_TRUE(
       text.contains(R"({"name":"store","state":"up","latencyMs":3,"figures":{"usedBytes":4096}})"))
       << text;
+}
+
+TEST_F(HealthTest, ShowsWhetherADependencyIsAskedAtAll) {
+  backend_.latency = std::chrono::milliseconds(7);
+  backend_.answered = 9;
+  const auto fine = textOf("/health/detailed");
+  EXPECT_TRUE(fine.contains(R"("name":"auth.backend","endpoint":"https://auth.internal",)"
+                            R"("state":"up","breaker":{"state":"closed"},"latencyMs":7,)"))
+      << fine;
+  EXPECT_TRUE(fine.contains(R"("answered":9)")) << fine;
+  backend_.breaker = resilience::BreakerState::open;
+  backend_.retryIn = std::chrono::milliseconds(4200);
+  backend_.lastError = Error{ErrorCode::unavailable, "It could not be reached.", "secret", {}};
+  const auto open = textOf("/health/detailed");
+  EXPECT_TRUE(open.contains(R"("state":"down","breaker":{"state":"open","retryInMs":4200})"))
+      << open;
+  EXPECT_TRUE(open.contains(R"("lastError":"It could not be reached.")")) << open;
+  EXPECT_TRUE(open.contains(R"("status":"degraded")")) << open;
+  EXPECT_FALSE(open.contains("secret")) << open;
 }
 
 TEST_F(HealthTest, ShowsTheInstallationToThoseWhoRunItOnly) {

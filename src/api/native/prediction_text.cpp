@@ -1,5 +1,7 @@
 #include "native/prediction_text.h"
 
+#include <utility>
+
 #include "json/cursor.h"
 #include "json/encode.h"
 
@@ -112,7 +114,38 @@ std::string resultMembers(const models::ServedModel& served, const models::Predi
   return members;
 }
 
-std::string predictionJson(std::string_view resultMembers, const models::ServedModel& served,
+std::string_view name(FallbackKind kind) {
+  switch (kind) {
+    case FallbackKind::cache:
+      return "cache";
+    case FallbackKind::staleCache:
+      return "staleCache";
+    case FallbackKind::model:
+      return "model";
+    case FallbackKind::rule:
+      return "rule";
+    case FallbackKind::endpoint:
+      return "endpoint";
+  }
+  std::unreachable();
+}
+
+namespace {
+
+void writeDegraded(json::Writer& writer, const Degraded& degraded) {
+  writer.field("degraded", true);
+  writer.field("degradedReason", degraded.why);
+  writer.key("fallback");
+  writer.beginObject();
+  writer.field("kind", name(degraded.kind));
+  if (!degraded.model.empty()) writer.field("model", degraded.model);
+  writer.endObject();
+  if (degraded.kind == FallbackKind::staleCache) writer.field("stale", true);
+}
+
+}  // namespace
+
+std::string predictionJson(std::string_view resultMembers, const Asked& asked,
                            const CallFacts& facts) {
   std::string out;
   out.reserve(resultMembers.size() + 320);
@@ -122,10 +155,10 @@ std::string predictionJson(std::string_view resultMembers, const models::ServedM
   json::Writer writer(out);
   writer.key("model");
   writer.beginObject();
-  writer.field("id", served.modelId);
-  writer.field("name", served.modelName);
+  writer.field("id", asked.modelId);
+  writer.field("name", asked.modelName);
   writer.endObject();
-  writer.field("version", served.version);
+  writer.field("version", asked.version);
   writer.field("predictionId", facts.predictionId);
   writer.key("timing");
   writer.beginObject();
@@ -133,8 +166,7 @@ std::string predictionJson(std::string_view resultMembers, const models::ServedM
   writer.field("inferenceMs", milliseconds(facts.inference));
   writer.endObject();
   writer.field("cached", facts.cached);
-  writer.field("degraded", facts.stale);
-  if (facts.stale) writer.field("stale", true);
+  facts.degraded ? writeDegraded(writer, *facts.degraded) : writer.field("degraded", false);
   writer.endObject();
   return out;
 }

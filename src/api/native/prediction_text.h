@@ -2,11 +2,13 @@
 // describes the same.
 #pragma once
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "models/predicting.h"
 #include "models/serving.h"
+#include "native/predictions_dto.h"
 
 namespace corbel::native {
 
@@ -17,15 +19,30 @@ enum class Confidence : bool { no, yes };
 std::string resultMembers(const models::ServedModel& served, const models::PredictionResult& result,
                           Confidence confidence);
 
+// The model that was asked for.
+struct Asked {
+  std::string_view modelId;
+  std::string_view modelName;
+  int version = 0;
+};
+
+// Something else answered.
+struct Degraded {
+  std::string_view why;  // the model did not
+  FallbackKind kind = FallbackKind::cache;
+  std::string_view model = {};  // that did instead; empty: none
+};
+std::string_view name(FallbackKind kind);
+
 struct CallFacts {
   std::string_view predictionId;
   std::chrono::nanoseconds total{0};
   std::chrono::nanoseconds inference{0};
   bool cached = false;
-  bool stale = false;  // the model failed; this is what it said some time ago
+  std::optional<Degraded> degraded = {};
 };
 
-std::string predictionJson(std::string_view resultMembers, const models::ServedModel& served,
+std::string predictionJson(std::string_view resultMembers, const Asked& asked,
                            const CallFacts& facts);
 
 }  // namespace corbel::native

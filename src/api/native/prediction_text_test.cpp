@@ -74,7 +74,9 @@ PredictionView viewOf(const models::ServedModel& served, const models::Predictio
   facts.total = std::chrono::microseconds(1500);
   facts.inference = std::chrono::microseconds(250);
   facts.cached = true;
-  const std::string text = predictionJson(resultMembers(served, result, confidence), served, facts);
+  const std::string text =
+      predictionJson(resultMembers(served, result, confidence),
+                     {served.modelId, served.modelName, served.version}, facts);
   auto view = json::decode<PredictionView>(text);
   EXPECT_TRUE(view) << view.error().message << "\n" << text;
   return view ? *std::move(view) : PredictionView();

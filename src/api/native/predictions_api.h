@@ -5,10 +5,12 @@
 
 #include "cache/cache.h"
 #include "exec/pool.h"
+#include "exec/timer.h"
 #include "http/route.h"
 #include "models/prediction_cache.h"
 #include "models/serving.h"
 #include "native/prediction_text.h"
+#include "native/prediction_fallback.h"
 #include "native/predictions_dto.h"
 #include "telemetry/metrics.h"
 
@@ -25,6 +27,12 @@ class PredictionsApi {
     metrics::Metrics& metrics;
     IdSource& ids;
     const Clock& clock;
+    // What answers in time where the model does not. Null: nothing, and errors are told.
+    struct Fallbacks {
+      PredictionFallback& fallback;
+      exec::Pool& pool;    // of its own: the others may be what does not get on
+      exec::Timer& timer;  // for models that take long to load
+    }* fallbacks = nullptr;
   };
   explicit PredictionsApi(Parts parts);
 
@@ -47,12 +55,22 @@ class PredictionsApi {
   void resume(const SharedWork& work);
   void run(const SharedWork& work);
   void runAtOnce(Work work);
-  void finish(Work work, Result<http::Response> response);
+  void runLoaded(const SharedWork& work, models::Serving::Handle served);
+  // For whoever comes first; a second one does nothing.
+  void finish(const SharedWork& work, Result<http::Response> response);
+  // Answers, or leaves that to what may answer in the model's place.
+  void settle(const SharedWork& work, Result<http::Response> response);
+  void degrade(const SharedWork& work, Error why, models::Serving::Handle served = nullptr);
+  void reply(Work& work, Result<http::Response> response, const models::ServedModel* served);
+  Deadline ownDeadline(const Work& work) const;
+  Deadline forFallback(const Work& work) const;
+  void watch(const SharedWork& work);
+  void answerWithoutModel(const SharedWork& work);
   Result<std::string> answer(const Work& work, std::chrono::nanoseconds& inference);
-  Result<cache::Found> answerFromCache(const Work& work, CallFacts& facts);
+  Result<std::string> answerFromCache(const Work& work, CallFacts& facts);
   Result<http::Response> respond(const Work& work);
   void countAnswer(const Work& work, std::chrono::nanoseconds inference);
-  void count(const Work& work, std::string_view status);
+  void count(const Work& work, std::string_view status, const models::ServedModel* served);
 
   Parts parts_;
   metrics::Labelled<metrics::Counter, 3> predictions_;

@@ -85,6 +85,20 @@ struct TimingView {
 };
 BOOST_DESCRIBE_STRUCT(TimingView, (), (totalMs, inferenceMs))
 
+// In the order in which they are tried.
+enum class FallbackKind : std::uint8_t { cache, staleCache, model, rule, endpoint };
+BOOST_DESCRIBE_ENUM(FallbackKind, cache, staleCache, model, rule, endpoint)
+
+struct FallbackView {
+  FallbackKind kind = FallbackKind::cache;
+  std::optional<std::string> model;
+  static constexpr auto rules() {
+    using Self = FallbackView;
+    return std::array{json::rule<&Self::model>({.doc = "The model that answered instead."})};
+  }
+};
+BOOST_DESCRIBE_STRUCT(FallbackView, (), (kind, model))
+
 struct PredictionView {
   json::Document prediction;
   std::optional<double> confidence;
@@ -96,6 +110,8 @@ struct PredictionView {
   TimingView timing;
   bool cached = false;
   bool degraded = false;
+  std::optional<std::string> degradedReason;
+  std::optional<FallbackView> fallback;
   std::optional<bool> stale;
 
   static constexpr auto rules() {
@@ -104,12 +120,13 @@ struct PredictionView {
         json::rule<&Self::prediction>({.doc = "The class, as outputSchema or the file names it, or "
                                               "a number or list of numbers."}),
         json::rule<&Self::degraded>({.doc = "True when something else than the model answered."}),
-        json::rule<&Self::stale>(
-            {.doc = "True when the model failed and this is what it answered some time ago."})};
+        json::rule<&Self::degradedReason>({.doc = "Why the model did not."}),
+        json::rule<&Self::fallback>({.doc = "What answered."}),
+        json::rule<&Self::stale>({.doc = "True when the answer is one that expired."})};
   }
 };
 BOOST_DESCRIBE_STRUCT(PredictionView, (),
                       (prediction, confidence, probabilities, importance, model, version,
-                       predictionId, timing, cached, degraded, stale))
+                       predictionId, timing, cached, degraded, degradedReason, fallback, stale))
 
 }  // namespace corbel::native

@@ -201,8 +201,9 @@ BOOST_DESCRIBE_STRUCT(CacheSettings, (), (ttlSeconds))
 struct Configuration {
   std::optional<PreprocessingSettings> preprocessing;
   std::optional<CacheSettings> cache;
+  std::optional<json::Document> fallback;
 };
-BOOST_DESCRIBE_STRUCT(Configuration, (), (preprocessing, cache))
+BOOST_DESCRIBE_STRUCT(Configuration, (), (preprocessing, cache, fallback))
 
 Result<inference::ImagePreprocessing> toPreprocessing(const ImageSettings& settings) {
   const std::string at = "/configuration/preprocessing/image";
@@ -299,6 +300,9 @@ Result<Declaration> parseDeclaration(const Model& model) {
     return std::unexpected(under("/configuration", std::move(configuration).error()));
   if (configuration->cache)
     declaration.cacheTtl = std::chrono::seconds(configuration->cache->ttlSeconds);
+  if (configuration->fallback) {
+    CORBEL_TRY(declaration.fallback, parseFallback(configuration->fallback->text));
+  }
   if (configuration->preprocessing && configuration->preprocessing->image) {
     CORBEL_TRY(declaration.input.image, toPreprocessing(*configuration->preprocessing->image));
   }

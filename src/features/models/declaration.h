@@ -8,6 +8,7 @@
 #include "inference/input_plan.h"
 #include "inference/model.h"
 #include "models/entities.h"
+#include "models/fallback.h"
 
 namespace corbel::models {
 
@@ -15,6 +16,7 @@ struct Declaration {
   inference::InputDeclaration input;
   std::vector<std::string> labels;  // JSON values of outputSchema.enum, in the order of the classes
   std::chrono::seconds cacheTtl{0};  // configuration.cache.ttlSeconds
+  Fallback fallback;                 // configuration.fallback
 };
 
 // inputSchema is this subset of JSON Schema 2020-12: {"type": "object", "properties": {name:
@@ -24,7 +26,8 @@ struct Declaration {
 // inputSchema the model file decides. configuration.preprocessing.image = {"width", "height",
 // "channels": 1|3, "resize": "nearest"|"bilinear", "layout": "channelsFirst"|"channelsLast",
 // "scale", "mean": [..], "std": [..]} makes the input an image. outputSchema.enum names the
-// classes, each otherwise. configuration.cache = {"ttlSeconds"} caches predictions. unprocessable:
+// classes, each otherwise. configuration.cache = {"ttlSeconds"} caches predictions.
+// configuration.fallback answers while the model cannot: see parseFallback(). unprocessable:
 // something else stands there; pointers begin with /inputSchema, /outputSchema or /configuration.
 Result<Declaration> parseDeclaration(const Model& model);
 

@@ -86,10 +86,22 @@ Result<FeatureImportance> importanceOf(const ServedModel& served, const Predicti
                            isClassifier(served) ? std::optional(output) : std::nullopt};
 }
 
-Result<inference::Tensors> run(const ServedModel& served, const inference::Tensors& tensors,
-                               Deadline deadline) {
+Result<inference::Tensors> runGuarded(const ServedModel& served, const inference::Tensors& tensors,
+                                      Deadline deadline) {
+  return served.guard->call(deadline, [&](resilience::Permit& permit) {
+    auto outputs = served.engine->run(tensors, permit.deadline());
+    // An input that an engine breaks on costs no time: it must not shut out those of others.
+    if (!outputs && outputs.error().code == ErrorCode::internal)
+      permit.countAs(resilience::Outcome::answered);
+    return outputs;
+  });
+}
+
+Result<inference::Tensors> runEngine(const ServedModel& served, const inference::Tensors& tensors,
+                                     Deadline deadline) {
   trace::Span span("inference", served.modelName);
-  auto outputs = served.engine->run(tensors, deadline);
+  auto outputs = served.guard == nullptr ? served.engine->run(tensors, deadline)
+                                         : runGuarded(served, tensors, deadline);
   if (!outputs) span.fail(outputs.error().message);
   return outputs;
 }
@@ -100,7 +112,7 @@ Result<PredictionResult> predict(const ServedModel& served, const PredictionInpu
                                  Importance importance, Deadline deadline, const Clock& clock) {
   const auto tensors = tensorsOf(served.plan, input);
   const auto begin = clock.steady();
-  CORBEL_TRY(const auto outputs, run(served, tensors, deadline));
+  CORBEL_TRY(const auto outputs, runEngine(served, tensors, deadline));
   PredictionResult result;
   result.inference = clock.steady() - begin;
   CORBEL_TRY(result.prediction, predictionOf(served.engine->signature(), outputs, 0));

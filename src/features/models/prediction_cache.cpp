@@ -8,6 +8,11 @@
 #include "crypto/sha256.h"
 
 namespace corbel::models {
+namespace {
+
+constexpr std::string_view kKind = "predictions";
+
+}  // namespace
 
 std::string PredictionCache::hashOf(std::string_view versionId, int modelRevision,
                                     std::string_view input, std::string_view options) {
@@ -22,16 +27,21 @@ std::string PredictionCache::hashOf(std::string_view versionId, int modelRevisio
   return crypto::toHex(hash.finish());
 }
 
-Result<cache::Found> PredictionCache::findOrMake(std::string_view tenant,
-                                                 std::string_view inputHash,
-                                                 std::chrono::seconds ttl, Deadline deadline,
-                                                 const cache::Cache::Make& make) {
+Result<std::string> PredictionCache::findOrMake(std::string_view tenant, std::string_view inputHash,
+                                                std::chrono::seconds ttl, Deadline deadline,
+                                                const cache::Cache::Make& make) {
   const auto allowed = std::min(ttl, maxTtl_);
-  if (allowed.count() > 0) {
-    return cache_.findOrMake({tenant, "predictions", inputHash}, allowed, deadline, make);
-  }
-  CORBEL_TRY(auto made, make());
-  return cache::Found{std::move(made)};
+  if (allowed.count() == 0) return make();
+  CORBEL_TRY(auto found, cache_.findOrMake({tenant, kKind, inputHash}, allowed, deadline, make));
+  if (found.stale()) return std::unexpected(*std::move(found.why));
+  return std::move(found.value);
+}
+
+std::optional<cache::Entry> PredictionCache::findAny(std::string_view tenant,
+                                                     std::string_view inputHash,
+                                                     Deadline deadline) {
+  if (maxTtl_.count() == 0) return std::nullopt;
+  return cache_.findAny({tenant, kKind, inputHash}, deadline);
 }
 
 }  // namespace corbel::models

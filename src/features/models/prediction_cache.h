@@ -1,6 +1,7 @@
 // Answers of models that ask for it (configuration.cache.ttlSeconds).
 #pragma once
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,10 +24,15 @@ class PredictionCache {
   static std::string hashOf(std::string_view versionId, int modelRevision, std::string_view input,
                             std::string_view options);
 
-  // As cache::Cache::findOrMake.
-  Result<cache::Found> findOrMake(std::string_view tenant, std::string_view inputHash,
-                                  std::chrono::seconds ttl, Deadline deadline,
-                                  const cache::Cache::Make& make);
+  // The fresh answer, or what `make` makes; of several that ask for the same one makes it. Errors
+  // of `make`; deadline_exceeded: another thread made it for too long.
+  Result<std::string> findOrMake(std::string_view tenant, std::string_view inputHash,
+                                 std::chrono::seconds ttl, Deadline deadline,
+                                 const cache::Cache::Make& make);
+
+  // For when the model cannot answer: also one that is no longer fresh, with freshFor at most 0.
+  std::optional<cache::Entry> findAny(std::string_view tenant, std::string_view inputHash,
+                                      Deadline deadline);
 
  private:
   cache::Cache& cache_;

@@ -15,7 +15,7 @@ class PredictionCacheTest : public testing::Test {
                          std::string_view tenant = "acme") {
     const auto found = cache.findOrMake(tenant, "hash", ttl, Deadline::never(),
                                         [&]() -> Result<std::string> { return answer; });
-    return found ? found->value : found.error().message;
+    return found ? *found : found.error().message;
   }
 
   ManualClock clock;
@@ -29,6 +29,20 @@ TEST_F(PredictionCacheTest, AnswersUntilTheTimeIsOver) {
   EXPECT_EQ(ask(cache, "2", seconds(60)), "1");
   clock.advance(seconds(1));
   EXPECT_EQ(ask(cache, "3", seconds(60)), "3");
+}
+
+TEST_F(PredictionCacheTest, SaysWhyThereIsNoFreshAnswerAndKeepsTheOldOne) {
+  EXPECT_EQ(ask(cache, "1", seconds(60)), "1");
+  clock.advance(seconds(61));
+  const auto failed = cache.findOrMake("acme", "hash", seconds(60), Deadline::never(), [] {
+    return Result<std::string>(fail(ErrorCode::unavailable, "broken"));
+  });
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().message, "broken");
+  const auto old = cache.findAny("acme", "hash", Deadline::never());
+  ASSERT_TRUE(old);
+  EXPECT_EQ(old->value, "1");
+  EXPECT_LE(old->freshFor, std::chrono::milliseconds(0));
 }
 
 TEST_F(PredictionCacheTest, AnswersNoOtherTenant) {

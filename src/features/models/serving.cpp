@@ -1,6 +1,7 @@
 #include "models/serving.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <utility>
 
@@ -160,9 +161,22 @@ Result<Serving::Handle> Serving::makeServed(const Scope& scope, ResolvedVersion 
   served->artifactSha256 = std::move(resolved.version.artifactSha256);
   served->labels = std::move(declaration.labels);
   served->cacheTtl = declaration.cacheTtl;
+  served->fallback = std::move(declaration.fallback);
+  served->guard = former ? former->guard : makeGuard(*served);
   served->metrics.emplace(metrics_, served->tenant, served->modelName);
   served->lastUsedMs = clock_.now().time_since_epoch().count();
   return served;
+}
+
+std::shared_ptr<resilience::Dependency> Serving::makeGuard(const ServedModel& served) const {
+  if (options_.guards == nullptr || served.engine->isQuick()) return nullptr;
+  // How many run at once is the pool's to bound. Who gave it little time is told so by the engine.
+  resilience::DependencyOptions options{
+      .name = "engine." + served.modelName,
+      .cap = options_.engineTime,
+      .margin = std::chrono::milliseconds(0),
+      .bulkhead = {.running = std::numeric_limits<std::size_t>::max(), .waiting = 0}};
+  return std::make_shared<resilience::Dependency>(std::move(options), *options_.guards);
 }
 
 void Serving::keep(const Handle& served) {

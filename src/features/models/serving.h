@@ -19,8 +19,10 @@
 #include "inference/input_plan.h"
 #include "inference/model.h"
 #include "models/entities.h"
+#include "models/fallback.h"
 #include "models/parking.h"
 #include "models/registry.h"
+#include "resilience/dependency.h"
 #include "telemetry/metrics.h"
 
 namespace corbel::models {
@@ -48,7 +50,10 @@ struct ServedModel {
   inference::InputPlan plan;
   std::vector<std::string>
       labels;  // JSON values the registrant gave the classes, in their order; may be empty
-  std::chrono::seconds cacheTtl{0};     // of predictions; 0: they are not cached
+  std::chrono::seconds cacheTtl{0};  // of predictions; 0: they are not cached
+  Fallback fallback;                 // what answers when it cannot
+  // Around the engine. Null: it is quick, that is, arithmetic of our own with nothing to wait for.
+  std::shared_ptr<resilience::Dependency> guard;
   std::optional<ModelMetrics> metrics;  // always there in what Serving hands out
   mutable std::atomic<std::int64_t> lastUsedMs = 0;
 };
@@ -56,6 +61,8 @@ struct ServedModel {
 struct ServingOptions {
   std::size_t maxModels = 64;
   std::size_t maxBytes = 256 << 20;
+  const resilience::DependencyParts* guards = nullptr;  // null: engines run without a breaker
+  std::chrono::milliseconds engineTime{3'000};          // of one run
 };
 
 struct ServingStats {
@@ -121,6 +128,7 @@ class Serving {
 
   Result<Handle> loadVersion(const Scope& scope, ResolvedVersion resolved);
   Result<Handle> makeServed(const Scope& scope, ResolvedVersion resolved, const Handle& former);
+  std::shared_ptr<resilience::Dependency> makeGuard(const ServedModel& served) const;
   void keep(const Handle& served);
   void remember(std::string key, const Handle& served, std::uint64_t changesBefore);
   // Drops the versions for which `goes` holds, with all their names; how many.

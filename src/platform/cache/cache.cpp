@@ -111,6 +111,12 @@ std::shared_ptr<Cache::Flight> Cache::join(const std::string& text, bool& leads)
   return flight;
 }
 
+std::optional<Entry> Cache::findAny(const Key& key, Deadline deadline) {
+  auto entry = look(key, textOf(key), deadline);
+  if (entry && entry->freshFor <= milliseconds(0)) stale_.fetch_add(1, std::memory_order_relaxed);
+  return entry;
+}
+
 Result<Found> Cache::findOrMake(const Key& key, milliseconds ttl, Deadline deadline,
                                 const Make& make) {
   const std::string text = textOf(key);
@@ -153,7 +159,7 @@ Result<Found> Cache::makeAndShare(const Key& key, milliseconds ttl, std::optiona
     outcome = Found{*std::move(made)};
   } else if (stale && isPassing(made.error().code)) {
     stale_.fetch_add(1, std::memory_order_relaxed);
-    outcome = Found{std::move(stale->value), true};
+    outcome = Found{std::move(stale->value), std::move(made).error()};
   } else {
     outcome = std::unexpected(std::move(made).error());
   }

@@ -54,7 +54,9 @@ struct Options {
 
 struct Found {
   std::string value;
-  bool stale = false;  // it could not be made anew; say so to whoever asked
+  // Why it could not be made anew, so that it is stale; say so to whoever asked.
+  std::optional<Error> why = {};
+  bool stale() const { return why.has_value(); }
 };
 
 struct Stats {
@@ -77,6 +79,8 @@ class Cache {
 
   // The fresh value, if there is one. Waits for the tier.
   std::optional<std::string> find(const Key& key, Deadline deadline);
+  // The value, fresh or stale: for when it is known that it cannot be made. Waits for the tier.
+  std::optional<Entry> findAny(const Key& key, Deadline deadline);
   void put(const Key& key, std::string value, std::chrono::milliseconds ttl = kDefaultTtl);
 
   using Make = std::function<Result<std::string>()>;

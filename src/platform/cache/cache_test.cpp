@@ -79,7 +79,7 @@ TEST_F(CacheTest, MakesWhatItLacksOnce) {
   clock.advance(seconds(60));
   const auto again = make(cache, gives("3"));
   EXPECT_EQ(again->value, "3");
-  EXPECT_FALSE(again->stale);
+  EXPECT_FALSE(again->stale());
 }
 
 TEST_F(CacheTest, KeepsNothingWithoutTime) {
@@ -93,9 +93,9 @@ TEST_F(CacheTest, GivesAStaleValueMarkedAsSuchWhenItCannotBeMade) {
   const auto stale = make(cache, kFails);
   ASSERT_TRUE(stale);
   EXPECT_EQ(stale->value, "1");
-  EXPECT_TRUE(stale->stale);
+  EXPECT_TRUE(stale->stale());
   EXPECT_EQ(cache.stats().stale, 1u);
-  EXPECT_FALSE(make(cache, gives("2"))->stale);
+  EXPECT_FALSE(make(cache, gives("2"))->stale());
 }
 
 TEST_F(CacheTest, HidesNoMistakeOfTheAskerBehindAStaleValue) {
@@ -188,7 +188,7 @@ TEST_F(StoreTier, KeepsValuesOverARestart) {
   EXPECT_EQ(other.find(kRow, Deadline::never()), std::string("1\0\xff", 3));
   clock.advance(seconds(30));
   EXPECT_FALSE(other.find(kRow, Deadline::never()));
-  EXPECT_TRUE(make(other, kFails)->stale);
+  EXPECT_TRUE(make(other, kFails)->stale());
 }
 
 TEST_F(StoreTier, StaysBelowItsBytesByGivingUpTheFirstToExpire) {

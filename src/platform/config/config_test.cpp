@@ -229,6 +229,17 @@ TEST(Settings, NamesOfWhatIsNotBuiltYetAreRefusedWithAReason) {
   }
 }
 
+TEST(Settings, NameTheBackendThatKnowsTokens) {
+  const auto configuration =
+      load({.environment = {{"MAIN_BACKEND_URL", "http://backend:3000/app/"}}});
+  ASSERT_TRUE(configuration) << configuration.error().message;
+  EXPECT_EQ(configuration->settings.auth.backend.url, "http://backend:3000/app/");
+  for (const char* wrong : {"backend:3000", "ftp://backend", "https://", "https://user@backend",
+                            "https://backend?x=1", "https://back end"})
+    EXPECT_THAT(problemsOfVariable("MAIN_BACKEND_URL", wrong), HasSubstr("must be http://"))
+        << wrong;
+}
+
 TEST(Settings, SayWhichPostgresServerIsMeant) {
   const auto urlOf = [](std::map<std::string, std::string> environment) {
     const auto configuration = load({.environment = std::move(environment)});

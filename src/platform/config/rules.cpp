@@ -109,6 +109,27 @@ std::string checkJwksUrl(std::string_view text) {
              : "must be an https:// address";
 }
 
+std::string checkBackendUrl(std::string_view text) {
+  if (text.empty()) return "";
+  for (const std::string_view scheme : {"https://", "http://"}) {
+    if (!text.starts_with(scheme)) continue;
+    std::string_view rest = text.substr(scheme.size());
+    const std::string_view host = takeUntil(rest, '/');
+    const bool plain = std::ranges::all_of(
+        rest, [](char c) { return isHostCharacter(c) || c == '/' || c == '~' || c == '%'; });
+    if (isHost(host) && plain) return "";
+  }
+  return "must be http:// or https:// with a host, without user, query and fragment, as in "
+         "https://app.example.com";
+}
+
+std::string checkPath(std::string_view text) {
+  const bool good = text.starts_with('/') && std::ranges::all_of(text, [](char c) {
+                      return isHostCharacter(c) || std::string_view("/~%?=&").contains(c);
+                    });
+  return good ? "" : "must be a path, as in /api/auth/verify";
+}
+
 std::string checkEventSource(std::string_view text) {
   const bool good = !text.empty() && text.size() <= 256 && std::ranges::all_of(text, [](char c) {
     return c > ' ' && c < 0x7f && !std::string_view("\"<>\\^`{|}").contains(c);

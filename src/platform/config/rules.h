@@ -25,5 +25,7 @@ std::string checkKafkaTopic(std::string_view text);      // letters, digits, . _
 std::string checkAmqpName(std::string_view text);        // printable, not empty
 std::string checkAmqpQueue(std::string_view text);       // the same, or empty
 std::string checkTracesEndpoint(std::string_view text);  // empty, or [http[s]://]host[:port][/path]
+std::string checkBackendUrl(std::string_view text);
+std::string checkPath(std::string_view text);
 
 }  // namespace corbel::config

@@ -43,6 +43,15 @@ constexpr std::array kSettings = {
     setting<&S::objects, &ObjectSettings::folder>("objects.folder", {.aliases = {"model_path", "MODEL_PATH"}}, "Folder of model files and other artifacts; empty: objects in data.folder."),
     setting<&S::auth, &AuthSettings::enabled>("auth.enabled", {}, "Whether callers must prove who they are; may be off on a loopback address only."),
     setting<&S::auth, &AuthSettings::jwtSecret>("auth.jwtSecret", {.aliases = {"JWT_SECRET"}, .check = checkSigningSecret}, "Makes an issuer of HS256 tokens signed with this secret of 32 bytes or more."),
+    setting<&S::auth, &AuthSettings::backend, &BackendSettings::url>("auth.backend.url", {.aliases = {"MAIN_BACKEND_URL"}, .check = checkBackendUrl}, "The product's backend, which is asked about tokens that no issuer here claims; empty: none."),
+    setting<&S::auth, &AuthSettings::backend, &BackendSettings::path>("auth.backend.path", {.check = checkPath}, "Path of the backend that answers who the bearer of a token is."),
+    setting<&S::auth, &AuthSettings::backend, &BackendSettings::method>("auth.backend.method", {.words = {"GET", "POST"}}, "How the backend is asked."),
+    setting<&S::auth, &AuthSettings::backend, &BackendSettings::connectTimeout>("auth.backend.connectTimeoutMs", {.min = 10, .max = 10'000}, "Time to connect to the backend."),
+    setting<&S::auth, &AuthSettings::backend, &BackendSettings::timeout>("auth.backend.timeoutMs", {.min = 50, .max = 10'000}, "Time for the backend's answer; later ones are answered with 503."),
+    setting<&S::auth, &AuthSettings::backend, &BackendSettings::caFile>("auth.backend.caFile", {}, "Authorities (PEM) that https:// to the backend trusts; empty: the system's."),
+    setting<&S::auth, &AuthSettings::backend, &BackendSettings::claims, &ClaimSettings::user>("auth.backend.claims.user", {}, "Member of the backend's answer that names the user; empty: sub, else id."),
+    setting<&S::auth, &AuthSettings::backend, &BackendSettings::claims, &ClaimSettings::roles>("auth.backend.claims.roles", {}, "Member that lists the user's roles."),
+    setting<&S::auth, &AuthSettings::backend, &BackendSettings::claims, &ClaimSettings::tenants>("auth.backend.claims.tenants", {}, "Member that lists the user's tenants."),
     setting<&S::auth, &AuthSettings::issuers>("auth.issuers", {}, "Issuers of tokens that are accepted; the fields of each are listed below."),
     setting<&S::limits, &LimitSettings::inferencePerMinute>("limits.inferencePerMinute", {.min = 1, .unit = "requests"}, "Inference requests of one end user in any minute."),
     setting<&S::limits, &LimitSettings::requestsPerMinute>("limits.requestsPerMinute", {.min = 1, .unit = "requests"}, "Other requests of one end user in any minute."),
@@ -59,7 +68,10 @@ constexpr std::array kSettings = {
     setting<&S::cache, &CacheSettings::memory>("cache.memoryBytes", {.max = 1024 * kMiB}, "Memory that cached values may take; what was not used for the longest time goes first."),
     setting<&S::cache, &CacheSettings::disk>("cache.diskBytes", {}, "Size of the cached values in the folder cache of data.folder; the first to expire go first."),
     setting<&S::cache, &CacheSettings::tier>("cache.tier", {.words = {"auto", "file", "redis", "none"}}, "Where cached values are kept beside memory; auto: in Redis where it is set up, else in a file."),
+    setting<&S::inference, &InferenceSettings::fallbackEnabled>("inference.fallbackEnabled", {.aliases = {"fallback_enabled", "FALLBACK_ENABLED"}}, "Whether something else answers when a model cannot: an older answer, what its owner declared, or the product."),
+    setting<&S::inference, &InferenceSettings::fallbackUrl>("inference.fallbackUrl", {.aliases = {"fallback_url", "FALLBACK_URL"}, .check = checkBackendUrl}, "Address of the product that answers predictions when nothing else can; empty: none."),
     setting<&S::predictionCache, &PredictionCacheSettings::ttl>("predictionCache.ttlSeconds", {}, "Longest time a stored prediction is used, whatever its model asks for; 0 stores none."),
+    setting<&S::predictionCache, &PredictionCacheSettings::stale>("predictionCache.staleSeconds", {}, "How long an expired answer is kept for when its model cannot answer."),
     setting<&S::events, &EventSettings::source>("events.source", {.check = checkEventSource}, "The source of every event, as CloudEvents has it: a name of this installation."),
     setting<&S::events, &EventSettings::outboxRows>("events.outboxRows", {.min = 100, .max = 10 * kMillion, .unit = "events"}, "Events that may wait for sinks; at the bound, changes that make an event are refused with 507."),
     setting<&S::events, &EventSettings::outboxBytes>("events.outboxBytes", {.min = kMiB}, "Size of the events that may wait."),
@@ -128,14 +140,12 @@ constexpr std::array kIssuer = {
 #define CORBEL_NO_CLUSTER "this version does not deploy to Kubernetes; remove it"
 #define CORBEL_NO_PYTHON "this version has no Python worker; remove it and export the model to ONNX"
 constexpr auto kUnavailable = std::to_array<Unavailable>({
-    {"MAIN_BACKEND_URL", "this version does not verify tokens at a backend; remove it and set JWT_SECRET or auth.issuers"},
     {"OPENAI_API_KEY", CORBEL_NO_LLM}, {"ANTHROPIC_API_KEY", CORBEL_NO_LLM},
     {"MAX_BATCH_SIZE", "this version has no batch predictions; remove it"},
     {"VECTOR_DB_URL", "this version has no knowledge bases; remove it"},
     {"TENSORFLOW_BACKEND", CORBEL_NO_PYTHON}, {"PYTORCH_BACKEND", CORBEL_NO_PYTHON},
     {"KUBECONFIG", CORBEL_NO_CLUSTER}, {"K8S_NAMESPACE", CORBEL_NO_CLUSTER},
     {"HA_URL", CORBEL_NO_HOME}, {"HA_TOKEN", CORBEL_NO_HOME}, {"DATA_API_URL", CORBEL_NO_HOME}, {"ANALYSIS_SCHEDULE", CORBEL_NO_HOME},
-    {"fallback_enabled", "this version has no fallback models; remove it"}, {"FALLBACK_ENABLED", "this version has no fallback models; remove it"},
 });
 // clang-format on
 
@@ -182,6 +192,13 @@ void checkTogether(const Settings& settings, std::vector<FieldError>& problems) 
     problems.push_back({noKey ? "server.tls.keyFile" : "server.tls.certificateFile",
                         fmt::format("must be set, as {} is",
                                     noKey ? "server.tls.certificateFile" : "server.tls.keyFile")});
+  }
+  // Its users are the product's; those of an issuer without a name would be mistaken for them.
+  for (std::size_t i = 0; !settings.auth.backend.url.empty() && i < settings.auth.issuers.size();
+       ++i) {
+    if (settings.auth.issuers[i].iss.empty())
+      problems.push_back({fmt::format("auth.issuers[{}]", i),
+                          "must have an iss, because auth.backend.url is set"});
   }
   for (std::size_t i = 0; i < settings.auth.issuers.size(); ++i)
     checkIssuer(settings.auth.issuers[i], i, problems);

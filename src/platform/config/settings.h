@@ -89,9 +89,21 @@ struct IssuerSettings {
   ClaimSettings claims;
 };
 
+// The product's own backend, which knows tokens that no issuer here claims.
+struct BackendSettings {
+  std::string url;  // empty: there is none
+  std::string path = "/api/auth/verify";
+  std::string method = "GET";  // "GET", "POST"
+  std::chrono::milliseconds connectTimeout{200};
+  std::chrono::milliseconds timeout{700};
+  std::string caFile;
+  ClaimSettings claims;
+};
+
 struct AuthSettings {
   bool enabled = true;
   Secret jwtSecret;
+  BackendSettings backend;
   std::vector<IssuerSettings> issuers;
 };
 
@@ -116,6 +128,8 @@ struct InferenceSettings {
   Bytes modelCacheBytes = 256_MiB;
   unsigned threads = 0;
   std::string onnxRuntimeLibrary;
+  bool fallbackEnabled = true;
+  std::string fallbackUrl;  // empty: none
 };
 
 struct CacheSettings {
@@ -126,6 +140,7 @@ struct CacheSettings {
 
 struct PredictionCacheSettings {
   std::chrono::seconds ttl{3600};
+  std::chrono::seconds stale{86'400};
 };
 
 struct EventSettings {

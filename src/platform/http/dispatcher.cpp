@@ -86,7 +86,8 @@ void Dispatcher::onHead(const std::shared_ptr<Exchange>& exchange) {
   if (auto verdict = parts_.admission.tryNow(call)) {
     return *verdict ? admitted(std::move(call)) : refuse(call, verdict->error());
   }
-  runOnPool(std::move(call), [this](Call& waiting) {
+  exec::Pool* const waits = parts_.admissionPool;
+  runOn(waits == nullptr ? parts_.pool : *waits, std::move(call), [this](Call& waiting) {
     auto verdict = parts_.admission.decide(waiting);
     verdict ? admitted(waiting) : refuse(waiting, verdict.error());
   });
@@ -130,7 +131,7 @@ void Dispatcher::admitted(Call call) {
         {.maxBytes = takesBody ? route.options.bodyMax : 0, .sink = nullptr});
   }
   if (auto file = detail::requireFile(call.head()); !file) return refuse(call, file.error());
-  runOnPool(std::move(call), [this](Call& uploading) {
+  runOn(parts_.pool, std::move(call), [this](Call& uploading) {
     auto sink = uploading.route().openUpload(uploading);
     if (!sink) return refuse(uploading, sink.error());
     uploading.context().upload = *sink;
@@ -144,18 +145,18 @@ void Dispatcher::onBody(const std::shared_ptr<Exchange>& exchange) {
   const trace::Scope scope(call.context().trace.position);
   const Route& route = call.route();
   if (route.quick) return runGuarded(call, [&](Call& quick) { route.handler(quick); });
-  runOnPool(std::move(call), [&route](Call& pooled) { route.handler(pooled); });
+  runOn(parts_.pool, std::move(call), [&route](Call& pooled) { route.handler(pooled); });
 }
 
-void Dispatcher::runOnPool(Call call, std::move_only_function<void(Call&)> work) {
+void Dispatcher::runOn(exec::Pool& pool, Call call, std::move_only_function<void(Call&)> work) {
   const Call kept = call;
-  const bool accepted = parts_.pool.tryRun(
+  const bool accepted = pool.tryRun(
       [moved = std::move(call), work = std::move(work)]() mutable { runGuarded(moved, work); });
   if (accepted) return;
   kept.context().responseHeaders.emplace_back("Retry-After", "1");
   refuse(kept, {ErrorCode::unavailable,
                 "The server is busy. Try again in a second.",
-                "api pool is full",
+                pool.name() + " pool is full",
                 {}});
 }
 

@@ -70,6 +70,7 @@ class Dispatcher final : public Service {
     const Clock& clock;
     IdSource& ids;
     trace::Tracer* tracer = nullptr;  // none: calls are not traced
+    exec::Pool* admissionPool = nullptr;  // where admission waits; null: `pool`
   };
   // All parts must outlive the dispatcher.
   Dispatcher(Parts parts, DispatcherOptions options)
@@ -91,7 +92,7 @@ class Dispatcher final : public Service {
   void addCorsHeaders(Call& call) const;
   void admitted(Call call);
   void refuse(const Call& call, const Error& error);
-  void runOnPool(Call call, std::move_only_function<void(Call&)> work);
+  void runOn(exec::Pool& pool, Call call, std::move_only_function<void(Call&)> work);
 
   Parts parts_;
   DispatcherOptions options_;

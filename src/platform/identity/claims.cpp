@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/json_text.h"
 #include "base/text.h"
 #include "token.h"
 
@@ -98,6 +99,14 @@ Result<void> checkAudience(const StrictJson& json, const std::vector<std::string
   return tokenRefused("aud is missing or foreign");
 }
 
+std::string subjectOf(const StrictJson& answer) {
+  for (const std::string_view pointer : {"/user", "/data/user", "/data"}) {
+    const auto found = answer.find(pointer);
+    if (found && found->is_object()) return std::string(pointer);
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Claims> readClaims(const StrictJson& json, const IssuerConfig& issuer, Timestamp now) {
@@ -113,6 +122,30 @@ Result<Claims> readClaims(const StrictJson& json, const IssuerConfig& issuer, Ti
   CORBEL_TRY(claims.roles, readWords(json, issuer.claims.roles));
   CORBEL_TRY(claims.tenants, readWords(json, issuer.claims.tenants));
   const std::string_view name = json.text("name").value_or("");
+  claims.name = isFitForLogs(name) ? std::string(name) : claims.user;
+  return claims;
+}
+
+Result<std::optional<Claims>> readVerified(const StrictJson& answer, const ClaimMap& map) {
+  for (const std::string_view word : {"valid", "active", "success", "authenticated"}) {
+    bool good = true;
+    const auto found = answer.find(word);
+    if (found && (found->get_bool().get(good) != simdjson::SUCCESS || !good)) return std::nullopt;
+  }
+  const std::string subject = subjectOf(answer);
+  const auto at = [&](const std::string& claim) {
+    return subject + (claim.starts_with('/') ? claim : pointerPart(claim));
+  };
+  const std::string user = !map.user.empty() ? map.user : answer.has(at("sub")) ? "sub" : "id";
+  Claims claims;
+  CORBEL_TRY(claims.user, readUser(answer, at(user)));
+  CORBEL_TRY(claims.roles, readWords(answer, at(map.roles)));
+  CORBEL_TRY(claims.tenants, readWords(answer, at(map.tenants)));
+  CORBEL_TRY(const auto ofSubject, readTime(answer, at("exp")));
+  CORBEL_TRY(const auto ofAnswer, readTime(answer, "exp"));
+  claims.expiresAt =
+      std::min(ofSubject.value_or(Timestamp::max()), ofAnswer.value_or(Timestamp::max()));
+  const std::string_view name = answer.text(at("name")).value_or("");
   claims.name = isFitForLogs(name) ? std::string(name) : claims.user;
   return claims;
 }

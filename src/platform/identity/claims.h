@@ -25,4 +25,10 @@ struct Claims {
 // now; a foreign issuer or audience; a missing required claim; claims of the wrong type.
 Result<Claims> readClaims(const StrictJson& json, const IssuerConfig& issuer, Timestamp now);
 
+// What a backend said about a token that it found good: the members of the first object among
+// "user", "data.user" and "data", else of the whole answer. Nothing: it says that the token is not
+// (`valid`, `active`, `success` or `authenticated` is false). Without `exp` expiresAt is the end of
+// time. Errors: as readClaims, of an answer that makes no sense.
+Result<std::optional<Claims>> readVerified(const StrictJson& answer, const ClaimMap& map);
+
 }  // namespace corbel::identity

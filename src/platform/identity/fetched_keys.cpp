@@ -55,12 +55,29 @@ KeyAnswer FetchedKeys::find(const std::optional<std::string>& kid,
   return known(kid);
 }
 
+namespace {
+
+// The slot while this lives, if nobody else has it.
+class Turn {
+ public:
+  explicit Turn(FetchSlot& slot) : slot_(slot), isMine_(slot.tryTake()) {}
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn() {
+    if (isMine_) slot_.giveBack();
+  }
+  explicit operator bool() const { return isMine_; }
+
+ private:
+  FetchSlot& slot_;
+  const bool isMine_;
+};
+
+}  // namespace
+
 Result<void> FetchedKeys::fetch(Deadline deadline) {
-  if (!slot_.tryTake()) return fail(ErrorCode::unavailable, "Other keys are being fetched.");
-  const struct GiveBack {
-    FetchSlot& slot;
-    ~GiveBack() { slot.giveBack(); }
-  } giveBack{slot_};
+  const Turn turn(slot_);
+  if (!turn) return fail(ErrorCode::unavailable, "Other keys are being fetched.");
   return attempt(deadline);
 }
 
@@ -71,25 +88,50 @@ bool FetchedKeys::beginAttempt() {
   return true;
 }
 
+bool FetchedKeys::beginRefresh() {
+  const MutexLock lock(mutex_);
+  const SteadyTime now = clock_.steady();
+  const bool isDue = keys_ == nullptr || failure_ || now - fetchedAt_ >= kRefresh;
+  if (!isDue || (attemptedAt_ && now - *attemptedAt_ < kBetweenRefreshes)) return false;
+  attemptedAt_ = now;
+  return true;
+}
+
+Result<KeySet> FetchedKeys::ask(Deadline deadline) {
+  CORBEL_TRY(auto text, source_->fetch(deadline.earlier(Deadline::after(clock_, kFetchTime))));
+  return KeySet::parse(std::move(text), algorithm_);
+}
+
+void FetchedKeys::remember(Result<KeySet> keys, bool isNews) {
+  failure_.reset();
+  if (keys) {
+    keys_ = std::make_shared<const KeySet>(*std::move(keys));
+    fetchedAt_ = clock_.steady();
+    return;
+  }
+  failure_ = std::move(keys).error();
+  if (!isNews) return;
+  log::warn("identity", "the keys of an issuer could not be fetched",
+            {{"issuer", issuer_}, {"error", failure_->message}, {"detail", failure_->detail}});
+}
+
 Result<void> FetchedKeys::attempt(Deadline deadline) {
   if (!beginAttempt()) {
     const MutexLock lock(mutex_);
     return lastOutcome();
   }
-  auto text = source_->fetch(deadline.earlier(Deadline::after(clock_, kFetchTime)));
-  Result<KeySet> keys =
-      text ? KeySet::parse(*std::move(text), algorithm_) : std::unexpected(std::move(text).error());
+  auto keys = ask(deadline);
   const MutexLock lock(mutex_);
-  failure_.reset();
-  if (keys) {
-    keys_ = std::make_shared<const KeySet>(*std::move(keys));
-    fetchedAt_ = clock_.steady();
-    return {};
-  }
-  failure_ = std::move(keys).error();
-  log::warn("identity", "the keys of an issuer could not be fetched",
-            {{"issuer", issuer_}, {"error", failure_->message}, {"detail", failure_->detail}});
+  remember(std::move(keys), true);
   return lastOutcome();
+}
+
+void FetchedKeys::refresh(Deadline deadline) {
+  const Turn turn(slot_);
+  if (!turn || !beginRefresh()) return;
+  auto keys = ask(deadline);
+  const MutexLock lock(mutex_);
+  remember(std::move(keys), !failure_);
 }
 
 KeySetState FetchedKeys::state(Deadline deadline) {

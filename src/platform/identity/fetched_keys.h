@@ -50,6 +50,8 @@ class FetchedKeys {
   static constexpr std::chrono::hours kUsable{24};
   static constexpr std::chrono::seconds kBetweenAttempts{30};
   static constexpr std::chrono::seconds kFetchTime{5};
+  static constexpr std::chrono::minutes kRefresh{8};  // before they stop being fresh
+  static constexpr std::chrono::seconds kBetweenRefreshes{2};
 
   // `clock` and `slot` must outlive it. `issuer` is for the log.
   FetchedKeys(std::shared_ptr<JwksSource> source, crypto::SignatureAlgorithm algorithm,
@@ -65,6 +67,9 @@ class FetchedKeys {
   // Unless there was an attempt within kBetweenAttempts; then its outcome. unavailable: somebody
   // else is fetching; and why the keys cannot be had.
   Result<void> fetch(Deadline deadline);
+  // For the background: fetches when the keys are kRefresh old or the last attempt failed, every
+  // kBetweenRefreshes at most. Failures that repeat are logged once.
+  void refresh(Deadline deadline);
   // After fetch(), unless the keys are fresh.
   KeySetState state(Deadline deadline);
 
@@ -74,7 +79,10 @@ class FetchedKeys {
   bool mayFetch() const CORBEL_REQUIRES(mutex_);
   Result<void> lastOutcome() const CORBEL_REQUIRES(mutex_);
   bool beginAttempt();
+  bool beginRefresh();
   Result<void> attempt(Deadline deadline);
+  Result<KeySet> ask(Deadline deadline);
+  void remember(Result<KeySet> keys, bool isNews) CORBEL_REQUIRES(mutex_);
 
   const std::shared_ptr<JwksSource> source_;
   const crypto::SignatureAlgorithm algorithm_;

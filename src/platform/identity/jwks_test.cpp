@@ -151,6 +151,46 @@ TEST_F(FetchedKeySet, ThatWasNeverThereMakesTokensUncheckableNotWrong) {
   EXPECT_EQ(source->fetches, 2);
 }
 
+TEST_F(FetchedKeySet, IsRenewedInTheBackgroundBeforeItIsOld) {
+  verifier->refreshKeys(kSoon);
+  EXPECT_EQ(source->fetches, 1);
+  for (int i = 0; i < 9 * 60; ++i) {
+    clock.advance(seconds(1));
+    verifier->refreshKeys(kSoon);
+  }
+  EXPECT_EQ(source->fetches, 2) << "once, eight minutes later";
+  source->answer(setOf({second.jwk(R"(,"kid":"two")")}));
+  clock.advance(minutes(8));
+  verifier->refreshKeys(kSoon);
+  EXPECT_TRUE(verifier->tryVerify(token(second, "two")).has_value()) << "no caller waits for it";
+}
+
+TEST_F(FetchedKeySet, IsBackTwoSecondsAfterItsIssuer) {
+  source->goAway();
+  verifier->refreshKeys(kSoon);
+  EXPECT_EQ(codeOf(token(first, "one")), ErrorCode::unavailable);
+  source->answer(setOf({first.jwk(R"(,"kid":"one")")}));
+  clock.advance(seconds(1));
+  verifier->refreshKeys(kSoon);
+  EXPECT_EQ(source->fetches, 1) << "not more often than every two seconds";
+  clock.advance(seconds(1));
+  verifier->refreshKeys(kSoon);
+  EXPECT_TRUE(accepts(token(first, "one")));
+}
+
+TEST_F(FetchedKeySet, ThatBecameEmptyHugeOrNonsenseIsNotBelieved) {
+  ASSERT_TRUE(accepts(token(first, "one")));
+  for (const std::string& answer :
+       {std::string(R"({"keys":[]})"), std::string("<html>maintenance</html>"),
+        "{\"keys\":[" + std::string(70'000, ' ') + "]}"}) {
+    source->answer(answer);
+    clock.advance(minutes(10));
+    verifier->refreshKeys(kSoon);
+    EXPECT_TRUE(accepts(token(first, "one"))) << answer.substr(0, 40);
+    EXPECT_TRUE(verifier->keySet(0, kSoon)->failure);
+  }
+}
+
 TEST_F(FetchedKeySet, TellsHowOldItIsAndWhyItCannotBeRenewed) {
   const KeySetState fresh = *verifier->keySet(0, kSoon);
   EXPECT_EQ(fresh.age, seconds(0));

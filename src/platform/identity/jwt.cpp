@@ -5,12 +5,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/percent.h"
 #include "claims.h"
 #include "crypto/sha256.h"
 #include "fetched_keys.h"
 #include "token.h"
 #include "token_cache.h"
+#include "token_principal.h"
 
 namespace corbel::identity {
 namespace {
@@ -46,31 +46,6 @@ Result<void> checkConfig(const IssuerConfig& config, std::string_view pointer) {
   return {};
 }
 
-// Identity is issuer and subject: the same subject of another issuer is somebody else. The
-// subject's '@' is escaped, so no two pairs make one id.
-std::string idOf(const std::string& user, const std::string& iss) {
-  return iss.empty() ? fmt::format("user:{}", percentEncode(user))
-                     : fmt::format("user:{}@{}", percentEncode(user), iss);
-}
-
-PrincipalRef principalOf(const Claims& claims, const IssuerConfig& config,
-                         const Directory& directory) {
-  Principal principal{
-      .kind = PrincipalKind::user, .id = idOf(claims.user, config.iss), .name = claims.name};
-  const std::vector<std::string> standardRoles(config.defaultRole.empty() ? 0 : 1,
-                                               config.defaultRole);
-  const std::vector<std::string> roles = claims.roles.value_or(standardRoles);
-  std::vector<std::string> tenants = claims.tenants.value_or(std::vector{config.defaultTenant});
-  std::ranges::sort(tenants);
-  const auto [from, to] = std::ranges::unique(tenants);
-  tenants.erase(from, to);
-  for (const std::string& tenant : tenants) {
-    if (auto membership = directory.membership(tenant, roles))
-      principal.memberships.push_back(*std::move(membership));
-  }
-  return std::make_shared<const Principal>(std::move(principal));
-}
-
 }  // namespace
 
 // One issuer with its keys, fixed or fetched.
@@ -98,6 +73,9 @@ class JwtVerifier::Issuer {
   Result<void> fetchKeys(Deadline deadline) {
     return fetched_ == nullptr ? Result<void>() : fetched_->fetch(deadline);
   }
+  void refreshKeys(Deadline deadline) {
+    if (fetched_ != nullptr) fetched_->refresh(deadline);
+  }
   std::optional<KeySetState> keySet(Deadline deadline) {
     if (fetched_ == nullptr) return std::nullopt;
     return fetched_->state(deadline);
@@ -118,16 +96,19 @@ struct JwtVerifier::State {
   FetchSlot slot;
   std::vector<Issuer> issuers;
 
+  bool names(std::optional<std::string_view> iss) const {
+    return iss && !iss->empty() && std::ranges::any_of(issuers, [&](const Issuer& issuer) {
+             return issuer.config().iss == *iss;
+           });
+  }
+
   // Those that a token of this `iss` and algorithm may be from. An issuer that names itself has its
   // tokens for itself.
   std::vector<Issuer*> candidates(std::optional<std::string_view> iss, std::string_view algorithm) {
-    const auto isNamed = [&](const Issuer& issuer) {
-      return iss && !iss->empty() && issuer.config().iss == *iss;
-    };
-    const bool named = std::ranges::any_of(issuers, isNamed);
+    const bool named = names(iss);
     std::vector<Issuer*> found;
     for (Issuer& issuer : issuers) {
-      const bool fits = named ? isNamed(issuer) : issuer.config().iss.empty();
+      const bool fits = named ? issuer.config().iss == *iss : issuer.config().iss.empty();
       if (fits && issuer.signsWith(algorithm)) found.push_back(&issuer);
     }
     return found;
@@ -166,7 +147,7 @@ std::optional<Result<PrincipalRef>> JwtVerifier::check(std::string_view text,
                                                        std::optional<Deadline> deadline) {
   if (text.size() > kMaxTokenBytes) return tokenRefused("longer than 8 KiB");
   const auto digest = crypto::sha256(text);
-  if (PrincipalRef known = state_->cache.find(digest, state_->clock)) return known;
+  if (const auto known = state_->cache.find(digest, state_->clock)) return *known;
   const auto token = parseToken(text);
   if (!token) return std::unexpected(token.error());
 
@@ -196,6 +177,14 @@ Result<PrincipalRef> JwtVerifier::accept(const Token& token, const IssuerConfig&
   return principal;
 }
 
+bool JwtVerifier::claims(std::string_view text) const {
+  if (text.size() > kMaxTokenBytes) return true;
+  const auto token = parseToken(text);
+  if (!token) return false;
+  const auto iss = token->claims.text("iss");
+  return state_->names(iss) || !state_->candidates(iss, token->algorithm).empty();
+}
+
 Result<void> JwtVerifier::fetchKeys(Deadline deadline) {
   Result<void> first;
   for (Issuer& issuer : state_->issuers) {
@@ -203,6 +192,10 @@ Result<void> JwtVerifier::fetchKeys(Deadline deadline) {
     if (!fetched && first) first = fetched;
   }
   return first;
+}
+
+void JwtVerifier::refreshKeys(Deadline deadline) {
+  for (Issuer& issuer : state_->issuers) issuer.refreshKeys(deadline);
 }
 
 std::optional<KeySetState> JwtVerifier::keySet(std::size_t issuer, Deadline deadline) {

@@ -67,8 +67,9 @@ struct Token;
 // A token that was found good is remembered by the SHA-256 of its whole text. A bad one is not
 // remembered. Key sets are fetched when first needed, after 10 minutes, and for an unknown key id,
 // but never within 30 s of the last attempt; one that cannot be renewed is used for 24 h, and every
-// failed attempt is a warning in the log. One thread at a time fetches, whatever the number of
-// issuers; others that need a key meanwhile are told at once that it is unavailable.
+// failed attempt that a caller waited for is a warning in the log. One thread at a time fetches,
+// whatever the number of issuers; others that need a key meanwhile are told at once that it is
+// unavailable.
 class JwtVerifier {
  public:
   // `directory` and `clock` must outlive it.
@@ -86,8 +87,17 @@ class JwtVerifier {
   // The same; may fetch keys and wait for that, so never on a network thread.
   Result<PrincipalRef> verify(std::string_view token, Deadline deadline);
 
+  // Whether the token is one for the issuers here to judge: its `iss` names one of them, or one
+  // without a name signs with its algorithm; also one that is too long for anybody. Other tokens
+  // may be somebody else's.
+  bool claims(std::string_view token) const;
+
   // Fetches every key set, for the start. The first error; the others were fetched nevertheless.
   Result<void> fetchKeys(Deadline deadline);
+
+  // Called about every second on a thread that may wait: renews key sets before they are old, and
+  // tries every 2 s to get those that could not be had.
+  void refreshKeys(Deadline deadline);
 
   // Of the issuer at that place of the list it was made of. Fetches where the keys are old or
   // missing and an attempt may be made; waits for that. Nothing: its keys are not fetched.

@@ -33,19 +33,21 @@ void TokenCache::Shard::erase(Nodes::iterator node) {
   byAge.erase(node);
 }
 
-PrincipalRef TokenCache::find(const crypto::Sha256Digest& token, const Clock& clock) {
+std::optional<PrincipalRef> TokenCache::find(const crypto::Sha256Digest& token,
+                                             const Clock& clock) {
   Shard& shard = shardOf(token);
   const MutexLock lock(shard.mutex);
   const auto found = shard.byToken.find(token);
-  if (found == shard.byToken.end()) return nullptr;
+  if (found == shard.byToken.end()) return std::nullopt;
   const Entry& entry = found->second->entry;
   if (clock.steady() < entry.keepUntil && clock.now() < entry.expiresAt) return entry.principal;
   shard.erase(found->second);
-  return nullptr;
+  return std::nullopt;
 }
 
 void TokenCache::put(const crypto::Sha256Digest& token, Entry entry) {
-  const std::size_t needed = kNodeBytes + bytesOf(*entry.principal);
+  const std::size_t needed =
+      kNodeBytes + (entry.principal == nullptr ? 0 : bytesOf(*entry.principal));
   if (needed > maxBytesOfShard_) return;
   Shard& shard = shardOf(token);
   const MutexLock lock(shard.mutex);

@@ -1,8 +1,9 @@
-// Tokens that were found good, for a short time.
+// What was found out about tokens, for a short time.
 #pragma once
 #include <array>
 #include <cstddef>
 #include <list>
+#include <optional>
 #include <unordered_map>
 
 #include "base/clock.h"
@@ -19,12 +20,12 @@ class TokenCache {
   explicit TokenCache(std::size_t maxBytes) : maxBytesOfShard_(maxBytes / kShards) {}
 
   struct Entry {
-    PrincipalRef principal;
-    Timestamp expiresAt;  // of the token, by the wall clock
+    PrincipalRef principal;  // null: the token proves nobody
+    Timestamp expiresAt;     // of the token, by the wall clock
     SteadyTime keepUntil;
   };
-  // nullptr: unknown, expired or kept long enough.
-  PrincipalRef find(const crypto::Sha256Digest& token, const Clock& clock);
+  // Nothing: unknown, expired or kept long enough.
+  std::optional<PrincipalRef> find(const crypto::Sha256Digest& token, const Clock& clock);
   void put(const crypto::Sha256Digest& token, Entry entry);
 
   std::size_t bytes() const;

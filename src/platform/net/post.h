@@ -25,6 +25,8 @@ std::optional<AllowedHost> parseAllowedHost(std::string_view text);
 // What a URL from outside may name: https to one of the ports of a public address. A host on the
 // operator's list may also be private, speak http, and be asked at the port listed.
 struct DestinationPolicy {
+  // Every host counts as listed: of URLs that the operator himself wrote.
+  bool anyHost = false;
   std::vector<AllowedHost> allowed = {};
   std::vector<std::uint16_t> ports = {443, 8443};
 };

@@ -31,8 +31,10 @@ inline constexpr HistogramSpec kInferenceDuration{"ai_service_inference_duration
 inline constexpr HistogramSpec kInferenceTime{"ai_inference_time_seconds", Unit::seconds, kDurationSeconds, "Time a model took.", "tenant", "model"};
 inline constexpr CounterSpec kModelCacheHits{"ai_service_model_cache_hits_total", "Predictions whose model was loaded already.", "tenant"};
 inline constexpr CounterSpec kModelCacheMisses{"ai_service_model_cache_misses_total", "Predictions whose model had to be loaded.", "tenant"};
+inline constexpr CounterSpec kFallbacks{"ai_fallback_count_total", "Predictions that something else than their model answered.", "fallback", "tenant", "model"};
 inline constexpr GaugeSpec kCacheHitRatio{"ai_cache_hit_ratio", "Share of lookups that a cache answered, since the start.", "cache"};
 inline constexpr GaugeSpec kMemoryUsage{"ai_memory_usage_bytes", "Memory this process holds."};
+inline constexpr GaugeSpec kMemoryLevel{"corbel_memory_level", "What is given up for memory: 0 nothing, 1 batch work, 2 caches, 3 heavy work, 4 everything but health."};
 
 // Pools
 inline constexpr HistogramSpec kPoolWait{"corbel_pool_wait_seconds", Unit::seconds, kWaitSeconds, "Time work waited in a pool's queue.", "pool"};
@@ -69,6 +71,12 @@ inline constexpr GaugeSpec kOutboxBytes{"corbel_events_outbox_bytes", "Size of t
 // Traces
 inline constexpr CounterSpec kSpansExported{"corbel_trace_spans_exported_total", "Spans that the collector took."};
 inline constexpr CounterSpec kSpansDropped{"corbel_trace_spans_dropped_total", "Spans dropped because the collector did not take them fast enough, or at all."};
+
+// What the server depends on
+inline constexpr CounterSpec kDependencyCalls{"corbel_dependency_calls_total", "Calls to something that can fail: answered, failed, or refused before they were made.", "result", "dependency"};
+inline constexpr CounterSpec kDependencyRetries{"corbel_dependency_retries_total", "Second attempts.", "dependency"};
+inline constexpr HistogramSpec kDependencyDuration{"corbel_dependency_duration_seconds", Unit::seconds, kDurationSeconds, "Time until an answer or a failure.", "dependency"};
+inline constexpr GaugeSpec kDependencyBreaker{"corbel_dependency_breaker", "State of the breaker: 0 closed, 1 half-open, 2 open.", "dependency"};
 
 // The process
 inline constexpr CounterSpec kLogDropped{"corbel_log_dropped_total", "Log lines dropped because the log was read too slowly."};
