@@ -112,7 +112,7 @@ def by_weather(name: str, weather: Weather, degrades: bool = True, hold_s: float
 
 
 def postgres_hang() -> Row:
-    return by_weather("postgres-hang", Weather(hang=True), hold_s=8)
+    return by_weather("postgres-hang", Weather(hang=True), hold_s=15)
 
 
 def postgres_slow() -> Row:

@@ -367,7 +367,7 @@ class Mosquitto:
         return list(self.received)
 
 
-AWAY_SECONDS = 5
+AWAY_SECONDS = 2
 
 
 class BrokerTest:

@@ -24,7 +24,7 @@ MODELS = "/api/v1/ai/models"
 class Row:
     fault: str
     injected: str
-    first_degraded_ms: float | None = None  # how long the first degraded answer took; none: there was none
+    first_degraded_ms: float | None = None  # how long a caller waited for his first one, at most; none: nobody got one
     p50_ms: float | None = None  # of answers while it lasted, from those whom it concerns
     p99_ms: float | None = None
     breaker_open_p99_ms: float | None = None  # of the same, once it is known that asking is of no use
@@ -112,6 +112,12 @@ class Changes:
             row.broken(f"change {self.last} was acknowledged, {found} is stored")
 
 
+def first_degraded(caller: Caller, begin: float) -> float | None:
+    """Of a request that was under way when the fault began, what it took from then."""
+    first = next((s for s in caller.samples if s.end >= begin and not s.good), None)
+    return None if first is None else (first.end - max(first.begin, begin)) * 1000
+
+
 DEGRADED = frozenset({503, 504, 507})
 
 
@@ -182,8 +188,9 @@ class Fault:
 
     def _judge(self, row: Row, begin: float, end: float, healed: float, recovered: float | None) -> None:
         during = [s for caller in self.concerned for s in caller.samples if s.end >= begin and s.begin < end]
-        degraded = sorted((s for s in during if not s.good and s.begin >= begin), key=lambda s: s.end)
-        row.first_degraded_ms = degraded[0].ms if degraded else None
+        row.first_degraded_ms = max(
+            (ms for c in self.concerned if (ms := first_degraded(c, begin)) is not None), default=None
+        )
         row.p50_ms = percentile((s.ms for s in during), 0.5)
         row.p99_ms = percentile((s.ms for s in during), 0.99)
         if self.breaker:
