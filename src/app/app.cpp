@@ -12,6 +12,7 @@
 #include "app/authentication.h"
 #include "app/event_sinks.h"
 #include "app/inspection.h"
+#include "app/object_store.h"
 #include "app/onnx_library.h"
 #include "app/version.h"
 #include "exec/cpus.h"
@@ -115,8 +116,7 @@ Result<void> App::openState() {
               {{"detail", fetched.error().message}});
   }
   shared_ = std::make_unique<SharedState>(settings_, installation_->clock, installation_->random);
-  CORBEL_TRY(objects_,
-             objects::openLocalObjects(config::objectsFolder(settings_), installation_->clock));
+  CORBEL_TRY(objects_, openObjectStore(settings_, installation_->clock));
   return {};
 }
 
