@@ -27,6 +27,7 @@ namespace {
 constexpr std::chrono::seconds kHousekeepingEvery{1};
 constexpr int kRoundsBetweenSaves = 60;
 constexpr std::chrono::seconds kKeySetDeadline{3};
+constexpr std::chrono::seconds kLastTraces{2};
 // A model takes about as much as its file while that is read, and as much again in the form that
 // predicts.
 constexpr std::uint64_t kBytesALoadedByte = 2;
@@ -105,6 +106,7 @@ Result<void> App::takeAddresses() {
 
 Result<void> App::openState() {
   CORBEL_TRY(installation_, openInstallation(settings_));
+  traces_ = makeTraces(settings_.traces, *installation_, metrics_);
   CORBEL_TRY(tokens_,
              makeJwtVerifier(settings_.auth, *installation_->directory, installation_->clock));
   CORBEL_CHECK(checkAuthentication());
@@ -217,8 +219,8 @@ void App::buildApi() {
       metrics_, settings_.log.bodies ? gates::Accounting::Bodies::logged
                                      : gates::Accounting::Bodies::notLogged);
   dispatcher_ = std::make_unique<http::Dispatcher>(
-      http::Dispatcher::Parts{*router_, *gates_, *accounting_, *apiPool_, clock,
-                              installation_->ids},
+      http::Dispatcher::Parts{*router_, *gates_, *accounting_, *apiPool_, clock, installation_->ids,
+                              traces_.get()},
       http::DispatcherOptions{.cors = {settings_.cors.allowedOrigins},
                               .allowedHosts = allowedHosts(),
                               .inferenceDeadline = settings_.inference.timeout,
@@ -381,6 +383,7 @@ void App::drain(Deadline deadline) {
   if (loadPool_) loadPool_->stop(deadline);
   if (cpuPool_) cpuPool_->stop(deadline);
   if (backgroundPool_) backgroundPool_->stop(deadline);
+  if (traces_) traces_->stop(deadline.earlier(Deadline::after(installation_->clock, kLastTraces)));
   if (installation_ && installation_->keys) {
     static_cast<void>(installation_->keys->saveLastUse(
         Deadline::after(installation_->clock, std::chrono::seconds(2))));

@@ -8,6 +8,7 @@
 #include "app/admin_listener.h"
 #include "app/database.h"
 #include "app/shared_state.h"
+#include "app/traces.h"
 #include "base/result.h"
 #include "config/settings.h"
 #include "events/dispatcher.h"
@@ -96,6 +97,7 @@ class App {
   std::optional<identity::MintedKey> firstKey_;
   metrics::Metrics metrics_;
   std::vector<metrics::Observation> observations_;
+  std::unique_ptr<trace::Exporter> traces_;  // null: traces.endpoint is empty
   std::unique_ptr<identity::JwtVerifier> tokens_;
   std::unique_ptr<SharedState> shared_;
   std::unique_ptr<objects::ObjectStore> objects_;

@@ -6,6 +6,7 @@
 #include "events/kafka_sink.h"
 #include "events/mqtt_sink.h"
 #include "events/nats_sink.h"
+#include "events/rabbitmq_sink.h"
 
 namespace corbel::app {
 namespace {
@@ -45,11 +46,21 @@ Sink makeKafka(const config::Settings& settings, const Clock& clock) {
                                clock);
 }
 
+Sink makeRabbitmq(const config::Settings& settings, const Clock& clock) {
+  const config::RabbitmqSettings& rabbitmq = settings.rabbitmq;
+  return events::makeRabbitmqSink(
+      {rabbitmq.host, rabbitmq.port, rabbitmq.virtualHost, rabbitmq.exchange, rabbitmq.queue,
+       rabbitmq.username, rabbitmq.password, rabbitmq.tls, rabbitmq.caFile},
+      clock);
+}
+
 constexpr std::array kSinks = {
     SinkLine{"kafka", [](const config::Settings& s) { return !s.kafka.brokers.empty(); },
              makeKafka},
     SinkLine{"nats", [](const config::Settings& s) { return !s.nats.url.empty(); }, makeNats},
-    SinkLine{"mqtt", [](const config::Settings& s) { return !s.mqtt.host.empty(); }, makeMqtt}};
+    SinkLine{"mqtt", [](const config::Settings& s) { return !s.mqtt.host.empty(); }, makeMqtt},
+    SinkLine{"rabbitmq", [](const config::Settings& s) { return !s.rabbitmq.host.empty(); },
+             makeRabbitmq}};
 
 }  // namespace
 

@@ -98,12 +98,15 @@ void SharedState::observe(metrics::Metrics& metrics,
   };
   add(metrics::kCacheBytes, [this] { return static_cast<double>(cache_->stats().bytes); });
   add(metrics::kCacheStale, [this] { return static_cast<double>(cache_->stats().stale); });
-  if (shared_ == nullptr) return;
-  add(metrics::kLimiterDegraded, [this] { return shared_->stats().degraded ? 1.0 : 0.0; });
-  add(metrics::kLimiterLocal, [this] { return static_cast<double>(shared_->stats().local); });
+  // Without Redis there is nothing to lose: zeros, so that alerts and dashboards find their names.
+  add(metrics::kLimiterDegraded,
+      [this] { return shared_ != nullptr && shared_->stats().degraded ? 1.0 : 0.0; });
+  add(metrics::kLimiterLocal,
+      [this] { return shared_ ? static_cast<double>(shared_->stats().local) : 0.0; });
   add(metrics::kRedisConnections,
-      [this] { return static_cast<double>(redis_->status().connections); });
-  add(metrics::kRedisLosses, [this] { return static_cast<double>(redis_->losses()); });
+      [this] { return redis_ ? static_cast<double>(redis_->status().connections) : 0.0; });
+  add(metrics::kRedisLosses,
+      [this] { return redis_ ? static_cast<double>(redis_->losses()) : 0.0; });
 }
 
 }  // namespace corbel::app

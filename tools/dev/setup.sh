@@ -45,6 +45,8 @@ fetch_all() {
   part nats-server 'apt-unpack nats-server'
   part mosquitto 'apt-unpack mosquitto'
   part redis 'apt-unpack redis-tools'
+  part nginx 'apt-unpack nginx'
+  part rabbitmq-server 'apt-unpack rabbitmq-server'
   rm -rf "$TMP"
   touch "$deps/.complete"
   forget_old
@@ -157,6 +159,15 @@ recipe_promtool() {
 
 recipe_nats-server() { recipe_server "$@"; }
 recipe_mosquitto() { recipe_server "$@"; }
+recipe_nginx() { recipe_server "$@"; }
+
+recipe_rabbitmq-server() {
+  local kind name version rest file
+  read -r kind name version rest <<<"$2"
+  file=$(fetch_deb "$version" "$name")
+  dpkg -x "$file" "$TMP/$name"
+  mv "$TMP/$name/usr/lib/rabbitmq/lib/"rabbitmq_server-*/{escript,plugins,sbin} "$TMP/$name/usr/share/doc/$name/copyright" "$1"
+}
 
 # Redis's server is in the package of its tools, under the name of another program.
 recipe_redis() {

@@ -14,13 +14,15 @@ base    docs        examples of the guides, and that generated pages are current
 base    asan        modules that parse, with address and undefined-behaviour sanitizers
 base    tsan        modules that share state between threads, with the thread sanitizer
 full    kafka       events over a real Kafka broker (needs Java 17 and Maven)
+full    fault       the program while what it needs fails: one JSON row a fault
+full    rabbitmq    events over a real RabbitMQ broker
 full    lint-all    static analysis of every file
 full    asan-all    all modules with address and undefined-behaviour sanitizers
 full    asan-api    the API, hostile requests and hostile logs, the same way
 full    tsan-all    all modules with the thread sanitizer
 '
-ASAN_MODULES=(base cache config crypto events exec http identity inference json models native net objects redis store telemetry)
-TSAN_MODULES=(base cache events exec http identity limits models objects redis store telemetry)
+ASAN_MODULES=(base config crypto events exec http identity inference json models native net objects redis store telemetry trace cache)
+TSAN_MODULES=(base events exec http identity limits models objects redis store telemetry trace cache)
 
 test_build() { build dev; }
 test_lint() { lint; }
@@ -50,6 +52,14 @@ test_kafka() {
   needs tests/peers/kafka_test.py build/dev/corbel
   command -v java mvn >/dev/null || { say "Java 17 or Maven is missing" && exit $SKIPPED; }
   CORBEL_KAFKA_JARS=$(kafka_jars) "$VENV/python" tests/peers/kafka_test.py
+}
+test_fault() {
+  needs tests/fault/run.py build/dev/corbel
+  "$VENV/python" tests/fault/run.py
+}
+test_rabbitmq() {
+  needs tests/peers/rabbitmq_test.py build/dev/corbel build/deps/rabbitmq-server/sbin/rabbitmq-server
+  "$VENV/python" tests/peers/rabbitmq_test.py
 }
 test_lint_all() { lint all; }
 test_asan_all() { build asan; unit_tests asan '^Equality'; }

@@ -2,11 +2,38 @@
 
 #include <charconv>
 
+#include "base/trace.h"
 #include "telemetry/log.h"
 #include "telemetry/metric_table.h"
 #include "telemetry/redact.h"
 
 namespace corbel::gates {
+
+namespace {
+
+// The span of the whole call. Names and attributes are OpenTelemetry's for HTTP servers.
+void endTrace(const http::Answered& answered, const http::CallContext& context,
+              std::string_view method, std::string_view route, std::string_view tenant) {
+  const trace::CallTrace& trace = context.trace;
+  trace::Recorder* const recorder = trace.position.recorder;
+  if (recorder == nullptr) return;
+  constexpr int kServerError = 500;
+  trace::FinishedSpan span{.context = *trace.position.context,
+                           .parentSpanId = trace.parentSpanId,
+                           .name = std::string(method).append(" ").append(route),
+                           .kind = trace::Kind::server,
+                           .startNs = trace.startNs,
+                           .endNs = recorder->nowNs()};
+  span.attributes = {{"http.request.method", std::string(method)},
+                     {"http.route", std::string(route)},
+                     {"http.response.status_code", std::int64_t{answered.sent.status}},
+                     {"corbel.tenant", std::string(tenant)},
+                     {"corbel.request_id", context.requestId}};
+  if (answered.sent.status >= kServerError) span.failure = std::string(context.errorCode);
+  recorder->record(std::move(span));
+}
+
+}  // namespace
 
 Accounting::Accounting(metrics::Metrics& metrics, Bodies bodies)
     : bodies_(bodies),
@@ -41,6 +68,7 @@ void Accounting::onAnswered(const http::Answered& answered, const http::CallCont
   const auto end = std::to_chars(status, status + sizeof status, sent.status).ptr;
   requests_.with(method, std::string_view(status, end), route, tenant).add();
   durations_.with(method, route, tenant).observe(answered.duration);
+  endTrace(answered, context, method, route, tenant);
 
   const log::Level level = sent.status >= 500 ? log::Level::error : log::Level::info;
   if (!log::enabled("http", level)) return;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "base/trace.h"
 
 namespace corbel::gates {
 namespace {
@@ -57,7 +58,9 @@ Gates::Gates(Parts parts, Quotas quotas, Authentication authentication)
 
 std::optional<Result<void>> Gates::tryNow(http::Call& call) {
   for (const Gate& gate : kGates) {
+    trace::Span span("gate", gate.name);
     auto verdict = (this->*gate.judge)(call, Waiting::no);
+    if (verdict && !*verdict) span.fail(verdict->error().message);
     if (!verdict || !*verdict) return verdict;
   }
   return passed();
@@ -65,7 +68,9 @@ std::optional<Result<void>> Gates::tryNow(http::Call& call) {
 
 Result<void> Gates::decide(http::Call& call) {
   for (const Gate& gate : kGates) {
+    trace::Span span("gate", gate.name);
     auto verdict = (this->*gate.judge)(call, Waiting::allowed);
+    if (verdict && !*verdict) span.fail(verdict->error().message);
     if (!verdict) return fail(ErrorCode::internal, "The request could not be judged.");
     if (!*verdict) return *std::move(verdict);
   }

@@ -4,6 +4,7 @@
 #include <span>
 #include <utility>
 
+#include "base/trace.h"
 #include "inference/importance.h"
 
 namespace corbel::models {
@@ -85,13 +86,21 @@ Result<FeatureImportance> importanceOf(const ServedModel& served, const Predicti
                            isClassifier(served) ? std::optional(output) : std::nullopt};
 }
 
+Result<inference::Tensors> run(const ServedModel& served, const inference::Tensors& tensors,
+                               Deadline deadline) {
+  trace::Span span("inference", served.modelName);
+  auto outputs = served.engine->run(tensors, deadline);
+  if (!outputs) span.fail(outputs.error().message);
+  return outputs;
+}
+
 }  // namespace
 
 Result<PredictionResult> predict(const ServedModel& served, const PredictionInput& input,
                                  Importance importance, Deadline deadline, const Clock& clock) {
   const auto tensors = tensorsOf(served.plan, input);
   const auto begin = clock.steady();
-  CORBEL_TRY(const auto outputs, served.engine->run(tensors, deadline));
+  CORBEL_TRY(const auto outputs, run(served, tensors, deadline));
   PredictionResult result;
   result.inference = clock.steady() - begin;
   CORBEL_TRY(result.prediction, predictionOf(served.engine->signature(), outputs, 0));

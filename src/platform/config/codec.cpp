@@ -106,6 +106,14 @@ Parsed<std::map<std::string, std::string>> parseMap(const RawValue& raw, const R
   return map;
 }
 
+Parsed<double> parseNumberIn(std::string_view text, const Rule& rule) {
+  const auto number = parseNumber<double>(trim(text));
+  const bool good = number && *number >= static_cast<double>(rule.min) &&
+                    *number <= static_cast<double>(rule.max);
+  if (!good) return std::unexpected("must be a number, " + allowedRange(rule, INT64_MAX));
+  return *number;
+}
+
 Parsed<bool> parseTruth(std::string_view text) {
   for (const std::string_view word : {"true", "1", "yes", "on"}) {
     if (equalsIgnoringCase(text, word)) return true;
@@ -146,6 +154,8 @@ std::string showBytes(Bytes bytes) {
   }
   return fmt::format("{}{}", count, kUnits[unit]);
 }
+
+std::string Codec<double>::show(double value) { return fmt::format("{}", value); }
 
 std::string Codec<std::vector<std::string>>::show(const std::vector<std::string>& value) {
   return fmt::format("{}", fmt::join(value, ","));

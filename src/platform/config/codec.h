@@ -45,6 +45,7 @@ Parsed<std::string> parseText(std::string_view text, const Rule& rule);
 std::string allowedWords(const Rule& rule, std::string_view otherwise);
 Parsed<std::vector<std::string>> parseList(const RawValue& raw, const Rule& rule);
 Parsed<std::map<std::string, std::string>> parseMap(const RawValue& raw, const Rule& rule);
+Parsed<double> parseNumberIn(std::string_view text, const Rule& rule);
 Parsed<bool> parseTruth(std::string_view text);
 // 1048576 as "1MiB" where that is exact.
 std::string showBytes(Bytes bytes);
@@ -113,6 +114,16 @@ struct Codec<bool> {
   static Parsed<bool> parse(const RawValue& raw, const Rule&) { return parseTruth(raw.text); }
   static std::string show(bool value) { return value ? "true" : "false"; }
   static std::string allowed(const Rule&) { return "true or false"; }
+};
+
+template <>
+struct Codec<double> {
+  static constexpr std::string_view kType = "number";
+  static Parsed<double> parse(const RawValue& raw, const Rule& rule) {
+    return parseNumberIn(raw.text, rule);
+  }
+  static std::string show(double value);
+  static std::string allowed(const Rule& rule) { return allowedRange(rule, INT64_MAX); }
 };
 
 template <>

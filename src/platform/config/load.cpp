@@ -46,6 +46,7 @@ class Loader {
     readFile(sources);
     readEnvironment(sources.environment);
     readFlags(sources.flags);
+    adoptJaeger();
     checkTogether(configuration_.settings, problems_);
     if (problems_.empty()) return std::move(configuration_);
     return std::unexpected(error());
@@ -149,6 +150,29 @@ class Loader {
   void readFlags(const std::vector<std::pair<std::string, std::string>>& flags) {
     for (const auto& [name, value] : flags)
       setNamed(name, RawValue{.text = value}, fmt::format("--{}", printable(name)));
+  }
+
+  // Deployments name the port of Jaeger's own protocols there; OTLP has another one.
+  void adoptJaeger() {
+    constexpr std::string_view kVariable = "JAEGER_ENDPOINT";
+    const auto origin = configuration_.origins.find("traces.endpoint");
+    std::string& endpoint = configuration_.settings.traces.endpoint;
+    if (origin == configuration_.origins.end() || origin->second != kVariable || endpoint.empty())
+      return;
+    std::string_view rest = endpoint;
+    const bool https = rest.starts_with("https://");
+    if (const auto scheme = rest.find("://"); scheme != std::string_view::npos)
+      rest.remove_prefix(scheme + 3);
+    std::string_view host = takeUntil(rest, '/');
+    const auto colon = host.rfind(':');
+    const auto bracket = host.rfind(']');
+    const bool hasPort =
+        colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket);
+    endpoint = fmt::format("{}://{}:4318", https ? "https" : "http",
+                           host.substr(0, hasPort ? colon : host.size()));
+    configuration_.notes.push_back(
+        fmt::format("{}: traces are sent by OTLP, to {}; traces.endpoint names another address",
+                    kVariable, endpoint));
   }
 
   Error error() {

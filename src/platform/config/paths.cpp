@@ -44,4 +44,12 @@ std::string objectsFolder(const Settings& settings) {
   return std::filesystem::path(settings.data.folder) / "objects";
 }
 
+std::string tracesUrl(const TraceSettings& settings) {
+  std::string url = settings.endpoint;
+  if (!url.starts_with("http://") && !url.starts_with("https://")) url.insert(0, "http://");
+  const std::size_t path = url.find('/', url.find("://") + 3);
+  if (path == std::string::npos) return url + "/v1/traces";
+  return path + 1 == url.size() ? url + "v1/traces" : url;
+}
+
 }  // namespace corbel::config

@@ -214,4 +214,25 @@ std::string checkKafkaTopic(std::string_view text) {
   return good ? "" : "must be letters, digits, dots, - and _, as in corbel-events";
 }
 
+std::string checkTracesEndpoint(std::string_view text) {
+  if (text.empty()) return "";
+  for (const std::string_view scheme : {"https://", "http://"}) {
+    if (text.starts_with(scheme)) text.remove_prefix(scheme.size());
+  }
+  if (text.contains("://")) return "must begin with http:// or https://";
+  const std::string_view host = takeUntil(text, '/');
+  const bool plain = std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
+  return isHost(host) && plain ? "" : "must be an address as in http://collector:4318";
+}
+
+std::string checkAmqpQueue(std::string_view text) {
+  const bool good = text.size() <= 255 && !text.starts_with("amq.") &&
+                    std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
+  return good ? "" : "must be at most 255 letters, digits and signs, not beginning with amq.";
+}
+
+std::string checkAmqpName(std::string_view text) {
+  return text.empty() ? "must be a name, as in corbel.events" : checkAmqpQueue(text);
+}
+
 }  // namespace corbel::config

@@ -98,12 +98,24 @@ constexpr std::array kSettings = {
     setting<&S::redis, &RedisSettings::password>("redis.password", {.aliases = {"REDIS_PASSWORD"}}, "Password at redis.host."),
     setting<&S::redis, &RedisSettings::tls>("redis.tls", {}, "Whether redis.host is spoken to over TLS."),
     setting<&S::redis, &RedisSettings::caFile>("redis.caFile", {}, "Authorities (PEM) that TLS to Redis trusts; empty: the system's."),
+    setting<&S::rabbitmq, &RabbitmqSettings::host>("rabbitmq.host", {.check = checkBrokerHost}, "RabbitMQ broker (AMQP 0-9-1) that gets every event; empty: none."),
+    setting<&S::rabbitmq, &RabbitmqSettings::port>("rabbitmq.port", {.min = 1}, "Port of RabbitMQ; with TLS usually 5671."),
+    setting<&S::rabbitmq, &RabbitmqSettings::virtualHost>("rabbitmq.virtualHost", {.check = checkAmqpName}, "Virtual host at RabbitMQ."),
+    setting<&S::rabbitmq, &RabbitmqSettings::exchange>("rabbitmq.exchange", {.check = checkAmqpName}, "Durable topic exchange that events are published to; made where it is missing."),
+    setting<&S::rabbitmq, &RabbitmqSettings::queue>("rabbitmq.queue", {.check = checkAmqpQueue}, "Durable queue that gets all of them, made where it is missing; empty: none is made, and who wants events binds queues of his own."),
+    setting<&S::rabbitmq, &RabbitmqSettings::username>("rabbitmq.username", {}, "User name at RabbitMQ (SASL PLAIN)."),
+    setting<&S::rabbitmq, &RabbitmqSettings::password>("rabbitmq.password", {}, "Password at RabbitMQ."),
+    setting<&S::rabbitmq, &RabbitmqSettings::tls>("rabbitmq.tls", {}, "Whether RabbitMQ is spoken to over TLS."),
+    setting<&S::rabbitmq, &RabbitmqSettings::caFile>("rabbitmq.caFile", {}, "Authorities (PEM) that TLS to RabbitMQ trusts; empty: the system's."),
     setting<&S::memory, &MemorySettings::limit>("memory.limitBytes", {.min = 64 * kMiB, .aliases = {"memory_limit", "MEMORY_LIMIT"}}, "Memory above which caches shrink and heavy work is refused."),
     setting<&S::log, &LogSettings::level>("log.level", {.words = {"debug", "info", "warn", "warning", "error"}, .aliases = {"LOG_LEVEL"}}, "Least level that is logged."),
     setting<&S::log, &LogSettings::levels>("log.levels", {.words = {"debug", "info", "warn", "warning", "error"}}, "Level of single modules, as in http=debug,store=warn."),
     setting<&S::log, &LogSettings::format>("log.format", {.words = {"auto", "json", "text"}}, "Form of log lines; auto is text on a terminal and JSON elsewhere."),
     setting<&S::log, &LogSettings::bodies>("log.bodies", {}, "Whether request and response bodies are logged, redacted, at level debug."),
     setting<&S::metrics, &MetricsSettings::port>("metrics.port", {.aliases = {"PROMETHEUS_PORT"}}, "Port of its own for /metrics, without credentials; 0 serves it on server.port to callers with a key."),
+    setting<&S::traces, &TraceSettings::endpoint>("traces.endpoint", {.aliases = {"JAEGER_ENDPOINT"}, .check = checkTracesEndpoint}, "OpenTelemetry collector (OTLP over HTTP) that gets traces, as in http://collector:4318; empty: none are sent."),
+    setting<&S::traces, &TraceSettings::samplingRatio>("traces.samplingRatio", {.max = 1}, "Share of the calls that are traced when the caller does not say; a caller's traceparent decides for its own."),
+    setting<&S::traces, &TraceSettings::authorization>("traces.authorization", {}, "Value of the Authorization header that the collector asks for."),
 };
 
 constexpr std::array kIssuer = {
@@ -123,17 +135,16 @@ constexpr std::array kIssuer = {
 #define CORBEL_NO_HOME "this version has no home features; remove it"
 #define CORBEL_NO_CLUSTER "this version does not deploy to Kubernetes; remove it"
 #define CORBEL_NO_PYTHON "this version has no Python worker; remove it and export the model to ONNX"
-constexpr std::array<Unavailable, 16> kUnavailable = {{
+constexpr auto kUnavailable = std::to_array<Unavailable>({
     {"MAIN_BACKEND_URL", "this version does not verify tokens at a backend; remove it and set JWT_SECRET or auth.issuers"},
     {"OPENAI_API_KEY", CORBEL_NO_LLM}, {"ANTHROPIC_API_KEY", CORBEL_NO_LLM},
     {"MAX_BATCH_SIZE", "this version has no batch predictions; remove it"},
     {"VECTOR_DB_URL", "this version has no knowledge bases; remove it"},
     {"TENSORFLOW_BACKEND", CORBEL_NO_PYTHON}, {"PYTORCH_BACKEND", CORBEL_NO_PYTHON},
     {"KUBECONFIG", CORBEL_NO_CLUSTER}, {"K8S_NAMESPACE", CORBEL_NO_CLUSTER},
-    {"JAEGER_ENDPOINT", "this version exports no traces; remove it"},
     {"HA_URL", CORBEL_NO_HOME}, {"HA_TOKEN", CORBEL_NO_HOME}, {"DATA_API_URL", CORBEL_NO_HOME}, {"ANALYSIS_SCHEDULE", CORBEL_NO_HOME},
     {"fallback_enabled", "this version has no fallback models; remove it"}, {"FALLBACK_ENABLED", "this version has no fallback models; remove it"},
-}};
+});
 // clang-format on
 
 bool isShared(const IssuerSettings& issuer) { return issuer.algorithm.starts_with("HS"); }

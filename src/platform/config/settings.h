@@ -56,6 +56,12 @@ struct MetricsSettings {
   std::uint16_t port = 0;
 };
 
+struct TraceSettings {
+  std::string endpoint;  // empty: none are sent
+  double samplingRatio = 1;
+  Secret authorization;
+};
+
 struct DocsSettings {
   std::string access = "main";  // "main", "admin", "off"
 };
@@ -167,6 +173,18 @@ struct RedisSettings {
   std::string caFile;
 };
 
+struct RabbitmqSettings {
+  std::string host;  // empty: no events to RabbitMQ
+  std::uint16_t port = 5672;
+  std::string virtualHost = "/";
+  std::string exchange = "corbel.events";
+  std::string queue = "corbel-events";
+  std::string username = "guest";
+  Secret password;
+  bool tls = false;
+  std::string caFile;
+};
+
 struct MemorySettings {
   Bytes limit = 512_MiB;
 };
@@ -218,9 +236,11 @@ struct Settings {
   MqttSettings mqtt;
   KafkaSettings kafka;
   RedisSettings redis;
+  RabbitmqSettings rabbitmq;
   MemorySettings memory;
   LogSettings log;
   MetricsSettings metrics;
+  TraceSettings traces;
 };
 
 // Where the PostgreSQL server is: store.url, or what store.host and its neighbours say. Empty: the
@@ -244,6 +264,9 @@ std::string databaseFile(const Settings& settings);
 std::string objectCacheFolder(const Settings& settings);
 // objects.folder, else objects in data.folder.
 std::string objectsFolder(const Settings& settings);
+
+// Where traces are posted to: traces.endpoint with http:// and /v1/traces where they are missing.
+std::string tracesUrl(const TraceSettings& settings);
 
 // Whether a server that listens on `host` can be reached from this machine alone.
 bool isLoopback(std::string_view host);

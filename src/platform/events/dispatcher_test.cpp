@@ -183,6 +183,71 @@ TEST_F(CourierTest, ASinkThatIsAwayForHoursLosesNothingAndIsNotHammered) {
   EXPECT_EQ(courier.status().failures, 0);
 }
 
+// What a change every 50 ms does to the outbox while the broker is away for ten minutes.
+class AwayForTenMinutes : public CourierTest {
+ protected:
+  static constexpr int kSeconds = 600;
+  static constexpr int kEachSecond = 20;
+  static constexpr int kKeys = 8;
+
+  // A change as features make it: all events of one are there, or none.
+  bool change(const Outbox& to, int first) {
+    const auto written = database->write(
+        [&](store::Transaction& tx) -> Result<void> {
+          for (int i = first; i < first + kEachSecond; ++i) {
+            CORBEL_CHECK(to.append(tx, {.type = kModelChanged,
+                                        .tenant = "acme",
+                                        .subject = std::to_string(i),
+                                        .partitionKey = std::to_string(i % kKeys),
+                                        .data = "{}"}));
+          }
+          return {};
+        },
+        Deadline::never());
+    return written.has_value();
+  }
+  // How many events were written, of those that were tried.
+  std::vector<int> load(const Outbox& to) {
+    std::vector<int> written;
+    sink.away = true;
+    for (int second = 0; second < kSeconds; ++second) {
+      if (change(to, second * kEachSecond)) {
+        for (int i = 0; i < kEachSecond; ++i) written.push_back(second * kEachSecond + i);
+      }
+      clock.advance(seconds(1));
+      run();
+    }
+    sink.away = false;
+    runAfterBackOff();
+    return written;
+  }
+  void expectEachOnceInOrder(const std::vector<int>& written) {
+    ASSERT_EQ(sink.received.size(), written.size());
+    for (int key = 0; key < kKeys; ++key) {
+      std::vector<std::string> expected;
+      for (const int number : written) {
+        if (number % kKeys == key) expected.push_back(std::to_string(number));
+      }
+      EXPECT_EQ(sink.subjects(std::to_string(key)), expected);
+    }
+    EXPECT_EQ(rows(outbox), 0);
+  }
+};
+
+TEST_F(AwayForTenMinutes, EveryEventComesAfterwardsInTheOrderOfItsKey) {
+  const auto written = load(outbox);
+  EXPECT_EQ(written.size(), static_cast<std::size_t>(kSeconds * kEachSecond));
+  expectEachOnceInOrder(written);
+}
+
+TEST_F(AwayForTenMinutes, BeyondTheBoundChangesAreRefusedAndWhatWasWrittenComes) {
+  constexpr std::int64_t kBound = 5'000;
+  const Outbox bounded({*database, ids, clock}, "/corbel", {"fake"}, {.rows = kBound});
+  const auto written = load(bounded);
+  EXPECT_EQ(written.size(), static_cast<std::size_t>(kBound));
+  expectEachOnceInOrder(written);
+}
+
 TEST_F(CourierTest, ARowStaysUntilEverySinkHasAcknowledged) {
   const Outbox both({*database, ids, clock}, "/corbel", {"fake", "other"}, {});
   ASSERT_TRUE(append(both, "1", "a"));

@@ -25,7 +25,7 @@ bool Pool::tryRun(std::move_only_function<void()> work) {
     ++stats_.refused;
     return false;
   }
-  queue_.push_back({std::move(work), clock_.steady()});
+  queue_.push_back({std::move(work), clock_.steady(), trace::current()});
   if (idle_ > 0) arrived_.notify_one();
   return true;
 }
@@ -60,6 +60,7 @@ void Pool::work() noexcept {
 }
 
 void Pool::run(Waiting& next) {
+  const trace::Scope scope(next.position);
   try {
     next.work();
   } catch (const std::exception& exception) {

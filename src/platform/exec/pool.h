@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/deadline.h"
 #include "base/mutex.h"
+#include "base/trace.h"
 
 namespace corbel::exec {
 
@@ -47,9 +48,9 @@ class Pool {
 
   const std::string& name() const { return options_.name; }
 
-  // Runs `work` soon on one of the threads, in order of arrival. false: the queue is full or the
-  // pool was stopped; `work` is then destroyed without being run, and the caller answers
-  // "unavailable".
+  // Runs `work` soon on one of the threads, in order of arrival, under the caller's span. false:
+  // the queue is full or the pool was stopped; `work` is then destroyed without being run, and the
+  // caller answers "unavailable".
   bool tryRun(std::move_only_function<void()> work);
 
   // Refuses new work, runs what is queued until the deadline and destroys the rest. false: work was
@@ -62,6 +63,7 @@ class Pool {
   struct Waiting {
     std::move_only_function<void()> work;
     SteadyTime since;
+    trace::Position position;
   };
 
   void work() noexcept;

@@ -8,6 +8,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "base/trace.h"
+
 namespace corbel::exec {
 namespace {
 
@@ -24,6 +26,7 @@ TEST_F(PoolTest, RunsWorkOfManyThreads) {
   std::atomic<int> ran = 0;
   {
     std::vector<std::jthread> callers;
+    callers.reserve(4);
     for (int i = 0; i < 4; ++i) {
       callers.emplace_back([&] {
         for (int j = 0; j < 1000; ++j) EXPECT_TRUE(pool.tryRun([&ran] { ++ran; }));
@@ -33,6 +36,21 @@ TEST_F(PoolTest, RunsWorkOfManyThreads) {
   EXPECT_TRUE(pool.stop(soon()));
   EXPECT_EQ(ran, 4000);
   EXPECT_EQ(pool.stats().started, 4000u);
+}
+
+TEST_F(PoolTest, RunsWorkUnderTheSpanThatAskedForIt) {
+  Pool pool({.name = "test"}, clock_);
+  const trace::Context caller{1, 2, 3, false};
+  std::optional<trace::Context> seen;
+  std::optional<trace::Context> after;
+  {
+    const trace::Scope scope({.context = caller});
+    pool.tryRun([&seen] { seen = trace::current().context; });
+  }
+  pool.tryRun([&after] { after = trace::current().context; });
+  EXPECT_TRUE(pool.stop(soon()));
+  EXPECT_EQ(seen, caller);
+  EXPECT_EQ(after, std::nullopt);
 }
 
 TEST_F(PoolTest, RefusesWorkWhenTheQueueIsFull) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/deadline.h"
+#include "base/trace.h"
 #include "exec/pool.h"
 #include "http/exchange.h"
 #include "http/message.h"
@@ -46,6 +47,7 @@ struct CallContext {
       nullptr;  // of the principal, in the tenant the call is for
   Deadline deadline = Deadline::never();
   std::string requestId;
+  trace::CallTrace trace;
   std::shared_ptr<BodySink> upload;
   std::vector<std::pair<std::string_view, std::string>> responseHeaders;
   exec::Pool* compression = nullptr;  // where long answers are compressed; null: none is

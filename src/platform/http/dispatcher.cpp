@@ -65,6 +65,9 @@ void Dispatcher::onHead(const std::shared_ptr<Exchange>& exchange) {
   Call call(exchange);
   CallContext& context = call.context();
   context.path = call.head().path;
+  if (parts_.tracer != nullptr)
+    context.trace = parts_.tracer->begin(call.head().header("traceparent"));
+  const trace::Scope scope(context.trace.position);
   const std::string_view requestId = call.head().header("X-Request-ID");
   context.requestId = isRequestId(requestId) ? std::string(requestId) : parts_.ids.next();
   call.addHeader("X-Request-ID", context.requestId);
@@ -138,6 +141,7 @@ void Dispatcher::admitted(Call call) {
 
 void Dispatcher::onBody(const std::shared_ptr<Exchange>& exchange) {
   Call call(exchange);
+  const trace::Scope scope(call.context().trace.position);
   const Route& route = call.route();
   if (route.quick) return runGuarded(call, [&](Call& quick) { route.handler(quick); });
   runOnPool(std::move(call), [&route](Call& pooled) { route.handler(pooled); });

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/result.h"
+#include "base/trace.h"
 #include "exec/pool.h"
 #include "http/call.h"
 #include "http/exchange.h"
@@ -68,6 +69,7 @@ class Dispatcher final : public Service {
     exec::Pool& pool;
     const Clock& clock;
     IdSource& ids;
+    trace::Tracer* tracer = nullptr;  // none: calls are not traced
   };
   // All parts must outlive the dispatcher.
   Dispatcher(Parts parts, DispatcherOptions options)

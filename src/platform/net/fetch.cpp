@@ -16,12 +16,14 @@
 #include <string_view>
 
 #include "base/text.h"
+#include "base/trace.h"
 
 namespace corbel::net {
 namespace {
 
 using Easy = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
 using Url = std::unique_ptr<CURLU, decltype(&curl_url_cleanup)>;
+using Headers = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
 
 // libcurl says that a transfer has no limit by 0.
 constexpr long kNoLimit = 0;
@@ -99,6 +101,12 @@ void configure(CURL* easy, const std::string& url, Scheme scheme, const FetchOpt
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &body);
 }
 
+Headers traceHeader() {
+  const std::string trace = trace::outgoingTraceparent();
+  return {trace.empty() ? nullptr : curl_slist_append(nullptr, ("traceparent: " + trace).c_str()),
+          &curl_slist_free_all};
+}
+
 long timeoutMs(Deadline deadline, const Clock& clock) {
   if (deadline.time() == SteadyTime::max()) return kNoLimit;
   return std::max<long>(deadline.remaining(clock).count(), 1);
@@ -116,9 +124,13 @@ Result<std::string> fetch(const std::string& url, const FetchOptions& options, D
   Body body{.text = {}, .maxBytes = options.maxBytes};
   std::array<char, CURL_ERROR_SIZE> reason{};
   configure(easy.get(), url, scheme, options, body);
+  trace::Span span("GET", url, trace::Kind::client);
+  const Headers headers = traceHeader();
+  curl_easy_setopt(easy.get(), CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(easy.get(), CURLOPT_ERRORBUFFER, reason.data());
   curl_easy_setopt(easy.get(), CURLOPT_TIMEOUT_MS, timeoutMs(deadline, clock));
   const CURLcode outcome = curl_easy_perform(easy.get());
+  if (outcome != CURLE_OK) span.fail(curl_easy_strerror(outcome));
   if (outcome == CURLE_OPERATION_TIMEDOUT) {
     return fail(ErrorCode::deadlineExceeded, "The server did not answer in time.", reason.data());
   }
@@ -130,6 +142,7 @@ Result<std::string> fetch(const std::string& url, const FetchOptions& options, D
     return fail(ErrorCode::unavailable, "The URL could not be fetched.", reason.data());
   long status = 0;
   curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &status);
+  span.set("http.response.status_code", status);
   if (status != 200)
     return fail(ErrorCode::unavailable,
                 fmt::format("The server answered with status {}, not 200.", status));

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "base/trace.h"
 #include "loopback_server.h"
 
 namespace corbel::net {
@@ -96,6 +97,18 @@ TEST(Fetch, FailsWhereNobodyListensOrNobodySpeaksTls) {
   EXPECT_EQ(get(url).error().code, ErrorCode::unavailable);
   const Server plain(ok("keys"));
   EXPECT_EQ(get("https" + plain.url().substr(4)).error().code, ErrorCode::unavailable);
+}
+
+TEST(Fetch, CarriesTheTraceOfTheCallThatItIsPartOf) {
+  const Server server(ok("{}"));
+  const trace::Context call{0x0af7651916cd43dd, 0x8448eb211c80319c, 0xb7ad6b7169203331, false};
+  {
+    const trace::Scope scope({.context = call});
+    EXPECT_TRUE(get(server.url()));
+  }
+  EXPECT_TRUE(server.request().contains("traceparent: " + trace::toTraceparent(call)));
+  EXPECT_TRUE(get(server.url()));
+  EXPECT_FALSE(server.request().contains("traceparent"));
 }
 
 }  // namespace

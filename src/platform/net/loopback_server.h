@@ -7,11 +7,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
+
+#include "base/mutex.h"
 
 namespace corbel::net {
 
@@ -40,6 +43,11 @@ class Server {
   }
   std::uint16_t port() const { return port_; }
   int connections() const { return connections_; }
+  // What came first on the last connection.
+  std::string request() const {
+    const MutexLock lock(mutex_);
+    return request_;
+  }
 
  private:
   void serve() {
@@ -47,8 +55,9 @@ class Server {
          peer = accept(listener_, nullptr, nullptr)) {
       ++connections_;
       std::string request(4096, '\0');
-      if (recv(peer, request.data(), request.size(), 0) > 0)
-        send(peer, answer_.data(), answer_.size(), MSG_NOSIGNAL);
+      const auto length = recv(peer, request.data(), request.size(), 0);
+      keep(request.substr(0, static_cast<std::size_t>(std::max<ssize_t>(length, 0))));
+      if (length > 0) send(peer, answer_.data(), answer_.size(), MSG_NOSIGNAL);
       // An empty answer is a server that never speaks: it waits until the client has gone.
       if (answer_.empty()) recv(peer, request.data(), request.size(), 0);
       shutdown(peer, SHUT_WR);
@@ -58,7 +67,14 @@ class Server {
     }
   }
 
+  void keep(std::string request) {
+    const MutexLock lock(mutex_);
+    request_ = std::move(request);
+  }
+
   const std::string answer_;
+  mutable Mutex mutex_;
+  std::string request_ CORBEL_GUARDED_BY(mutex_);
   const int listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   std::uint16_t port_ = 0;
   std::atomic<int> connections_ = 0;

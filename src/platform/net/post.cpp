@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "base/text.h"
+#include "base/trace.h"
 #include "net/public_address.h"
 
 namespace corbel::net {
@@ -105,6 +106,8 @@ Headers headersOf(const Post& post) {
     list.reset(longer);
   };
   for (const auto& [name, value] : post.headers) append(fmt::format("{}: {}", name, value));
+  if (const std::string trace = trace::outgoingTraceparent(); !trace.empty())
+    append("traceparent: " + trace);
   append("Expect:");
   return list;
 }
@@ -163,6 +166,7 @@ Result<int> post(const Post& post, const DestinationPolicy& policy, Deadline dea
   if (deadline.expired(clock)) return fail(ErrorCode::deadlineExceeded, "There was no time left.");
   const Easy easy(curl_easy_init(), &curl_easy_cleanup);
   if (easy == nullptr) return fail(ErrorCode::internal, "The HTTP client could not be started.");
+  trace::Span span("POST", destination.host, trace::Kind::client);
   Connecting connecting{.anyAddress = destination.allowed};
   const Headers headers = headersOf(post);
   std::array<char, CURL_ERROR_SIZE> reason{};
@@ -171,6 +175,7 @@ Result<int> post(const Post& post, const DestinationPolicy& policy, Deadline dea
   curl_easy_setopt(easy.get(), CURLOPT_TIMEOUT_MS,
                    std::max<long>(std::min<long>(deadline.remaining(clock).count(), 600'000), 1));
   const CURLcode outcome = curl_easy_perform(easy.get());
+  if (outcome != CURLE_OK) span.fail(curl_easy_strerror(outcome));
   if (outcome == CURLE_OPERATION_TIMEDOUT) {
     return fail(ErrorCode::deadlineExceeded, "The receiver did not answer in time.", reason.data());
   }
@@ -180,6 +185,7 @@ Result<int> post(const Post& post, const DestinationPolicy& policy, Deadline dea
     return fail(ErrorCode::unavailable, "The receiver could not be reached.", reason.data());
   long status = 0;
   curl_easy_getinfo(easy.get(), CURLINFO_RESPONSE_CODE, &status);
+  span.set("http.response.status_code", status);
   return static_cast<int>(status);
 }
 

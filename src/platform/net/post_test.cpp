@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "base/trace.h"
 #include "loopback_server.h"
 #include "net/public_address.h"
 
@@ -176,6 +177,18 @@ TEST(AllowedHost, IsAHostWithAnOptionalPort) {
   EXPECT_EQ(parseAllowedHost("[::1]")->port, std::nullopt);
   for (const char* text : {"", ":80", "host:", "host:0", "host:70000", "http://host", "a b"})
     EXPECT_FALSE(parseAllowedHost(text)) << text;
+}
+
+TEST(Post, CarriesTheTraceOfTheCallThatItIsPartOf) {
+  const Server server((std::string(kOk)));
+  const trace::Context call{0x0af7651916cd43dd, 0x8448eb211c80319c, 0xb7ad6b7169203331, false};
+  {
+    const trace::Scope scope({.context = call});
+    EXPECT_TRUE(send(server.url(), trusting(server)));
+  }
+  EXPECT_TRUE(server.request().contains("traceparent: " + trace::toTraceparent(call)));
+  EXPECT_TRUE(send(server.url(), trusting(server)));
+  EXPECT_FALSE(server.request().contains("traceparent"));
 }
 
 }  // namespace

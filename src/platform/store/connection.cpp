@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "base/trace.h"
 
 namespace corbel::store {
 namespace {
@@ -205,6 +206,9 @@ Result<void> Connection::becomeWriter() {
 
 Result<std::int64_t> Connection::run(std::string_view sql, std::span<const Value> values,
                                      Visit& visit) {
+  trace::Span span("query");
+  span.set("db.system.name", "sqlite");
+  span.set("db.query.text", sql);
   CORBEL_TRY(Statement statement, take(sql));
   const auto before = sqlite3_total_changes64(handle_.get());
   auto outcome = bind(statement.get(), sql, values);
@@ -212,7 +216,10 @@ Result<std::int64_t> Connection::run(std::string_view sql, std::span<const Value
   sqlite3_reset(statement.get());
   sqlite3_clear_bindings(statement.get());  // they point into the caller's values
   giveBack(sql, std::move(statement));
-  if (!outcome) return std::unexpected(std::move(outcome).error());
+  if (!outcome) {
+    span.fail(outcome.error().message);
+    return std::unexpected(std::move(outcome).error());
+  }
   // sqlite3_changes64 alone would still tell of the statement before this one, total_changes64
   // counts what triggers did.
   return sqlite3_total_changes64(handle_.get()) == before ? 0 : sqlite3_changes64(handle_.get());

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "base/trace.h"
 #include "postgres_row.h"
 #include "postgres_sql.h"
 
@@ -174,12 +175,18 @@ std::optional<PostgresConnection::Fate> PostgresConnection::fateOf(const std::st
 
 Result<std::int64_t> PostgresConnection::run(std::string_view sql, std::span<const Value> values,
                                              Visit& visit) {
+  trace::Span span("query");
+  span.set("db.system.name", "postgresql");
+  span.set("db.query.text", sql);
   running_ = sql;
   sendQueued();
   sendStatement(sql, values);
   sendEnd();
   Collected collected = collect();
-  if (collected.error) return std::unexpected(*std::move(collected.error));
+  if (collected.error) {
+    span.fail(collected.error->message);
+    return std::unexpected(*std::move(collected.error));
+  }
   const PGresult* const answer = collected.statement.get();
   for (int i = 0; i < PQntuples(answer); ++i) {
     const PostgresRow row(answer, i);

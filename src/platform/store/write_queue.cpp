@@ -5,6 +5,8 @@
 #include <iterator>
 #include <utility>
 
+#include "base/trace.h"
+
 namespace corbel::store {
 namespace {
 
@@ -71,6 +73,14 @@ Result<void> WriteQueue::writeAndWait(UnitOfWork unit, const Accept& accept) {
     wait.outcome = std::move(outcome);
     wait.answered.notify_one();  // under the lock: `wait` ends as soon as it is let go
   };
+  trace::Span span("commit");
+  if (trace::current().recorder != nullptr) {
+    unit.apply = [position = trace::current(),
+                  apply = std::move(unit.apply)](Transaction& tx) mutable -> Result<void> {
+      const trace::Scope scope(position);
+      return apply(tx);
+    };
+  }
   Deadline deadline = unit.deadline;
   const auto number = enqueue(unit, accept);
   if (!number) {

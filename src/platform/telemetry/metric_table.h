@@ -66,6 +66,10 @@ inline constexpr GaugeSpec kEventsLag{"corbel_events_lag_seconds", "Age of the o
 inline constexpr GaugeSpec kOutboxRows{"corbel_events_outbox_rows", "Events in the outbox."};
 inline constexpr GaugeSpec kOutboxBytes{"corbel_events_outbox_bytes", "Size of the events in the outbox."};
 
+// Traces
+inline constexpr CounterSpec kSpansExported{"corbel_trace_spans_exported_total", "Spans that the collector took."};
+inline constexpr CounterSpec kSpansDropped{"corbel_trace_spans_dropped_total", "Spans dropped because the collector did not take them fast enough, or at all."};
+
 // The process
 inline constexpr CounterSpec kLogDropped{"corbel_log_dropped_total", "Log lines dropped because the log was read too slowly."};
 inline constexpr GaugeSpec kBuildInfo{"corbel_build_info", "1, with the version as label.", "version"};
