@@ -11,6 +11,7 @@
 
 #include "app/event_sinks.h"
 #include "app/inspection.h"
+#include "app/object_store.h"
 #include "app/onnx_library.h"
 #include "app/version.h"
 #include "exec/cpus.h"
@@ -111,8 +112,7 @@ Result<void> App::openState() {
   traces_ = makeTraces(settings_.traces, *installation_, metrics_);
   CORBEL_CHECK(openIdentity());
   shared_ = std::make_unique<SharedState>(settings_, installation_->clock, installation_->random);
-  CORBEL_TRY(objects_,
-             objects::openLocalObjects(config::objectsFolder(settings_), installation_->clock));
+  CORBEL_TRY(objects_, openObjectStore(settings_, installation_->clock));
   return {};
 }
 

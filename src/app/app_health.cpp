@@ -26,7 +26,8 @@ std::string explain(const identity::KeySetState& keys) {
 }  // namespace
 
 std::vector<native::HealthCheck> App::healthChecks() {
-  const auto objects = [this](Deadline) -> Result<Figures> {
+  const auto objects = [this](Deadline deadline) -> Result<Figures> {
+    CORBEL_CHECK(objects_->check(deadline));
     const auto usage = objects_->usage();
     return Figures{{"objects", static_cast<double>(usage.objects)},
                    {"usedBytes", static_cast<double>(usage.bytes)}};

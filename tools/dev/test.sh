@@ -22,8 +22,8 @@ full    asan-api    the API, hostile requests and hostile logs, the same way
 full    tsan-all    all modules with the thread sanitizer
 '
 ASAN_MODULES=(base config crypto events exec http identity inference json models native net objects redis store
-  telemetry trace cache)
-TSAN_MODULES=(base events exec http identity limits models objects redis store telemetry trace cache)
+  telemetry trace cache resilience)
+TSAN_MODULES=(base cache events exec http identity limits models objects redis resilience store telemetry trace)
 
 test_build() { build dev; }
 test_lint() { lint; }

@@ -135,6 +135,20 @@ struct ListModels {
 };
 BOOST_DESCRIBE_STRUCT(ListModels, (), (limit, cursor, sort, framework, category, tag, archived))
 
+struct DownloadQuery {
+  bool redirect = false;
+
+  static constexpr auto rules() {
+    using Self = DownloadQuery;
+    return std::array{json::rule<&Self::redirect>(
+        {.doc =
+             "Answer 302 with a URL of the object store that is good for five minutes, where the "
+             "files are in one; else the file.",
+         .optional = true})};
+  }
+};
+BOOST_DESCRIBE_STRUCT(DownloadQuery, (), (redirect))
+
 struct ArtifactView {
   std::string sha256;
   std::int64_t sizeBytes = 0;

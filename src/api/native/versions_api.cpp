@@ -12,6 +12,8 @@
 namespace corbel::native {
 namespace {
 
+constexpr std::chrono::minutes kDownloadUrlLifetime{5};
+
 Result<int> versionOf(const http::Call& call) {
   const auto text = call.parameter("version");
   if (const auto number = parseNumber<int>(text); number && *number > 0) return *number;
@@ -197,7 +199,7 @@ Result<StageHistory> VersionsApi::stageHistory(http::Call& call, const Items& re
   return history;
 }
 
-Result<http::Response> VersionsApi::download(http::Call& call) {
+Result<http::Response> VersionsApi::download(http::Call& call, const DownloadQuery& request) {
   CORBEL_TRY(const int number, versionOf(call));
   CORBEL_TRY(const auto version,
              parts_.registry.version(scopeOf(call), call.parameter("model"), number));
@@ -205,6 +207,14 @@ Result<http::Response> VersionsApi::download(http::Call& call) {
   call.addHeader("ETag", etag);
   if (http::clientHas(call.head(), etag)) return notModified();
   CORBEL_TRY(const auto digest, objects::Digest::parse(version.artifactSha256));
+  if (request.redirect) {
+    if (auto url = parts_.objects.downloadUrl(digest, kDownloadUrlLifetime)) {
+      http::Response elsewhere{.status = 302, .headers = {}, .body = {}};
+      elsewhere.headers.emplace_back("Location", *std::move(url));
+      elsewhere.headers.emplace_back("Cache-Control", "no-store");
+      return elsewhere;
+    }
+  }
   CORBEL_TRY(auto file, parts_.objects.open(digest, call.deadline()));
   const auto size = static_cast<std::uint64_t>(file.sizeBytes());
   http::Response response{.contentType = "application/octet-stream", .headers = {}, .body = {}};

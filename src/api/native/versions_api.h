@@ -99,7 +99,7 @@ class VersionsApi {
   Result<http::Response> read(http::Call& call);
   Result<VersionView> change(http::Call& call, const VersionPatch& request);
   Result<StageHistory> stageHistory(http::Call& call, const Items& request);
-  Result<http::Response> download(http::Call& call);
+  Result<http::Response> download(http::Call& call, const DownloadQuery& request);
   Result<http::NoContent> unload(http::Call& call);
   Result<AliasList> listAliases(http::Call& call);
   Result<AliasChangeView> setAlias(http::Call& call, const AliasTarget& request);

@@ -35,6 +35,10 @@ std::string databaseFile(const Settings& settings) {
   return std::string(path);
 }
 
+std::string objectCacheFolder(const Settings& settings) {
+  return std::filesystem::path(settings.data.folder) / "object-cache";
+}
+
 std::string objectsFolder(const Settings& settings) {
   if (!settings.objects.folder.empty()) return settings.objects.folder;
   return std::filesystem::path(settings.data.folder) / "objects";

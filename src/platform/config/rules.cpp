@@ -180,6 +180,36 @@ std::string checkRedisUrl(std::string_view text) {
                "characters of the password percent-encoded";
 }
 
+std::string checkS3Url(std::string_view text) {
+  std::string_view host = text;
+  for (const std::string_view scheme : {"https://", "http://"}) {
+    if (text.starts_with(scheme)) host = text.substr(scheme.size());
+  }
+  if (host.ends_with('/')) host.remove_suffix(1);
+  return text.empty() || (host.size() < text.size() && text.contains("://") && isHost(host))
+             ? ""
+             : "must be https://host:port without a path, as in "
+               "https://s3.eu-central-1.amazonaws.com";
+}
+
+std::string checkBucket(std::string_view text) {
+  const bool good =
+      text.empty() ||
+      (text.size() >= 3 && text.size() <= 63 && std::ranges::all_of(text, [](char c) {
+         return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+       }));
+  return good ? "" : "must be 3 to 63 lower-case letters, digits, dots and -";
+}
+
+std::string checkS3Prefix(std::string_view text) {
+  const bool good =
+      text.size() <= 256 && !text.starts_with('/') && !text.contains("//") &&
+      std::ranges::all_of(text, [](char c) {
+        return (isHostCharacter(c) && !std::string_view(":[]").contains(c)) || c == '/';
+      });
+  return good ? "" : "must be letters, digits, dots, -, _ and /, without / in front, as in corbel/";
+}
+
 std::string checkMqttTopic(std::string_view text) {
   const bool good = !text.empty() && text.size() <= 128 && !text.starts_with('/') &&
                     !text.ends_with('/') && !text.starts_with('$') &&

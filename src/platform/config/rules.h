@@ -19,6 +19,9 @@ std::string checkNatsUrl(std::string_view text);         // empty, or nats:// an
 std::string checkNatsSubject(std::string_view text);     // tokens with dots
 std::string checkBrokerHost(std::string_view text);      // empty, or a name or an address
 std::string checkRedisUrl(std::string_view text);        // empty, or redis:// and rediss://
+std::string checkS3Url(std::string_view text);           // empty, or http(s)://host[:port]
+std::string checkBucket(std::string_view text);          // empty, or a bucket's name
+std::string checkS3Prefix(std::string_view text);        // part of a key
 std::string checkMqttTopic(std::string_view text);       // levels with /, no wildcards
 std::string checkKafkaBrokers(std::string_view text);    // empty, or host:port with commas
 std::string checkKafkaTopic(std::string_view text);      // letters, digits, . _ -

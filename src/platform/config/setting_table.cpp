@@ -41,6 +41,14 @@ constexpr std::array kSettings = {
     setting<&S::store, &StoreSettings::schema>("store.schema", {.check = checkSchema}, "Schema of Corbel's tables in PostgreSQL, made where it is missing."),
     setting<&S::store, &StoreSettings::connections>("store.connections", {.min = 6, .max = 100}, "Connections to PostgreSQL at the most, four of them for writing."),
     setting<&S::objects, &ObjectSettings::folder>("objects.folder", {.aliases = {"model_path", "MODEL_PATH"}}, "Folder of model files and other artifacts; empty: objects in data.folder."),
+    setting<&S::s3, &S3Settings::url>("s3.url", {.check = checkS3Url}, "S3-compatible server that keeps model files and other artifacts, as in https://s3.eu-central-1.amazonaws.com; empty: objects.folder."),
+    setting<&S::s3, &S3Settings::bucket>("s3.bucket", {.check = checkBucket}, "Its bucket, which must be there."),
+    setting<&S::s3, &S3Settings::region>("s3.region", {}, "Region that requests are signed for."),
+    setting<&S::s3, &S3Settings::accessKey>("s3.accessKey", {}, "Name of the access key."),
+    setting<&S::s3, &S3Settings::secretKey>("s3.secretKey", {}, "The access key's secret."),
+    setting<&S::s3, &S3Settings::prefix>("s3.prefix", {.check = checkS3Prefix}, "What the names of all files in the bucket begin with, as in corbel/."),
+    setting<&S::s3, &S3Settings::caFile>("s3.caFile", {}, "Authorities (PEM) that TLS to s3.url trusts; empty: the system's."),
+    setting<&S::s3, &S3Settings::cache>("s3.cacheBytes", {.min = kMiB}, "Size of the copies in the folder object-cache of data.folder; what was not opened for the longest time goes first."),
     setting<&S::auth, &AuthSettings::enabled>("auth.enabled", {}, "Whether callers must prove who they are; may be off on a loopback address only."),
     setting<&S::auth, &AuthSettings::jwtSecret>("auth.jwtSecret", {.aliases = {"JWT_SECRET"}, .check = checkSigningSecret}, "Makes an issuer of HS256 tokens signed with this secret of 32 bytes or more."),
     setting<&S::auth, &AuthSettings::backend, &BackendSettings::url>("auth.backend.url", {.aliases = {"MAIN_BACKEND_URL"}, .check = checkBackendUrl}, "The product's backend, which is asked about tokens that no issuer here claims; empty: none."),
@@ -175,6 +183,12 @@ void checkTogether(const Settings& settings, std::vector<FieldError>& problems) 
         {"auth.enabled",
          fmt::format("must be true where server.host is not a loopback address, got {}",
                      shown(settings.server.host))});
+  }
+  const S3Settings& s3 = settings.s3;
+  for (const auto& [name, missing] :
+       {std::pair("s3.bucket", s3.bucket.empty()), std::pair("s3.accessKey", s3.accessKey.empty()),
+        std::pair("s3.secretKey", s3.secretKey.empty())}) {
+    if (!s3.url.empty() && missing) problems.push_back({name, "must be set, as s3.url is"});
   }
   if (settings.cache.tier == "redis" && !redisTarget(settings))
     problems.push_back({"cache.tier", "must not be redis without redis.url or redis.host"});

@@ -221,11 +221,24 @@ struct ObjectSettings {
   std::string folder;
 };
 
+// Where the objects are instead of objects.folder.
+struct S3Settings {
+  std::string url;  // empty: none
+  std::string bucket;
+  std::string region = "us-east-1";
+  std::string accessKey;
+  Secret secretKey;
+  std::string prefix;
+  std::string caFile;
+  Bytes cache{std::uint64_t{10} << 30};
+};
+
 struct Settings {
   ServerSettings server;
   DataSettings data;
   StoreSettings store;
   ObjectSettings objects;
+  S3Settings s3;
   AuthSettings auth;
   LimitSettings limits;
   CorsSettings cors;
@@ -262,6 +275,8 @@ std::optional<RedisTarget> redisTarget(const Settings& settings);
 // The file that store.url names ("sqlite:/a/b.db", "sqlite:///a/b.db", "sqlite:b.db"), else
 // corbel.db in data.folder.
 std::string databaseFile(const Settings& settings);
+// Copies of the files that are in S3.
+std::string objectCacheFolder(const Settings& settings);
 // objects.folder, else objects in data.folder.
 std::string objectsFolder(const Settings& settings);
 

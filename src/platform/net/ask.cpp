@@ -6,7 +6,7 @@
 #include <array>
 
 #include "base/text.h"
-#include "net/transfer.h"
+#include "net/outbound_request.h"
 
 namespace corbel::net {
 namespace {
@@ -34,24 +34,24 @@ std::optional<std::chrono::seconds> retryAfterOf(CURL* easy) {
 
 Result<Answer> ask(const Question& question, const AskOptions& options, Deadline deadline,
                    const Clock& clock) {
-  CORBEL_TRY(Transfer transfer,
-             Transfer::make(question.url, options.destination, question.headers, deadline, clock));
-  CURL* const easy = transfer.easy();
+  CORBEL_TRY(OutboundRequest request, OutboundRequest::make(question.url, options.destination,
+                                                            question.headers, deadline, clock));
+  CURL* const easy = request.easy();
   Body body{.text = {}, .maxBytes = options.maxBytes};
   curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, question.method.c_str());
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                    std::max<long>(static_cast<long>(options.connectMax.count()), 1));
   if (!options.caFile.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, options.caFile.c_str());
-  if (!question.body.empty()) transfer.send(question.body);
+  if (!question.body.empty()) request.send(question.body);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &append);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &body);
-  const CURLcode outcome = transfer.run();
+  const CURLcode outcome = request.run();
   if (outcome == CURLE_WRITE_ERROR) {
     return fail(ErrorCode::unavailable,
                 fmt::format("The answer is longer than {} bytes.", options.maxBytes));
   }
-  CORBEL_CHECK(transfer.check(outcome, "The server"));
-  return Answer{transfer.status(), std::move(body.text), retryAfterOf(easy)};
+  CORBEL_CHECK(request.check(outcome, "The server"));
+  return Answer{request.status(), std::move(body.text), retryAfterOf(easy)};
 }
 
 }  // namespace corbel::net

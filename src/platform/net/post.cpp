@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 #include "net/destination.h"
-#include "net/transfer.h"
+#include "net/outbound_request.h"
 
 namespace corbel::net {
 namespace {
@@ -45,15 +45,16 @@ Result<void> checkDestination(const std::string& url, const DestinationPolicy& p
 
 Result<int> post(const Post& post, const DestinationPolicy& policy, Deadline deadline,
                  const Clock& clock) {
-  CORBEL_TRY(Transfer transfer, Transfer::make(post.url, policy, post.headers, deadline, clock));
-  CURL* const easy = transfer.easy();
+  CORBEL_TRY(OutboundRequest request,
+             OutboundRequest::make(post.url, policy, post.headers, deadline, clock));
+  CURL* const easy = request.easy();
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &ignore);
   curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, &stopEndless);
   curl_easy_setopt(easy, CURLOPT_POST, 1L);
-  transfer.send(post.body);
-  CORBEL_CHECK(transfer.check(transfer.run(), "The receiver"));
-  return transfer.status();
+  request.send(post.body);
+  CORBEL_CHECK(request.check(request.run(), "The receiver"));
+  return request.status();
 }
 
 }  // namespace corbel::net

@@ -1,11 +1,8 @@
-// One exchange over HTTP with all that is the same for every one: what is never followed, believed
-// or sent, and which addresses may be connected to.
+// One HTTP exchange with a server that the operator configured, whose bodies may be large.
 #pragma once
-#include <curl/curl.h>
-
-#include <array>
-#include <memory>
-#include <optional>
+#include <cstdint>
+#include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,45 +11,37 @@
 #include "base/clock.h"
 #include "base/deadline.h"
 #include "base/result.h"
-#include "base/trace.h"
-#include "net/destination.h"
 
 namespace corbel::net {
 
-// One transfer at a time a thread: it is a span of the trace that the thread works under.
-class Transfer {
- public:
-  using HeaderLines = std::vector<std::pair<std::string, std::string>>;
-
-  // invalid_argument: the URL is refused. deadline_exceeded: there is no time left. `url` and the
-  // headers are copied.
-  static Result<Transfer> make(const std::string& url, const DestinationPolicy& policy,
-                               const HeaderLines& headers, Deadline deadline, const Clock& clock);
-
-  CURL* easy() { return state_->easy.get(); }
-  // Sends it as the body; it must stay until run() has returned.
-  void send(const std::string& body);
-  CURLcode run();
-  // Errors as of post(); `who` begins their messages, as in "The receiver".
-  Result<void> check(CURLcode outcome, std::string_view who);
-  int status();
-
- private:
-  struct State {  // curl keeps pointers into it
-    std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> easy{nullptr, &curl_easy_cleanup};
-    std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers{nullptr,
-                                                                        &curl_slist_free_all};
-    std::array<char, CURL_ERROR_SIZE> reason{};
-    std::optional<trace::Span> span;  // while the transfer lives
-    bool anyAddress = false;
-    bool refused = false;
-  };
-  explicit Transfer(std::unique_ptr<State> state) : state_(std::move(state)) {}
-  static curl_socket_t openSocket(void* user, curlsocktype purpose, curl_sockaddr* address);
-  static void addHeader(State& state, const std::string& line);
-  static void configure(State& state, const std::string& url, const Destination& destination);
-
-  std::unique_ptr<State> state_;
+struct Transfer {
+  std::string method = "GET";
+  std::string url;
+  std::vector<std::pair<std::string, std::string>> headers = {};
+  // The request's body: bodyBytes, asked for in pieces; how many were given, fewer than asked only
+  // at the end. Empty: there is none.
+  std::function<std::size_t(std::span<char>)> read = {};
+  std::int64_t bodyBytes = 0;
+  // Takes the body of a 2xx answer piece by piece; false ends the exchange. Empty: it is kept.
+  std::function<bool(std::string_view)> write = {};
+  std::string caFile = {};  // PEM; empty: the system's authorities
 };
+
+inline constexpr std::size_t kKeptBytes = std::size_t{256} * 1024;  // of an answer that is kept
+
+struct Transferred {
+  int status = 0;
+  std::vector<std::pair<std::string, std::string>> headers = {};  // names in lower case
+  std::string body = {};  // unless `write` took it; at most kKeptBytes
+
+  std::string_view header(std::string_view name) const;  // empty: there is none
+};
+
+// Blocks; thread-safe. Any status is an answer. http and https (TLS 1.2 or newer, certificate and
+// name checked); no redirects, no proxies of the environment, no cookies.
+// deadline_exceeded. unavailable: no connection, a bad certificate, a connection that broke, a kept
+// body longer than kKeptBytes. aborted: `write` said so, or `read` gave too little. The message is
+// for the operator.
+Result<Transferred> transfer(const Transfer& wanted, Deadline deadline, const Clock& clock);
 
 }  // namespace corbel::net

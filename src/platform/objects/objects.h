@@ -2,6 +2,7 @@
 // verified before it is read.
 #pragma once
 #include <array>
+#include <chrono>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -91,7 +92,15 @@ class ObjectStore {
   virtual Result<std::optional<ObjectInfo>> find(const Digest& digest) = 0;
   // Removing what is not there is no error. internal: the disk failed.
   virtual Result<void> remove(const Digest& digest) = 0;
+  // Of what is on this machine.
   virtual ObjectUsage usage() const = 0;
+  // A URL that lets whoever has it fetch the object until `lifetime` has passed. Nothing: this
+  // store has none.
+  virtual std::optional<std::string> downloadUrl(const Digest&, std::chrono::seconds) {
+    return std::nullopt;
+  }
+  // Whether it can be used now.
+  virtual Result<void> check(Deadline) { return {}; }
 };
 
 // Objects in `folder`, made with mode 700 where it is missing (its parent must be there), its files

@@ -1,0 +1,17 @@
+// Where model files are kept.
+#pragma once
+#include <memory>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "config/settings.h"
+#include "objects/objects.h"
+
+namespace corbel::app {
+
+// The folder, or the bucket where s3.url is set. Errors are for the operator. `clock` must outlive
+// the store.
+Result<std::unique_ptr<objects::ObjectStore>> openObjectStore(const config::Settings& settings,
+                                                              const Clock& clock);
+
+}  // namespace corbel::app
