@@ -1,6 +1,8 @@
 // What /health/detailed asks.
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <iterator>
 #include <string>
 #include <system_error>
 
@@ -46,6 +48,7 @@ std::vector<native::HealthCheck> App::healthChecks() {
   for (const auto& dispatcher : dispatchers_) {
     if (dispatcher->sink() != events::kWebhookSink) checks.push_back(sinkCheck(*dispatcher));
   }
+  std::ranges::move(split_->healthChecks(), std::back_inserter(checks));
   return checks;
 }
 

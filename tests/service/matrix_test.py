@@ -47,7 +47,7 @@ PERMISSIONS = {
 PERMISSIONS["developer"] = PERMISSIONS["viewer"] | {"models:write", "settings:read"}
 PERMISSIONS["admin"] = PERMISSIONS["developer"] | {
     *("keys:read", "keys:write", "tenants:read", "roles:read", "roles:write", "system:read"),
-    *("events:read", "events:write"),
+    *("events:read", "events:write", "audit:read"),
 }
 PERMISSIONS["owner"] = PERMISSIONS["admin"] | {"tenants:write"}
 

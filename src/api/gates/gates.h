@@ -12,6 +12,7 @@
 #include "identity/api_keys.h"
 #include "identity/directory.h"
 #include "identity/jwt.h"
+#include "identity/service_tokens.h"
 #include "limits/rate_limiter.h"
 
 namespace corbel::gates {
@@ -33,6 +34,7 @@ class Gates final : public http::Admission {
     const identity::Directory& directory;
     identity::JwtVerifier& tokens;
     limits::RateLimiter& limiter;
+    identity::ServiceTokens* serviceTokens = nullptr;  // null: there are none
   };
   enum class Authentication : std::uint8_t { required, off };
 

@@ -1,4 +1,7 @@
+#include <algorithm>
+#include <array>
 #include <filesystem>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -6,6 +9,18 @@
 #include "config/settings.h"
 
 namespace corbel::config {
+
+std::span<const std::string_view> roleNames() {
+  static constexpr std::array<std::string_view, 4> kNames = {"gateway", "models", "scheduler",
+                                                             "worker"};
+  return kNames;
+}
+
+bool hasRole(const ServerSettings& settings, std::string_view role) {
+  return std::ranges::any_of(settings.roles, [&](const std::string& own) {
+    return own == "all" || own == role;
+  });
+}
 
 Secret postgresUrl(const Settings& settings) {
   const StoreSettings& store = settings.store;
@@ -33,6 +48,11 @@ std::string databaseFile(const Settings& settings) {
   path.remove_prefix(kScheme.size());
   if (path.starts_with(kEmptyHost)) path.remove_prefix(kEmptyHost.size());
   return std::string(path);
+}
+
+std::string masterKeyFile(const Settings& settings) {
+  if (!settings.secrets.keyFile.empty()) return settings.secrets.keyFile;
+  return std::filesystem::path(settings.data.folder) / "master-key";
 }
 
 std::string objectsFolder(const Settings& settings) {

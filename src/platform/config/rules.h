@@ -12,6 +12,8 @@ std::string checkFolder(std::string_view text);         // not empty
 std::string checkStoreUrl(std::string_view text);       // empty, sqlite:<file> or postgres://...
 std::string checkSchema(std::string_view text);         // a lower-case name
 std::string checkSigningSecret(std::string_view text);  // long and not obviously a placeholder
+std::string checkRole(std::string_view text);
+std::string checkRoleUrl(std::string_view text);
 std::string checkJwksUrl(std::string_view text);        // empty, or https://...
 std::string checkEventSource(std::string_view text);    // a URI reference
 std::string checkWebhookHost(std::string_view text);    // name[:port]

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -45,6 +46,8 @@ struct ServerSettings {
   Bytes bodyMemory = 256_MiB;
   bool compression = true;
   std::vector<std::string> allowedHosts;
+  std::vector<std::string> roles{"all"};
+  std::map<std::string, std::string> roleUrls;
   TlsSettings tls;
 };
 
@@ -168,6 +171,11 @@ struct StoreSettings {
   unsigned connections = 20;
 };
 
+struct SecretSettings {
+  std::string keyFile;
+  Secret masterKey;
+};
+
 struct ObjectSettings {
   std::string folder;
 };
@@ -176,6 +184,7 @@ struct Settings {
   ServerSettings server;
   DataSettings data;
   StoreSettings store;
+  SecretSettings secrets;
   ObjectSettings objects;
   AuthSettings auth;
   LimitSettings limits;
@@ -192,6 +201,11 @@ struct Settings {
   MetricsSettings metrics;
 };
 
+// The parts of the program that a process can serve; "all" names them together.
+std::span<const std::string_view> roleNames();
+// Whether server.roles has it, by name or by "all".
+bool hasRole(const ServerSettings& settings, std::string_view role);
+
 // Where the PostgreSQL server is: store.url, or what store.host and its neighbours say. Empty: the
 // database is a file.
 Secret postgresUrl(const Settings& settings);
@@ -200,6 +214,9 @@ Secret postgresUrl(const Settings& settings);
 std::string databaseFile(const Settings& settings);
 // objects.folder, else objects in data.folder.
 std::string objectsFolder(const Settings& settings);
+
+// secrets.keyFile, else master-key in data.folder.
+std::string masterKeyFile(const Settings& settings);
 
 // Whether a server that listens on `host` can be reached from this machine alone.
 bool isLoopback(std::string_view host);

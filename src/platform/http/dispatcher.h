@@ -68,6 +68,7 @@ class Dispatcher final : public Service {
     exec::Pool& pool;
     const Clock& clock;
     IdSource& ids;
+    HandlerFrame* frame = nullptr;
   };
   // All parts must outlive the dispatcher.
   Dispatcher(Parts parts, DispatcherOptions options)

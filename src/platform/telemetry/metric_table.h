@@ -56,6 +56,10 @@ inline constexpr GaugeSpec kEventsLag{"corbel_events_lag_seconds", "Age of the o
 inline constexpr GaugeSpec kOutboxRows{"corbel_events_outbox_rows", "Events in the outbox."};
 inline constexpr GaugeSpec kOutboxBytes{"corbel_events_outbox_bytes", "Size of the events in the outbox."};
 
+// Audit log
+inline constexpr CounterSpec kAuditLines{"corbel_audit_lines_total", "Lines of the audit log.", "outcome"};
+inline constexpr CounterSpec kAuditOmitted{"corbel_audit_omitted_total", "Refusals without a line of their own, because there were too many."};
+
 // The process
 inline constexpr CounterSpec kLogDropped{"corbel_log_dropped_total", "Log lines dropped because the log was read too slowly."};
 inline constexpr GaugeSpec kBuildInfo{"corbel_build_info", "1, with the version as label.", "version"};
