@@ -147,9 +147,8 @@ Result<void> App::buildFeatures() {
                               installation_->random, clock, *installation_->vault},
       webhookPolicy(settings_.events));
   const bool alone = config::postgresUrl(settings_).empty();
-  CORBEL_TRY(trust_,
-             Trust::open(*installation_, *webhooks_, metrics_,
-                         alone ? Trust::Processes::one : Trust::Processes::several));
+  CORBEL_TRY(trust_, Trust::open(*installation_, *webhooks_, metrics_,
+                                 alone ? Trust::Processes::one : Trust::Processes::several));
   registry_ = std::make_unique<models::Registry>(database, installation_->ids, clock,
                                                  installation_->outbox.get());
   intake_ = std::make_unique<models::ArtifactIntake>(

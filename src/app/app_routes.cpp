@@ -27,11 +27,11 @@ Routes describeModels() {
 }  // namespace
 
 std::vector<http::Route> App::mountAll() {
-  Routes all = split_->routesOf("models",
-                                together(http::mount(*modelsApi_, "Models"),
-                                         http::mount(*versionsApi_, "Versions"),
-                                         http::mount(*predictionsApi_, "Predictions")),
-                                describeModels());
+  Routes all = split_->routesOf(
+      "models",
+      together(http::mount(*modelsApi_, "Models"), http::mount(*versionsApi_, "Versions"),
+               http::mount(*predictionsApi_, "Predictions")),
+      describeModels());
   if (split_->has("gateway")) {
     append(all, http::mount(*keysApi_, "Keys"));
     append(all, http::mount(*accessApi_, "Access"));

@@ -83,12 +83,12 @@ void printKey(const identity::MintedKey& minted, Output output) {
 int makeKey(const MakeKey& command, const config::Settings& settings, Output output) {
   auto installation = openInstallation(settings);
   if (!installation) return failed(installation.error());
-  const auto minted =
-      asOperator(**installation, commandIn(command.tenant, "corbel key create"), [&](const identity::Actor& by) {
-        return (*installation)
-            ->keys->create({.name = command.name, .role = command.role}, by,
-                           startDeadline((*installation)->clock));
-      });
+  const auto minted = asOperator(**installation, commandIn(command.tenant, "corbel key create"),
+                                 [&](const identity::Actor& by) {
+                                   return (*installation)
+                                       ->keys->create({.name = command.name, .role = command.role},
+                                                      by, startDeadline((*installation)->clock));
+                                 });
   if (!minted) return failed(minted.error());
   printKey(*minted, output);
   return kOk;
@@ -135,10 +135,10 @@ int listKeys(const ListKeys& command, const config::Settings& settings, Output o
 int revokeKey(const RevokeKey& command, const config::Settings& settings) {
   auto installation = openInstallation(settings);
   if (!installation) return failed(installation.error());
-  const auto revoked =
-      asOperator(**installation, commandIn(command.tenant, "corbel key revoke"), [&](const identity::Actor& by) {
-        return (*installation)
-            ->keys->revoke(command.id, by, startDeadline((*installation)->clock));
+  const auto revoked = asOperator(
+      **installation, commandIn(command.tenant, "corbel key revoke"),
+      [&](const identity::Actor& by) {
+        return (*installation)->keys->revoke(command.id, by, startDeadline((*installation)->clock));
       });
   if (!revoked) return failed(revoked.error());
   std::printf("revoked %s\n", command.id.c_str());
@@ -183,8 +183,7 @@ void printVerdict(const audit::Verdict& verdict, Output output) {
       std::printf("line %lld is wrong: %s\n", static_cast<long long>(verdict.broken->number),
                   verdict.broken->reason.c_str());
     }
-    std::printf("%lld lines are good; the last is %lld:%s\n",
-                static_cast<long long>(verdict.lines),
+    std::printf("%lld lines are good; the last is %lld:%s\n", static_cast<long long>(verdict.lines),
                 static_cast<long long>(verdict.head.number), verdict.head.hash.c_str());
     return;
   }
@@ -254,9 +253,7 @@ int run(const Invocation& invocation) {
                  [&](const ListKeys& command) { return listKeys(command, settings, output); },
                  [&](const RevokeKey& command) { return revokeKey(command, settings); },
                  [&](const RotateMasterKey&) { return rotateMaster(settings); },
-                 [&](const VerifyAudit& command) {
-                   return verifyAudit(command, settings, output);
-                 },
+                 [&](const VerifyAudit& command) { return verifyAudit(command, settings, output); },
                  [&](const ShowOpenApi&) { return kOk; }, [&](const ShowVersion&) { return kOk; }},
       invocation.command);
 }

@@ -64,10 +64,10 @@ Result<std::unique_ptr<Installation>> openInstallation(const config::Settings& s
   CORBEL_TRY(opened->database, openDatabase(settings, opened->clock));
   CORBEL_CHECK(store::migrateUp(*opened->database, allMigrations(), opened->clock));
   const Deadline deadline = startDeadline(opened->clock);
-  CORBEL_TRY(opened->vault, secrets::Vault::open(
-                                {*opened->database, opened->random, opened->clock, opened->ids},
-                                {config::masterKeyFile(settings), settings.secrets.masterKey},
-                                deadline));
+  CORBEL_TRY(opened->vault,
+             secrets::Vault::open({*opened->database, opened->random, opened->clock, opened->ids},
+                                  {config::masterKeyFile(settings), settings.secrets.masterKey},
+                                  deadline));
   CORBEL_TRY(opened->directory,
              identity::Directory::load(*opened->database, opened->clock, deadline));
   opened->outbox = std::make_unique<events::Outbox>(

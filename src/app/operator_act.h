@@ -1,4 +1,5 @@
-// Changes that the installation makes itself, or the command line for it, as lines of the audit log.
+// Changes that the installation makes itself, or the command line for it, as lines of the audit
+// log.
 #pragma once
 #include <string>
 #include <utility>

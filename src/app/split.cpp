@@ -24,8 +24,7 @@ Split::Split(const config::ServerSettings& settings, Installation& installation,
                             .queueBound = kWaiting,
                             .onThrow =
                                 [](std::string_view what) {
-                                  log::error("app", "a call was not passed on",
-                                             {{"detail", what}});
+                                  log::error("app", "a call was not passed on", {{"detail", what}});
                                 }},
           installation.clock)),
       relay_({*tokens_, *pool_, installation.clock}) {}
@@ -55,7 +54,8 @@ std::vector<native::HealthCheck> Split::healthChecks() {
   std::vector<native::HealthCheck> checks;
   for (const auto& [role, url] : settings_.roleUrls) {
     if (has(role)) continue;
-    checks.push_back({"role." + role, [this, url](Deadline deadline) { return ask(url, deadline); }});
+    checks.push_back(
+        {"role." + role, [this, url](Deadline deadline) { return ask(url, deadline); }});
   }
   return checks;
 }

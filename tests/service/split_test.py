@@ -50,7 +50,8 @@ class SplitTest(unittest.TestCase):
         shared = {"store.url": server.url, "store.schema": "split"}
         environment = {"CORBEL_SECRETS_MASTER_KEY": secrets.token_hex(32)}
         cls.entry = Corbel(
-            shared | {"server.roles": "gateway,worker", "server.roleUrls": f"models=http://127.0.0.1:{port}"}, environment
+            shared | {"server.roles": "gateway,worker", "server.roleUrls": f"models=http://127.0.0.1:{port}"},
+            environment,
         )
         cls.enterClassContext(cls.entry)
         cls.models = Corbel(shared | {"server.roles": "models", "server.port": str(port)}, environment)
@@ -69,7 +70,9 @@ class SplitTest(unittest.TestCase):
 
     def test_the_caller_the_tenant_and_the_request_are_carried_over(self) -> None:
         request = f"split-{uuid.uuid4()}"
-        made = self.entry.call("POST", MODELS, {"name": f"m{uuid.uuid4()}", "framework": "onnx"}, **{"X-Request-ID": request})
+        made = self.entry.call(
+            "POST", MODELS, {"name": f"m{uuid.uuid4()}", "framework": "onnx"}, **{"X-Request-ID": request}
+        )
         model = made.expect(201).json()["id"]
         self.assertEqual(made.headers["location"], f"{MODELS}/{model}")
         me = self.entry.call("GET", "/api/v1/ai/me").expect(200).json()["id"]

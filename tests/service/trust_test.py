@@ -89,7 +89,8 @@ class SecretsTest(unittest.TestCase):
         self.corbel.stop()
         with database(self.corbel) as connection:
             connection.execute(
-                "UPDATE webhook_endpoints SET secret = (SELECT secret FROM webhook_endpoints WHERE id = ?) WHERE id = ?",
+                "UPDATE webhook_endpoints SET secret = (SELECT secret FROM webhook_endpoints WHERE id = ?) "
+                "WHERE id = ?",
                 (other["id"], self.hook),
             )
             connection.commit()
@@ -129,9 +130,7 @@ class AuditTest(unittest.TestCase):
         self.assertEqual(self.verify("--anchor", anchor)[0], 0)
         with database(self.corbel) as connection:
             connection.execute("DELETE FROM audit_log WHERE number > 4")
-            connection.execute(
-                "UPDATE audit_head SET number = 4, hash = (SELECT hash FROM audit_log WHERE number = 4)"
-            )
+            connection.execute("UPDATE audit_head SET number = 4, hash = (SELECT hash FROM audit_log WHERE number = 4)")
             connection.commit()
         self.assertEqual(self.verify()[0], 0, "without an anchor it looks whole")
         self.assertEqual(self.verify("--anchor", anchor)[1]["brokenNumber"], 5)

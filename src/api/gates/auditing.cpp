@@ -45,8 +45,8 @@ audit::Act actOf(const http::CallContext& context, std::string_view remote) {
 
 bool isRefusal(int status, const http::CallContext& context) {
   // A tenant that is somebody else's is as if it were not.
-  const bool noTenant = status == 404 && context.membership == nullptr &&
-                        !context.route->access.isOpen();
+  const bool noTenant =
+      status == 404 && context.membership == nullptr && !context.route->access.isOpen();
   return status == 401 || status == 403 || noTenant;
 }
 
@@ -65,8 +65,7 @@ void Auditing::onAnswered(const http::Answered& answered, const http::CallContex
   next_.onAnswered(answered, context);
   if (context.route == nullptr) return;
   const int status = answered.sent.status;
-  if (isRefusal(status, context))
-    return log_.appendRefusal(actOf(context, answered.remoteAddress));
+  if (isRefusal(status, context)) return log_.appendRefusal(actOf(context, answered.remoteAddress));
   if (!http::isAudited(*context.route)) return;
   const bool succeeded = status < 400;
   // A change is told of by its own unit; what failed without one has changed nothing, and who has

@@ -1,5 +1,5 @@
-// Leads calls into the audit log: changes with their unit of work, refusals afterwards. Which routes
-// change something, the route table says.
+// Leads calls into the audit log: changes with their unit of work, refusals afterwards. Which
+// routes change something, the route table says.
 #pragma once
 #include <functional>
 

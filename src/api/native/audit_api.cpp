@@ -68,10 +68,11 @@ Result<Page<AuditLineView>> AuditApi::list(http::Call& call, const ListAudit& re
 
 Result<http::Response> AuditApi::exportAll(http::Call& call, const AuditFilter& request) {
   CORBEL_TRY(auto query, queryOf(call, request));
-  http::Response response{.contentType = "application/x-ndjson",
-                          .headers = {{"Cache-Control", "no-store"},
-                                      {"Content-Disposition", "attachment; filename=\"audit.ndjson\""}},
-                          .body = {}};
+  http::Response response{
+      .contentType = "application/x-ndjson",
+      .headers = {{"Cache-Control", "no-store"},
+                  {"Content-Disposition", "attachment; filename=\"audit.ndjson\""}},
+      .body = {}};
   response.body.emplace<std::shared_ptr<http::BodySource>>(
       std::make_shared<AuditExport>(log_, pool_, clock_, std::move(query)));
   return response;

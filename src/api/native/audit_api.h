@@ -25,11 +25,10 @@ class AuditApi {
             "/api/v1/ai/admin/audit/export", Permission::auditRead,
             "Export the audit log, oldest first, a JSON object a line",
             {.contentType = "application/x-ndjson", .deadline = http::kNoDeadline}),
-        http::get<&AuditApi::verify>(
-            "/api/v1/ai/admin/audit/verify", Permission::auditRead,
-            "Check the chain of the whole installation",
-            {.description = "For the default tenant. Reads every line.",
-             .deadline = std::chrono::minutes(5)})};
+        http::get<&AuditApi::verify>("/api/v1/ai/admin/audit/verify", Permission::auditRead,
+                                     "Check the chain of the whole installation",
+                                     {.description = "For the default tenant. Reads every line.",
+                                      .deadline = std::chrono::minutes(5)})};
   }
 
  private:

@@ -36,7 +36,8 @@ struct AuditLineView {
     return std::array{
         json::rule<&Self::number>({.doc = "Place in the chain over the whole installation."}),
         json::rule<&Self::principal>({.doc = "Empty: the caller proved nobody."}),
-        json::rule<&Self::outcome>({.doc = "How it ended: failed is an error after a part of the change was made."}),
+        json::rule<&Self::outcome>(
+            {.doc = "How it ended: failed is an error after a part of the change was made."}),
         json::rule<&Self::code>({.doc = "Of the error."}),
         json::rule<&Self::omitted>({.doc = "Refusals before this one that got no line."}),
         json::rule<&Self::hash>({.doc = "SHA-256 over this line and the hash of the one before."})};

@@ -1,4 +1,5 @@
-// The audit log as an answer without an end of its own: a page is read when the one before was taken.
+// The audit log as an answer without an end of its own: a page is read when the one before was
+// taken.
 #pragma once
 #include <cstdint>
 #include <functional>

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <condition_variable>
+#include <cstring>
 #include <optional>
 #include <span>
-#include <cstring>
 #include <utility>
 
 #include "base/mutex.h"
@@ -27,13 +27,19 @@ constexpr std::array<std::string_view, 8> kRequestHeaders = {
     "Accept",        "Content-Type", "If-Match",    "If-None-Match",
     "Last-Event-ID", "Range",        "traceparent", "tracestate"};
 // What of the answer the client has to see; the rest is this process's own.
-constexpr std::array<std::string_view, 10> kAnswerHeaders = {
-    "ETag",          "Location",        "Retry-After",
-    "Content-Disposition", "Content-Security-Policy", "Cache-Control",
-    "X-Accel-Buffering", "Deprecation", "Link", "Warning"};
+constexpr std::array<std::string_view, 10> kAnswerHeaders = {"ETag",
+                                                             "Location",
+                                                             "Retry-After",
+                                                             "Content-Disposition",
+                                                             "Content-Security-Policy",
+                                                             "Cache-Control",
+                                                             "X-Accel-Buffering",
+                                                             "Deprecation",
+                                                             "Link",
+                                                             "Warning"};
 constexpr std::array<std::string_view, 8> kContentTypes = {
-    "application/json",         "application/problem+json", "application/octet-stream",
-    "application/x-ndjson",     "text/event-stream",        "text/plain",
+    "application/json",          "application/problem+json", "application/octet-stream",
+    "application/x-ndjson",      "text/event-stream",        "text/plain",
     "text/plain; charset=utf-8", "text/html; charset=utf-8"};
 
 // A text that lives as long as the program.
@@ -78,7 +84,8 @@ std::vector<std::pair<std::string, std::string>> headersOf(const http::Call& cal
 
 }  // namespace
 
-// One call on its way. Held by the thread that passes it on and, until it is answered, by its reply.
+// One call on its way. Held by the thread that passes it on and, until it is answered, by its
+// reply.
 class Passage : public std::enable_shared_from_this<Passage> {
  public:
   Passage(Relay& relay, const Target& target, const http::Call& call)
@@ -87,16 +94,16 @@ class Passage : public std::enable_shared_from_this<Passage> {
     transfer_.url = target.url + std::string(call.head().target);
     transfer_.headers = headersOf(call, relay.parts_.tokens.issue(target.role, call.actor()));
     if (deadline_.time() == SteadyTime::max()) return;
-    transfer_.headers.emplace_back(
-        "Corbel-Deadline-Ms", std::to_string(deadline_.remaining(relay.parts_.clock).count()));
+    transfer_.headers.emplace_back("Corbel-Deadline-Ms",
+                                   std::to_string(deadline_.remaining(relay.parts_.clock).count()));
   }
 
   // A body that is in memory as long as the call is not answered.
   void carry(std::string_view body) {
     if (body.empty()) return;
     transfer_.bodyBytes = body.size();
-    transfer_.body = [this, rest = body](
-                         std::span<char> space) mutable -> std::optional<std::size_t> {
+    transfer_.body = [this,
+                      rest = body](std::span<char> space) mutable -> std::optional<std::size_t> {
       // The body goes with the exchange.
       if (download_) return std::nullopt;
       const std::size_t length = std::min(space.size(), rest.size());
@@ -225,8 +232,8 @@ std::vector<http::Route> Relay::routes(std::vector<http::Route> described, const
     route.quick = true;
     route.options.audit = http::Audit::never;  // the line is written where the change is
     if (route.input == http::Input::upload) {
-      route.openUpload =
-          [this, target](http::Call& call) -> Result<std::shared_ptr<http::BodySink>> {
+      route.openUpload = [this,
+                          target](http::Call& call) -> Result<std::shared_ptr<http::BodySink>> {
         auto upload = std::make_shared<Upload>();
         auto passage = std::make_shared<Passage>(*this, target, call);
         passage->carry(upload,

@@ -40,8 +40,7 @@ Act plain(const Act& act) {
 // Follows the chain, line by line.
 class Walk {
  public:
-  Walk(Verdict& verdict, const std::optional<Anchor>& anchor)
-      : verdict_(verdict), anchor_(anchor) {
+  Walk(Verdict& verdict, const std::optional<Anchor>& anchor) : verdict_(verdict), anchor_(anchor) {
     verdict_.head = {.number = 0, .hash = std::string(kFirstHash)};
   }
 
@@ -58,7 +57,8 @@ class Walk {
   }
   void end(const Anchor& head, std::optional<std::int64_t> above) {
     if (broken()) return;
-    if (verdict_.head.number < head.number) return refuse(verdict_.head.number + 1, "it is missing");
+    if (verdict_.head.number < head.number)
+      return refuse(verdict_.head.number + 1, "it is missing");
     if (verdict_.head.hash != head.hash)
       return refuse(head.number, "it is not the one that the head of the log names");
     if (above) return refuse(*above, "it was inserted behind the end");
@@ -93,11 +93,10 @@ std::string hashOf(const Line& line, std::string_view previousHash) {
   add(previousHash);
   add(fmt::format("{}", line.number));
   add(fmt::format("{}", line.at.time_since_epoch().count()));
-  for (const std::string_view text : {std::string_view(act.tenant), std::string_view(act.principal),
-                                      std::string_view(act.kind), std::string_view(act.action),
-                                      std::string_view(act.object), std::string_view(act.remote),
-                                      std::string_view(act.requestId), name(act.outcome),
-                                      std::string_view(act.code)}) {
+  for (const std::string_view text :
+       {std::string_view(act.tenant), std::string_view(act.principal), std::string_view(act.kind),
+        std::string_view(act.action), std::string_view(act.object), std::string_view(act.remote),
+        std::string_view(act.requestId), name(act.outcome), std::string_view(act.code)}) {
     add(text);
   }
   add(fmt::format("{}", act.omitted));
@@ -108,8 +107,7 @@ AuditLog::AuditLog(Parts parts) : parts_(parts), allowedAt_(parts.clock.steady()
 
 Result<void> AuditLog::append(store::Transaction& tx, const Act& act) const {
   CORBEL_TRY(const Anchor head, audit_store::head(tx));
-  Line line{
-      .number = head.number + 1, .at = parts_.clock.now(), .act = plain(act), .hash = {}};
+  Line line{.number = head.number + 1, .at = parts_.clock.now(), .act = plain(act), .hash = {}};
   line.hash = hashOf(line, head.hash);
   if (parts_.metrics != nullptr) {
     auto& lines = parts_.metrics->of(metrics::kAuditLines).with(name(act.outcome));
@@ -132,8 +130,7 @@ void AuditLog::appendSoon(Act act) const {
 bool AuditLog::mayWriteRefusal() {
   const SteadyTime now = parts_.clock.steady();
   const std::chrono::duration<double> passed = now - std::exchange(allowedAt_, now);
-  allowance_ =
-      std::min(allowance_ + passed.count() * kRefusalsPerSecond, double{kRefusalBurst});
+  allowance_ = std::min(allowance_ + passed.count() * kRefusalsPerSecond, double{kRefusalBurst});
   if (allowance_ < 1) return false;
   allowance_ -= 1;
   return true;

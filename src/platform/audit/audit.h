@@ -1,6 +1,7 @@
-// Who did what to which object, from where, and how it ended. Lines are appended in the unit of work
-// of the change they tell of and form one chain over the whole installation: each has the SHA-256 of
-// the one before and itself, so that a line that was changed, removed or inserted later is found.
+// Who did what to which object, from where, and how it ended. Lines are appended in the unit of
+// work of the change they tell of and form one chain over the whole installation: each has the
+// SHA-256 of the one before and itself, so that a line that was changed, removed or inserted later
+// is found.
 #pragma once
 #include <cstdint>
 #include <functional>

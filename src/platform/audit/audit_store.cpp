@@ -36,10 +36,9 @@ struct Filters {
 }  // namespace
 
 Result<Anchor> head(store::Reader& reader) {
-  CORBEL_TRY(auto found, reader.query("SELECT number, hash FROM audit_head WHERE id = 1")
-                             .one([](const store::Row& row) {
-                               return Anchor{row.integer(0), row.string(1)};
-                             }));
+  CORBEL_TRY(auto found,
+             reader.query("SELECT number, hash FROM audit_head WHERE id = 1")
+                 .one([](const store::Row& row) { return Anchor{row.integer(0), row.string(1)}; }));
   if (!found) return fail(ErrorCode::internal, "The audit log has lost its head.");
   return *std::move(found);
 }

@@ -142,7 +142,9 @@ TEST_P(AuditTest, FindsEveryFieldThatWasChanged) {
   using store::Transaction;
   appendLines(5);
   const std::vector<std::function<Result<void>(Transaction&)>> changes = {
-      [](Transaction& tx) { return tx.execute("UPDATE audit_log SET at = at + 1 WHERE number = 3"); },
+      [](Transaction& tx) {
+        return tx.execute("UPDATE audit_log SET at = at + 1 WHERE number = 3");
+      },
       [](Transaction& tx) {
         return tx.execute("UPDATE audit_log SET tenant_id = 'x' WHERE number = 3");
       },
@@ -190,17 +192,15 @@ TEST_P(AuditTest, FindsEveryFieldThatWasChanged) {
 
 TEST_P(AuditTest, FindsALineThatWasRemoved) {
   appendLines(5);
-  tamper([](store::Transaction& tx) {
-    return tx.execute("DELETE FROM audit_log WHERE number = 2");
-  });
+  tamper(
+      [](store::Transaction& tx) { return tx.execute("DELETE FROM audit_log WHERE number = 2"); });
   EXPECT_EQ(firstBroken(), 2);
 }
 
 TEST_P(AuditTest, FindsThatTheLastLinesWereRemoved) {
   appendLines(5);
-  tamper([](store::Transaction& tx) {
-    return tx.execute("DELETE FROM audit_log WHERE number > 3");
-  });
+  tamper(
+      [](store::Transaction& tx) { return tx.execute("DELETE FROM audit_log WHERE number > 3"); });
   EXPECT_EQ(firstBroken(), 4);
 }
 
@@ -267,8 +267,8 @@ TEST_P(AuditTest, WritesFewOfManyRefusalsAndCountsTheRest) {
   std::int64_t omitted = 0;
   std::size_t refused = 0;
   while (refused <= std::size_t{AuditLog::kRefusalBurst}) {
-    const auto lines = mustBe(log.oldest({.tenant = "acme", .outcome = Outcome::refused}, 0, 1'000,
-                                         Deadline::never()));
+    const auto lines = mustBe(
+        log.oldest({.tenant = "acme", .outcome = Outcome::refused}, 0, 1'000, Deadline::never()));
     refused = lines.size();
     if (!lines.empty()) omitted = lines.back().act.omitted;
   }
@@ -316,9 +316,9 @@ TEST_P(AuditTest, StaysOneChainOfTwoProcesses) {
   {
     const std::jthread thread([&] {
       for (int i = 0; i < 50; ++i) {
-        failures += !second->write(
-            [&](store::Transaction& tx) { return other.append(tx, act("keys/2")); },
-            Deadline::never());
+        failures +=
+            !second->write([&](store::Transaction& tx) { return other.append(tx, act("keys/2")); },
+                           Deadline::never());
       }
     });
     for (int i = 0; i < 50; ++i) failures += !append("keys/1");
@@ -345,11 +345,11 @@ TEST_P(AuditTest, AWitnessPutsOneLineIntoTheFirstUnitOfACall) {
           return {};
         },
         Deadline::never()));
-    EXPECT_TRUE(database->write([](store::Transaction&) -> Result<void> { return {}; },
-                                Deadline::never()));
+    EXPECT_TRUE(
+        database->write([](store::Transaction&) -> Result<void> { return {}; }, Deadline::never()));
   }
-  EXPECT_TRUE(database->write([](store::Transaction&) -> Result<void> { return {}; },
-                              Deadline::never()));
+  EXPECT_TRUE(
+      database->write([](store::Transaction&) -> Result<void> { return {}; }, Deadline::never()));
   const auto lines = all();
   ASSERT_EQ(lines.size(), 1u);
   EXPECT_EQ(lines[0].act.object, "keys/made");

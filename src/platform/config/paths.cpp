@@ -17,9 +17,8 @@ std::span<const std::string_view> roleNames() {
 }
 
 bool hasRole(const ServerSettings& settings, std::string_view role) {
-  return std::ranges::any_of(settings.roles, [&](const std::string& own) {
-    return own == "all" || own == role;
-  });
+  return std::ranges::any_of(settings.roles,
+                             [&](const std::string& own) { return own == "all" || own == role; });
 }
 
 Secret postgresUrl(const Settings& settings) {

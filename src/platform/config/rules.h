@@ -14,14 +14,14 @@ std::string checkSchema(std::string_view text);         // a lower-case name
 std::string checkSigningSecret(std::string_view text);  // long and not obviously a placeholder
 std::string checkRole(std::string_view text);
 std::string checkRoleUrl(std::string_view text);
-std::string checkJwksUrl(std::string_view text);        // empty, or https://...
-std::string checkEventSource(std::string_view text);    // a URI reference
-std::string checkWebhookHost(std::string_view text);    // name[:port]
-std::string checkNatsUrl(std::string_view text);        // empty, or nats:// and tls:// with commas
-std::string checkNatsSubject(std::string_view text);    // tokens with dots
-std::string checkBrokerHost(std::string_view text);     // empty, or a name or an address
-std::string checkMqttTopic(std::string_view text);      // levels with /, no wildcards
-std::string checkKafkaBrokers(std::string_view text);   // empty, or host:port with commas
-std::string checkKafkaTopic(std::string_view text);     // letters, digits, . _ -
+std::string checkJwksUrl(std::string_view text);       // empty, or https://...
+std::string checkEventSource(std::string_view text);   // a URI reference
+std::string checkWebhookHost(std::string_view text);   // name[:port]
+std::string checkNatsUrl(std::string_view text);       // empty, or nats:// and tls:// with commas
+std::string checkNatsSubject(std::string_view text);   // tokens with dots
+std::string checkBrokerHost(std::string_view text);    // empty, or a name or an address
+std::string checkMqttTopic(std::string_view text);     // levels with /, no wildcards
+std::string checkKafkaBrokers(std::string_view text);  // empty, or host:port with commas
+std::string checkKafkaTopic(std::string_view text);    // letters, digits, . _ -
 
 }  // namespace corbel::config

@@ -135,8 +135,10 @@ void checkRoles(const ServerSettings& server, std::vector<FieldError>& problems)
       problems.push_back({"server.roleUrls",
                           fmt::format("{} is no role that is passed on; models is", shown(role))});
   }
-  if (hasRole(server, "gateway") && !hasRole(server, "models") && !server.roleUrls.contains("models"))
-    problems.push_back({"server.roleUrls", "must say where models are, as server.roles leaves them out"});
+  if (hasRole(server, "gateway") && !hasRole(server, "models") &&
+      !server.roleUrls.contains("models"))
+    problems.push_back(
+        {"server.roleUrls", "must say where models are, as server.roles leaves them out"});
 }
 
 void checkIssuer(const IssuerSettings& issuer, std::size_t index,

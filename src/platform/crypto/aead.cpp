@@ -72,15 +72,15 @@ std::string AeadKey::seal(std::string_view text, std::string_view associated,
 std::optional<Secret> AeadKey::open(std::string_view sealed, std::string_view associated) const {
   if (sealed.size() < kNonceBytes + kTagBytes) return std::nullopt;
   const std::string_view nonce = sealed.substr(0, kNonceBytes);
-  const std::string_view body =
-      sealed.substr(kNonceBytes, sealed.size() - kNonceBytes - kTagBytes);
+  const std::string_view body = sealed.substr(kNonceBytes, sealed.size() - kNonceBytes - kTagBytes);
   std::string tag(sealed.substr(sealed.size() - kTagBytes));
   std::string text(body.size(), '\0');
   const Context context = newContext();
   int length = 0;
   require(EVP_DecryptInit_ex2(context.get(), EVP_aes_256_gcm(), in(bytes_.reveal()), in(nonce),
                               nullptr) == 1);
-  require(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_SET_TAG, static_cast<int>(kTagBytes), tag.data()) == 1);
+  require(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_SET_TAG, static_cast<int>(kTagBytes),
+                              tag.data()) == 1);
   require(EVP_DecryptUpdate(context.get(), nullptr, &length, in(associated),
                             lengthOf(associated)) == 1);
   require(EVP_DecryptUpdate(context.get(), out(text, 0), &length, in(body), lengthOf(body)) == 1);

@@ -33,8 +33,8 @@ AeadKey aKey() {
 
 // "The Galois/Counter Mode of Operation" (McGrew, Viega), test case 16.
 TEST(Aead, AnswersThePublishedVector) {
-  const auto key = AeadKey::fromBytes(
-      bytes("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308"));
+  const auto key =
+      AeadKey::fromBytes(bytes("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308"));
   ASSERT_TRUE(key);
   const std::string text = bytes(
       "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"

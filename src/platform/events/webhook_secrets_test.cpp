@@ -15,11 +15,9 @@ class WebhookSecretsTest : public EventsTest {
     all.insert(all.begin(), secrets::migrations().begin(), secrets::migrations().end());
     mustBe(store::migrateUp(*database, all, clock));
     vault = mustBe(secrets::Vault::open({*database, random, clock, ids},
-                                        {.file = folder.path() / "master-key"},
-                                        Deadline::never()));
+                                        {.file = folder.path() / "master-key"}, Deadline::never()));
     webhooks = std::make_unique<Webhooks>(
-        Webhooks::Parts{*database, outbox, ids, random, clock, *vault},
-        net::DestinationPolicy{});
+        Webhooks::Parts{*database, outbox, ids, random, clock, *vault}, net::DestinationPolicy{});
   }
   MintedEndpoint make() {
     return mustBe(webhooks->create("acme", {.url = "https://hooks.example.com/in"}, "user:me",

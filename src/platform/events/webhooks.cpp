@@ -54,9 +54,9 @@ Result<MintedEndpoint> Webhooks::create(std::string_view tenant, const NewEndpoi
                                      .disabledAt = {},
                                      .disabledReason = {}},
                         .secret = newSecret(parts_.random)};
-  CORBEL_TRY(const std::string sealed,
-             parts_.vault.seal(endpoint_store::placeOfSecret(minted.endpoint), minted.secret,
-                               deadline));
+  CORBEL_TRY(
+      const std::string sealed,
+      parts_.vault.seal(endpoint_store::placeOfSecret(minted.endpoint), minted.secret, deadline));
   CORBEL_CHECK(parts_.database.write(
       [&](store::Transaction& tx) -> Result<void> {
         CORBEL_TRY(const auto existing, endpoint_store::list(tx, tenant));
@@ -130,9 +130,9 @@ Result<int> Webhooks::sealSecrets(Deadline deadline) {
                                      deadline));
     if (found.empty()) return count;
     for (const auto& [endpoint, secret] : found) {
-      CORBEL_TRY(const std::string sealed,
-                 parts_.vault.seal(endpoint_store::placeOfSecret(endpoint), Secret(secret),
-                                   deadline));
+      CORBEL_TRY(
+          const std::string sealed,
+          parts_.vault.seal(endpoint_store::placeOfSecret(endpoint), Secret(secret), deadline));
       CORBEL_CHECK(parts_.database.write(
           [&](store::Transaction& tx) {
             return endpoint_store::setSecret(tx, endpoint.id, sealed);

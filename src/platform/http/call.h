@@ -89,8 +89,8 @@ class Call {
     context().responseHeaders.emplace_back(name, std::move(value));
   }
 
-  // Runs `work` in the frame of the handlers. A handler that goes on on another thread of a pool does
-  // it in here.
+  // Runs `work` in the frame of the handlers. A handler that goes on on another thread of a pool
+  // does it in here.
   void inFrame(const std::function<void()>& work) const {
     HandlerFrame* const frame = context().frame;
     frame == nullptr ? work() : frame->run(*this, work);

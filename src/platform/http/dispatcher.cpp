@@ -150,9 +150,8 @@ void Dispatcher::onBody(const std::shared_ptr<Exchange>& exchange) {
   Call call(exchange);
   const Route& route = call.route();
   if (route.quick) return runGuarded(call, [&](Call& quick) { route.handler(quick); });
-  runOnPool(std::move(call), [&route](Call& pooled) {
-    pooled.inFrame([&] { route.handler(pooled); });
-  });
+  runOnPool(std::move(call),
+            [&route](Call& pooled) { pooled.inFrame([&] { route.handler(pooled); }); });
 }
 
 void Dispatcher::runOnPool(Call call, std::move_only_function<void(Call&)> work) {

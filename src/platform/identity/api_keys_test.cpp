@@ -455,7 +455,8 @@ TEST_F(Keys, OfAnotherProcessHoldAfterARefresh) {
   ASSERT_TRUE(other->refresh(kSoon));
   EXPECT_TRUE(opensThere(stays.text));
   ASSERT_TRUE(keys->revoke(revoked.key.id, owner, kSoon));
-  const MintedKey fresh = mustBe(keys->rotate(rotated.key.id, std::chrono::seconds(0), owner, kSoon));
+  const MintedKey fresh =
+      mustBe(keys->rotate(rotated.key.id, std::chrono::seconds(0), owner, kSoon));
   ASSERT_TRUE(other->refresh(kSoon));
   EXPECT_TRUE(opensThere(stays.text));
   EXPECT_FALSE(opensThere(revoked.text));

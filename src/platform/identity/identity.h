@@ -36,8 +36,7 @@ enum class Permission : std::uint8_t {
 inline constexpr std::array<std::string_view, 14> kPermissionNames = {
     "models:read",  "models:write",  "models:predict", "keys:read",   "keys:write",
     "tenants:read", "tenants:write", "roles:read",     "roles:write", "settings:read",
-    "system:read",  "events:read",   "events:write",
-    "audit:read"};
+    "system:read",  "events:read",   "events:write",   "audit:read"};
 
 constexpr std::string_view name(Permission permission) {
   return kPermissionNames[static_cast<std::size_t>(permission)];
@@ -98,8 +97,8 @@ using enum Permission;
 inline constexpr PermissionSet kViewer{modelsRead, modelsPredict};
 inline constexpr PermissionSet kDeveloper = kViewer | PermissionSet{modelsWrite, settingsRead};
 inline constexpr PermissionSet kAdmin =
-    kDeveloper | PermissionSet{keysRead,   keysWrite,  tenantsRead, rolesRead,
-                               rolesWrite, systemRead, eventsRead,  eventsWrite, auditRead};
+    kDeveloper | PermissionSet{keysRead,   keysWrite,  tenantsRead, rolesRead, rolesWrite,
+                               systemRead, eventsRead, eventsWrite, auditRead};
 }  // namespace detail
 inline constexpr std::array kBuiltInRoles = {
     BuiltInRole{"owner", PermissionSet::all()}, BuiltInRole{"admin", detail::kAdmin},

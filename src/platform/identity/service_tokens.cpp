@@ -30,9 +30,8 @@ std::string audienceOf(std::string_view service) { return fmt::format("corbel:{}
 
 std::string url(std::string_view text) { return crypto::toBase64Url(crypto::bytesOf(text)); }
 
-std::string object(
-    std::initializer_list<std::pair<std::string_view, std::string_view>> texts,
-    std::initializer_list<std::pair<std::string_view, std::int64_t>> numbers) {
+std::string object(std::initializer_list<std::pair<std::string_view, std::string_view>> texts,
+                   std::initializer_list<std::pair<std::string_view, std::int64_t>> numbers) {
   std::string json = "{";
   for (const auto& [name, text] : texts) {
     json += fmt::format("{}\"{}\":", json.size() > 1 ? "," : "", name);
@@ -105,11 +104,11 @@ Result<std::unique_ptr<ServiceTokens>> ServiceTokens::make(const Secret& secret,
                                                            std::vector<std::string> services,
                                                            const Clock& clock, IdSource& ids) {
   CORBEL_TRY(auto key, crypto::HmacKey::fromSecret(secret.reveal()));
-  CORBEL_TRY(auto verifier,
-             crypto::Verifier::bind(crypto::SignatureAlgorithm::hs256, crypto::VerificationKey(key)));
+  CORBEL_TRY(auto verifier, crypto::Verifier::bind(crypto::SignatureAlgorithm::hs256,
+                                                   crypto::VerificationKey(key)));
   for (std::string& service : services) service = audienceOf(service);
-  return std::unique_ptr<ServiceTokens>(new ServiceTokens(std::move(key), std::move(verifier),
-                                                          std::move(services), clock, ids));
+  return std::unique_ptr<ServiceTokens>(
+      new ServiceTokens(std::move(key), std::move(verifier), std::move(services), clock, ids));
 }
 
 Secret ServiceTokens::issue(std::string_view service, const Actor& actor) const {

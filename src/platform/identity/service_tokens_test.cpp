@@ -155,8 +155,7 @@ TEST_F(ServiceTokensTest, ThatWereForgedOrConfusedAreRefused) {
 }
 
 TEST_F(ServiceTokensTest, GrantOnlyPermissionsThatExist) {
-  const auto principal =
-      models->verify(forged(claims("models:read", "models:read everything:do")));
+  const auto principal = models->verify(forged(claims("models:read", "models:read everything:do")));
   ASSERT_TRUE(principal);
   EXPECT_EQ((*principal)->memberships.front().permissions, PermissionSet{Permission::modelsRead});
 }

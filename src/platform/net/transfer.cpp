@@ -128,9 +128,9 @@ void configure(CURL* easy, const Transfer& transfer, const curl_slist* headers,
     curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
     curl_easy_setopt(easy, CURLOPT_READFUNCTION, &onRequestBody);
     curl_easy_setopt(easy, CURLOPT_READDATA, &exchange);
-    curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE,
-                     transfer.bodyBytes ? static_cast<curl_off_t>(*transfer.bodyBytes)
-                                        : curl_off_t{-1});
+    curl_easy_setopt(
+        easy, CURLOPT_INFILESIZE_LARGE,
+        transfer.bodyBytes ? static_cast<curl_off_t>(*transfer.bodyBytes) : curl_off_t{-1});
   } else if (transfer.method == "HEAD") {
     curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
   }

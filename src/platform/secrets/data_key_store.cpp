@@ -13,9 +13,8 @@ StoredKey keyOf(const store::Row& row) {
 }  // namespace
 
 Result<bool> any(store::Reader& reader) {
-  CORBEL_TRY(const auto found, reader.query("SELECT 1 FROM data_keys LIMIT 1").one([](const auto&) {
-    return true;
-  }));
+  CORBEL_TRY(const auto found,
+             reader.query("SELECT 1 FROM data_keys LIMIT 1").one([](const auto&) { return true; }));
   return found.has_value();
 }
 

@@ -51,9 +51,8 @@ Result<MasterKeys> MasterKeys::parse(std::string_view text, std::string_view sou
     keys.push_back(MasterKey::of(std::move(key)));
   }
   if (keys.empty() || keys.size() > kMax) {
-    return fail(ErrorCode::invalidArgument,
-                fmt::format("{}: must hold 1 to {} master keys, got {}", source, kMax,
-                            keys.size()));
+    return fail(ErrorCode::invalidArgument, fmt::format("{}: must hold 1 to {} master keys, got {}",
+                                                        source, kMax, keys.size()));
   }
   return MasterKeys(std::move(keys));
 }

@@ -26,8 +26,8 @@ std::string associated(std::initializer_list<std::string_view> parts) {
 }
 
 std::string associatedOf(const Place& place, std::string_view dataKey) {
-  return associated({"corbel sealed value 1", place.table, place.column, place.tenant, place.row,
-                     dataKey});
+  return associated(
+      {"corbel sealed value 1", place.table, place.column, place.tenant, place.row, dataKey});
 }
 
 std::string associatedOf(std::string_view id, std::string_view tenant, std::string_view master) {
@@ -113,9 +113,9 @@ Result<crypto::AeadKey> Vault::unwrap(const StoredKey& stored) {
                             stored.masterKey, where(), masters->ids()));
   }
   const auto wrapped = crypto::fromBase64Url(stored.wrapped);
-  const auto opened = wrapped ? master->key.open(*wrapped, associatedOf(stored.id, stored.tenant,
-                                                                        stored.masterKey))
-                              : std::nullopt;
+  const auto opened =
+      wrapped ? master->key.open(*wrapped, associatedOf(stored.id, stored.tenant, stored.masterKey))
+              : std::nullopt;
   if (!opened) {
     return fail(ErrorCode::internal, "A key of the database is damaged.",
                 fmt::format("data key {} of tenant '{}' does not open", stored.id, stored.tenant));
@@ -125,8 +125,8 @@ Result<crypto::AeadKey> Vault::unwrap(const StoredKey& stored) {
 
 StoredKey Vault::wrap(std::string id, std::string_view tenant, const crypto::AeadKey& key,
                       const MasterKey& master) const {
-  const std::string wrapped = master.key.seal(key.bytes().reveal(),
-                                              associatedOf(id, tenant, master.id), parts_.random);
+  const std::string wrapped =
+      master.key.seal(key.bytes().reveal(), associatedOf(id, tenant, master.id), parts_.random);
   return {.id = std::move(id),
           .tenant = std::string(tenant),
           .masterKey = master.id,
@@ -145,11 +145,10 @@ Result<StoredKey> Vault::makeDataKey(std::string_view tenant, Deadline deadline)
                                                  },
                                              .done = {},
                                              .deadline = deadline}));
-  CORBEL_TRY(const auto kept, parts_.database.read(
-                                  [&](store::Reader& reader) {
-                                    return data_key_store::find(reader, tenant);
-                                  },
-                                  deadline));
+  CORBEL_TRY(
+      const auto kept,
+      parts_.database.read(
+          [&](store::Reader& reader) { return data_key_store::find(reader, tenant); }, deadline));
   if (!kept) return fail(ErrorCode::internal, "A key that was just made is missing.");
   return *kept;
 }
@@ -159,11 +158,10 @@ Result<Vault::DataKeyRef> Vault::dataKey(std::string_view tenant, Deadline deadl
     const MutexLock lock(mutex_);
     if (const auto known = keys_.find(tenant); known != keys_.end()) return known->second;
   }
-  CORBEL_TRY(auto stored, parts_.database.read(
-                              [&](store::Reader& reader) {
-                                return data_key_store::find(reader, tenant);
-                              },
-                              deadline));
+  CORBEL_TRY(
+      auto stored,
+      parts_.database.read(
+          [&](store::Reader& reader) { return data_key_store::find(reader, tenant); }, deadline));
   if (!stored) {
     CORBEL_TRY(stored, makeDataKey(tenant, deadline));
   }
@@ -196,8 +194,7 @@ Result<Secret> Vault::unseal(const Place& place, std::string_view sealed, Deadli
 }
 
 Result<Secret> Vault::shared(std::string_view name, Deadline deadline) {
-  const Place place{
-      .table = "installation_secrets", .column = "sealed", .tenant = "", .row = name};
+  const Place place{.table = "installation_secrets", .column = "sealed", .tenant = "", .row = name};
   const auto find = [&](store::Reader& reader) {
     return data_key_store::sharedSecret(reader, name);
   };
@@ -205,13 +202,13 @@ Result<Secret> Vault::shared(std::string_view name, Deadline deadline) {
   if (!sealed) {
     const Secret fresh = MasterKey::generate(parts_.random).text();
     CORBEL_TRY(const std::string own, seal(place, fresh, deadline));
-    CORBEL_CHECK(parts_.database.writeAndWait(
-        {.apply =
-             [&](store::Transaction& tx) {
-               return data_key_store::insertShared(tx, name, own, parts_.clock.now());
-             },
-         .done = {},
-         .deadline = deadline}));
+    CORBEL_CHECK(parts_.database.writeAndWait({.apply =
+                                                   [&](store::Transaction& tx) {
+                                                     return data_key_store::insertShared(
+                                                         tx, name, own, parts_.clock.now());
+                                                   },
+                                               .done = {},
+                                               .deadline = deadline}));
     CORBEL_TRY(sealed, parts_.database.read(find, deadline));
   }
   if (!sealed) return damaged(place, "it was just made and is missing");

@@ -53,8 +53,8 @@ class Vault {
   // Of a tenant each; then the cache starts anew. About 300 bytes each.
   static constexpr std::size_t kCachedKeys = 10'000;
 
-  // Seals every data key anew that the first master key has not sealed, as after a rotation that was
-  // interrupted. failed_precondition: there are data keys and no master key, or none that opens
+  // Seals every data key anew that the first master key has not sealed, as after a rotation that
+  // was interrupted. failed_precondition: there are data keys and no master key, or none that opens
   // them; the message says which is needed, which are there, and where. Else as readKeyFile() and
   // MasterKeys::parse().
   static Result<std::unique_ptr<Vault>> open(Parts parts, MasterKeySource source,
@@ -72,10 +72,10 @@ class Vault {
   // hexadecimal digits.
   Result<Secret> shared(std::string_view name, Deadline deadline);
 
-  // Looks whether the file of master keys was replaced; then takes it, seals all data keys anew with
-  // its first key, and takes the keys out of the file that are not needed any more. The number of
-  // data keys that changed. When it fails, the next call tries again. Costs a stat(2) where nothing
-  // has changed.
+  // Looks whether the file of master keys was replaced; then takes it, seals all data keys anew
+  // with its first key, and takes the keys out of the file that are not needed any more. The number
+  // of data keys that changed. When it fails, the next call tries again. Costs a stat(2) where
+  // nothing has changed.
   Result<int> refresh(Deadline deadline);
 
   // The id of the key that seals data keys.

@@ -210,8 +210,7 @@ TEST_F(VaultTest, TakesKeysFromASettingAndLeavesTheFileAlone) {
   const MasterKey old = MasterKey::generate(random);
   const MasterKey fresh = MasterKey::generate(random);
   const auto vaultWith = [&](const std::string& text) {
-    return mustBe(
-        Vault::open(parts(), {.file = keyFile, .text = Secret(text)}, Deadline::never()));
+    return mustBe(Vault::open(parts(), {.file = keyFile, .text = Secret(text)}, Deadline::never()));
   };
   const std::string sealed = seal(*vaultWith(std::string(old.text().reveal())));
   const std::string both =

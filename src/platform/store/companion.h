@@ -1,6 +1,6 @@
-// What belongs to every change that a thread makes for one call, and is committed with it: a line of
-// the audit log, say. Joined here, because a parameter through all features would be forgotten in
-// one of them.
+// What belongs to every change that a thread makes for one call, and is committed with it: a line
+// of the audit log, say. Joined here, because a parameter through all features would be forgotten
+// in one of them.
 #pragma once
 #include "base/result.h"
 

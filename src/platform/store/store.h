@@ -348,8 +348,7 @@ template <class Write>
 auto Database::write(Write&& fn, Deadline deadline) -> std::invoke_result_t<Write&, Transaction&> {
   std::optional<std::invoke_result_t<Write&, Transaction&>> outcome;
   CORBEL_CHECK(writeAndWait(
-      {.apply =
-           [&, companion = Accompanied::companion()](Transaction& tx) -> Result<void> {
+      {.apply = [&, companion = Accompanied::companion()](Transaction& tx) -> Result<void> {
          CORBEL_CHECK(detail::keep(outcome, fn, tx));
          return companion == nullptr ? Result<void>() : companion->join(tx);
        },
