@@ -31,6 +31,7 @@ MARK = "nordlicht"
 OF_THE_INSTALLATION = {
     ("post", "/api/v1/ai/tenants"),
     ("post", "/api/v1/ai/tenants/{tenant}/keys"),
+    ("get", "/api/v1/ai/admin/audit/verify"),
     ("get", "/metrics"),
     ("get", "/health/detailed"),
     ("get", "/api/ai/admin/health"),

@@ -37,7 +37,7 @@ class SecretsTest(unittest.TestCase):
 
     def delivers(self) -> None:
         self.receiver.requests.clear()
-        self.corbel.call("POST", f"/api/v1/ai/webhooks/{self.hook}/test", {}).expect(200)
+        self.corbel.call("POST", f"/api/v1/ai/webhooks/{self.hook}/test").expect(200)
         wait_until(lambda: self.receiver.requests, "a delivery")
 
     @property
@@ -96,7 +96,7 @@ class SecretsTest(unittest.TestCase):
             connection.commit()
         self.corbel.start()
         self.receiver.requests.clear()
-        self.corbel.call("POST", f"/api/v1/ai/webhooks/{self.hook}/test", {}).expect(200)
+        self.corbel.call("POST", f"/api/v1/ai/webhooks/{self.hook}/test").expect(200)
         wait_until(lambda: "sealed at another place" in self.corbel.log(), "the complaint")
         self.assertEqual(self.receiver.requests, [])
 
