@@ -103,7 +103,10 @@ std::string hashOf(const Line& line, std::string_view previousHash) {
   return crypto::hex(hash.finish());
 }
 
-AuditLog::AuditLog(Parts parts) : parts_(parts), allowedAt_(parts.clock.steady()) {}
+AuditLog::AuditLog(Parts parts) : parts_(parts), allowedAt_(parts.clock.steady()) {
+  // Shown from the start.
+  if (parts_.metrics != nullptr) parts_.metrics->of(metrics::kAuditOmitted).with().add(0);
+}
 
 Result<void> AuditLog::append(store::Transaction& tx, const Act& act) const {
   CORBEL_TRY(const Anchor head, audit_store::head(tx));

@@ -174,9 +174,9 @@ TEST(Settings, AGatewaySaysWhereTheRolesAreThatItLeavesOut) {
               HasSubstr("setting server.roleUrls: must say where models are"));
   EXPECT_EQ(problemsOf({.flags = {{"server.roles", "gateway"},
                                   {"server.roleUrls", "models=http://10.0.0.5:3004"}}}),
-            "");
-  EXPECT_EQ(problemsOf({.flags = {{"server.roles", "models"}}}), "");
-  EXPECT_EQ(problemsOf({}), "");
+            "none");
+  EXPECT_EQ(problemsOf({.flags = {{"server.roles", "models"}}}), "none");
+  EXPECT_EQ(problemsOf({}), "none");
 }
 
 TEST(Settings, RefuseRolesAndAddressesThatAreNone) {

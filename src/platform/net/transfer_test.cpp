@@ -41,7 +41,9 @@ class TransferTest : public testing::Test {
 };
 
 TEST_F(TransferTest, GivesHeadAndBodyOfTheAnswer) {
-  const Server server("HTTP/1.1 409 Conflict\r\nETag: \"1\"\r\nContent-Length: 5\r\n\r\nhello");
+  const Server server(
+      "HTTP/1.1 409 Conflict\r\nConnection: close\r\nETag: \"1\"\r\nContent-Length: "
+      "5\r\n\r\nhello");
   ASSERT_TRUE(run({.method = "GET", .url = server.url()}));
   EXPECT_EQ(head.status, 409);
   EXPECT_EQ(header("etag"), "\"1\"");
@@ -49,22 +51,22 @@ TEST_F(TransferTest, GivesHeadAndBodyOfTheAnswer) {
 }
 
 TEST_F(TransferTest, GivesTheHeadOfAnAnswerWithoutABody) {
-  const Server server("HTTP/1.1 204 No Content\r\n\r\n");
+  const Server server("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
   ASSERT_TRUE(run({.method = "DELETE", .url = server.url()}));
   EXPECT_EQ(head.status, 204);
 }
 
 TEST_F(TransferTest, FollowsNoRedirect) {
-  const Server target("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-  const Server server("HTTP/1.1 307 Temporary Redirect\r\nLocation: " + target.url() +
-                      "\r\nContent-Length: 0\r\n\r\n");
+  const Server target("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+  const Server server("HTTP/1.1 307 Temporary Redirect\r\nConnection: close\r\nLocation: " +
+                      target.url() + "\r\nContent-Length: 0\r\n\r\n");
   ASSERT_TRUE(run({.method = "GET", .url = server.url()}));
   EXPECT_EQ(head.status, 307);
   EXPECT_EQ(target.connections(), 0);
 }
 
 TEST_F(TransferTest, SendsTheBodyInPieces) {
-  const Server server("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  const Server server("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
   int pieces = 0;
   ASSERT_TRUE(run({.method = "POST",
                    .url = server.url(),
@@ -79,7 +81,7 @@ TEST_F(TransferTest, SendsTheBodyInPieces) {
 }
 
 TEST_F(TransferTest, EndsWhenTheBodyIsGivenUp) {
-  const Server server("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  const Server server("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
   const auto outcome =
       run({.method = "POST",
            .url = server.url(),
@@ -90,7 +92,7 @@ TEST_F(TransferTest, EndsWhenTheBodyIsGivenUp) {
 }
 
 TEST_F(TransferTest, EndsWhenNobodyWantsTheAnswer) {
-  const Server server("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
+  const Server server("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello");
   giveUpAt = 1;
   const auto outcome = run({.method = "GET", .url = server.url()});
   ASSERT_FALSE(outcome);
@@ -116,7 +118,7 @@ TEST_F(TransferTest, EndsAtItsDeadline) {
 }
 
 TEST_F(TransferTest, AnAnswerThatIsCutOffIsNone) {
-  const Server server("HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello");
+  const Server server("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 50\r\n\r\nhello");
   const auto outcome = run({.method = "GET", .url = server.url()});
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().code, ErrorCode::unavailable);
