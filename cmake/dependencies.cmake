@@ -38,6 +38,10 @@ find_library(PQ_LIBRARY pq REQUIRED)
 add_library(pq INTERFACE)
 target_include_directories(pq SYSTEM INTERFACE ${PQ_INCLUDE})
 target_link_libraries(pq INTERFACE ${PQ_LIBRARY})
+# Redis: platform/redis alone uses it, for the protocol.
+find_library(HIREDIS_LIBRARY hiredis REQUIRED)
+add_library(hiredis INTERFACE)
+target_link_libraries(hiredis INTERFACE ${HIREDIS_LIBRARY})
 # Clients of message brokers: platform/events alone uses them, behind one sink each.
 find_library(NATS_LIBRARY nats REQUIRED)
 add_library(nats INTERFACE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -28,3 +29,23 @@ def rss_mb(pid: int) -> float:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) / 1024
     raise RuntimeError(f"process {pid} has no memory")
+
+
+def stolen_share(core: int, seconds: float = 1.0) -> float:
+    """Share of `seconds` that a busy loop on `core` did not get, in pauses over 50 us.
+
+    On an idle machine this is what its host takes away, and no tail latency measured here can be better than it.
+    """
+    before, pauses = os.sched_getaffinity(0), 0
+    os.sched_setaffinity(0, {core})
+    try:
+        last = time.perf_counter_ns()
+        end = last + int(seconds * 1e9)
+        while last < end:
+            now = time.perf_counter_ns()
+            if now - last > 50_000:
+                pauses += now - last
+            last = now
+    finally:
+        os.sched_setaffinity(0, before)
+    return pauses / (seconds * 1e9)

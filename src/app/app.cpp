@@ -112,7 +112,7 @@ Result<void> App::openState() {
     log::warn("app", "an issuer's keys could not be fetched",
               {{"detail", fetched.error().message}});
   }
-  limiter_ = std::make_unique<limits::RateLimiter>(installation_->clock, installation_->random);
+  shared_ = std::make_unique<SharedState>(settings_, installation_->clock, installation_->random);
   CORBEL_TRY(objects_,
              objects::openLocalObjects(config::objectsFolder(settings_), installation_->clock));
   return {};
@@ -216,7 +216,7 @@ void App::buildApi() {
       settings_.limits.inferencePerMinute, settings_.limits.requestsPerMinute,
       settings_.limits.keyInferencePerMinute, settings_.limits.keyRequestsPerMinute};
   gates_ = std::make_unique<gates::Gates>(
-      gates::Gates::Parts{keys, directory, *tokens_, *limiter_, &split_->tokens()}, quotas,
+      gates::Gates::Parts{keys, directory, *tokens_, shared_->limiter(), &split_->tokens()}, quotas,
       settings_.auth.enabled ? gates::Gates::Authentication::required
                              : gates::Gates::Authentication::off);
   dispatcher_ = std::make_unique<http::Dispatcher>(

@@ -7,6 +7,7 @@
 
 #include "app/admin_listener.h"
 #include "app/database.h"
+#include "app/shared_state.h"
 #include "app/split.h"
 #include "app/trust.h"
 #include "base/result.h"
@@ -21,7 +22,6 @@
 #include "http/server.h"
 #include "identity/jwt.h"
 #include "inference/onnx_runtime.h"
-#include "limits/rate_limiter.h"
 #include "models/intake.h"
 #include "models/prediction_cache.h"
 #include "models/registry.h"
@@ -100,7 +100,7 @@ class App {
   metrics::Metrics metrics_;
   std::vector<metrics::Observation> observations_;
   std::unique_ptr<identity::JwtVerifier> tokens_;
-  std::unique_ptr<limits::RateLimiter> limiter_;
+  std::unique_ptr<SharedState> shared_;
   std::unique_ptr<objects::ObjectStore> objects_;
   Mutex onnxMutex_;
   std::shared_ptr<inference::OnnxRuntime> onnx_ CORBEL_GUARDED_BY(onnxMutex_);

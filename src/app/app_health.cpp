@@ -41,6 +41,7 @@ std::vector<native::HealthCheck> App::healthChecks() {
   };
   std::vector<native::HealthCheck> checks{
       storeCheck(), {"objects", objects}, {"models", models}, memoryCheck(), onnxCheck()};
+  std::ranges::copy(shared_->healthChecks(), std::back_inserter(checks));
   const auto& issuers = settings_.auth.issuers;
   for (std::size_t i = 0; i < issuers.size(); ++i) {
     if (issuers[i].keyFile.empty()) checks.push_back(keySetCheck(i));

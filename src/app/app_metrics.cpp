@@ -49,6 +49,7 @@ void App::observeParts() {
         [database] { return static_cast<double>(database->stats().readWaitUs) / 1e6; });
   gauge(metrics::kStoreQueued, None{},
         [database] { return static_cast<double>(database->stats().queueDepth); });
+  shared_->observe(metrics_, observations_);
   gauge(metrics::kCacheHitRatio, One{"predictions"}, [cache = predictionCache_.get()] {
     const auto stats = cache->stats();
     const auto all = stats.hits + stats.misses;

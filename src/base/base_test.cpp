@@ -3,7 +3,6 @@
 #include <set>
 #include <string>
 
-#include "base/gate.h"
 #include "base/id.h"
 #include "base/text.h"
 #include "base/timestamp.h"
@@ -49,16 +48,6 @@ TEST(Timestamp, RefusesWhatIsNoTime) {
         "2026-01-31T12:00:00.Z", "2026-01-31T12:00:00Zx", "2026-01-31T12:00:00+0200"}) {
     EXPECT_FALSE(parseRfc3339(text)) << text;
   }
-}
-
-TEST(Gate, RefusesNewcomersOnceClosedAndWaitsForThoseInside) {
-  SystemClock clock;
-  Gate gate;
-  auto inside = gate.enter();
-  EXPECT_FALSE(gate.close(Deadline::after(clock, std::chrono::milliseconds(1))));
-  EXPECT_FALSE(gate.enter());
-  inside = {};
-  EXPECT_TRUE(gate.close(Deadline::after(clock, std::chrono::seconds(5))));
 }
 
 TEST(Text, TakesPartsUntilASeparator) {

@@ -21,7 +21,6 @@ inline constexpr std::chrono::seconds kHeaderDeadline{10};  // absolute, from th
 inline constexpr std::chrono::seconds kIdle{75};
 inline constexpr std::size_t kBodyBytesPerSecond =
     1 * kKiB;  // slower for 10 s: the connection is cut
-inline constexpr std::chrono::seconds kDrain{10};
 inline constexpr std::size_t kRequestIdLength = 64;
 
 // Lists

@@ -78,7 +78,12 @@ class Start(unittest.TestCase):
         self.assertIn("log.level", result.stderr)
 
     def test_a_backend_that_is_not_built_is_refused_with_a_sentence(self) -> None:
-        self.assert_refused(self.serve(REDIS_URL="redis://127.0.0.1"), "REDIS_URL", "kept in memory")
+        self.assert_refused(self.serve(KUBECONFIG="/root/.kube/config"), "KUBECONFIG", "Kubernetes")
+
+    def test_an_address_of_redis_that_is_none_is_refused_without_its_password(self) -> None:
+        result = self.serve(REDIS_URL="http://:canary@127.0.0.1")
+        self.assert_refused(result, "redis.url", "redis://user:password@host:port")
+        self.assertNotIn("canary", result.stderr)
 
     def test_a_missing_settings_file_is_named(self) -> None:
         self.assert_refused(self.serve("--config", str(self.home / "none.toml")), "none.toml")

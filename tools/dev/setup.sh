@@ -44,6 +44,7 @@ fetch_all() {
   part promtool 'apt-unpack prometheus'
   part nats-server 'apt-unpack nats-server'
   part mosquitto 'apt-unpack mosquitto'
+  part redis 'apt-unpack redis-tools'
   rm -rf "$TMP"
   touch "$deps/.complete"
   forget_old
@@ -156,6 +157,16 @@ recipe_promtool() {
 
 recipe_nats-server() { recipe_server "$@"; }
 recipe_mosquitto() { recipe_server "$@"; }
+
+# Redis's server is in the package of its tools, under the name of another program.
+recipe_redis() {
+  local kind name version rest file
+  read -r kind name version rest <<<"$2"
+  file=$(fetch_deb "$version" "$name")
+  dpkg -x "$file" "$TMP/$name"
+  mv "$TMP/$name/usr/bin/redis-check-rdb" "$1/redis-server"
+  mv "$TMP/$name/usr/bin/redis-cli" "$TMP/$name/usr/share/doc/$name/copyright" "$1"
+}
 
 # A server's program out of its package, without installing it, so that no service starts.
 recipe_server() {

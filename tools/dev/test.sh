@@ -19,8 +19,8 @@ full    asan-all    all modules with address and undefined-behaviour sanitizers
 full    asan-api    the API, hostile requests and hostile logs, the same way
 full    tsan-all    all modules with the thread sanitizer
 '
-ASAN_MODULES=(base config crypto events exec http identity inference json models native net objects store telemetry)
-TSAN_MODULES=(base events exec http identity limits models objects store telemetry)
+ASAN_MODULES=(base config crypto events exec http identity inference json models native net objects redis store telemetry)
+TSAN_MODULES=(base events exec http identity limits models objects redis store telemetry)
 
 test_build() { build dev; }
 test_lint() { lint; }

@@ -59,7 +59,7 @@ void Accounting::onAnswered(const http::Answered& answered, const http::CallCont
               {"remote", answered.remoteAddress},
               {"aborted", sent.aborted},
               {"code", context.errorCode},
-              {"detail", context.errorDetail}});
+              {"detail", log::redactText(context.errorDetail)}});
 }
 
 }  // namespace corbel::gates

@@ -1,5 +1,7 @@
 #include "gates/gates.h"
 
+#include <optional>
+#include <span>
 #include <utility>
 
 #include "base/text.h"
@@ -29,9 +31,14 @@ void addLimitHeaders(http::Call& call, const limits::Decision& decision) {
   call.addHeader("RateLimit", limits::rateLimitField(decision));
 }
 
-void addRefusalHeaders(http::Call& call, const limits::Decision& decision) {
-  addLimitHeaders(call, decision);
-  call.addHeader("Retry-After", limits::retryAfterField(decision));
+constexpr std::string_view kTenantPolicy = "tenant";
+
+std::string refusalOf(const limits::Decision& decision) {
+  if (decision.policy == kTenantPolicy)
+    return "Your tenant's requests for this minute are used up.";
+  return "At most " + std::to_string(decision.limit) + " requests in " +
+         std::to_string(decision.window.count()) + " seconds. Try again in " +
+         limits::retryAfterField(decision) + " s.";
 }
 
 }  // namespace
@@ -128,39 +135,30 @@ limits::Quota Gates::quotaOf(const http::Call& call) const {
   return {.policy = inference ? "infer" : "api", .limit = standard};
 }
 
-Gates::Verdict Gates::takeFromBudget(http::Call& call, Waiting) {
+Gates::Verdict Gates::takeFromBudget(http::Call& call, Waiting waiting) {
   if (call.route().access.isOpen() || call.route().options.limit == http::LimitClass::none ||
       call.principal().accounted)
     return passed();
   // Without the tenant, which the caller chooses: a member of five tenants must not have five
   // budgets.
-  const limits::BucketKey bucket{.tenant = {}, .principal = call.principal().id};
-  const limits::Quota quota = quotaOf(call);
+  const limits::Charge caller{.key = {.tenant = {}, .principal = call.principal().id},
+                              .quota = quotaOf(call)};
+  std::array charges{caller, limits::Charge()};
+  std::size_t count = 1;
   const auto tenant = parts_.directory.quotas(call.tenant());
   if (tenant && tenant->requestsPerMinute) {
-    const limits::Quota whole{.policy = "tenant",
-                              .limit = static_cast<std::uint32_t>(*tenant->requestsPerMinute)};
-    // A refusal by one budget must cost the other nothing: the caller's is looked at before the
-    // tenant's is used.
-    if (parts_.limiter.admit(bucket, quota, 0).remaining > 0) {
-      const auto shared = parts_.limiter.admit({call.tenant(), {}}, whole);
-      if (!shared.allowed) {
-        addRefusalHeaders(call, shared);
-        return fail(ErrorCode::resourceExhausted,
-                    "Your tenant's requests for this minute are used up.");
-      }
-    }
+    charges[count++] = {.key = {.tenant = call.tenant(), .principal = {}},
+                        .quota = {.policy = kTenantPolicy,
+                                  .limit = static_cast<std::uint32_t>(*tenant->requestsPerMinute)}};
   }
-  const auto decision = parts_.limiter.admit(bucket, quota);
-  if (decision.allowed) {
-    addLimitHeaders(call, decision);
-    return passed();
-  }
-  addRefusalHeaders(call, decision);
-  return fail(ErrorCode::resourceExhausted,
-              "At most " + std::to_string(decision.limit) + " requests in " +
-                  std::to_string(decision.window.count()) + " seconds. Try again in " +
-                  limits::retryAfterField(decision) + " s.");
+  const auto all = std::span<const limits::Charge>(charges).first(count);
+  const auto decision = waiting == Waiting::no ? parts_.limiter.tryAdmit(all)
+                                               : std::optional(parts_.limiter.admit(all));
+  if (!decision) return std::nullopt;
+  addLimitHeaders(call, *decision);
+  if (decision->allowed) return passed();
+  call.addHeader("Retry-After", limits::retryAfterField(*decision));
+  return fail(ErrorCode::resourceExhausted, refusalOf(*decision));
 }
 
 }  // namespace corbel::gates

@@ -11,6 +11,7 @@
 #include "gates/accounting.h"
 #include "http/route.h"
 #include "identity/migrations.h"
+#include "limits/memory_limiter.h"
 #include "store/migration.h"
 #include "store/store.h"
 #include "telemetry/metric_table.h"
@@ -145,7 +146,7 @@ class GatesTest : public testing::Test {
   std::unique_ptr<identity::Directory> directory;
   std::unique_ptr<identity::ApiKeys> keys;
   std::unique_ptr<identity::JwtVerifier> tokens;
-  limits::RateLimiter limiter{clock, random};
+  limits::MemoryLimiter limiter{clock, random};
   Quotas quotas;
   Gates::Authentication authentication = Gates::Authentication::required;
   std::vector<std::pair<std::string_view, std::string>> headers;

@@ -5,13 +5,8 @@
 namespace corbel::native {
 namespace {
 
-std::vector<std::string> words(identity::PermissionSet permissions) {
-  const auto names = permissions.names();
-  return {names.begin(), names.end()};
-}
-
 RoleView view(const identity::Role& role) {
-  return {role.name, words(role.permissions), role.builtIn};
+  return {role.name, role.permissions.names(), role.builtIn};
 }
 
 TenantView view(const identity::Tenant& tenant) {
@@ -37,7 +32,7 @@ Result<MeView> AccessApi::me(http::Call& call) {
               .expiresAt = principal.expiresAt};
   for (const identity::Membership& membership : principal.memberships) {
     view.memberships.push_back(
-        {membership.tenant, membership.roles, words(membership.permissions)});
+        {membership.tenant, membership.roles, membership.permissions.names()});
   }
   return view;
 }

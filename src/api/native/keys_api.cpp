@@ -5,17 +5,12 @@
 namespace corbel::native {
 namespace {
 
-std::vector<std::string> words(identity::PermissionSet permissions) {
-  const auto names = permissions.names();
-  return {names.begin(), names.end()};
-}
-
 KeyView view(const identity::ApiKey& key) {
   return {.id = key.id,
           .name = key.name,
           .prefix = key.prefix,
           .role = key.role.empty() ? std::nullopt : std::optional(key.role),
-          .permissions = words(key.permissions),
+          .permissions = key.permissions.names(),
           .limits = {key.limits.requestsPerMinute},
           .createdBy = key.createdBy,
           .createdAt = key.createdAt,

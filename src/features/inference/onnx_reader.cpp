@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "inference/model_readers.h"
+#include "onnx_safety.h"
 #include "onnx_values.h"
 
 namespace corbel::inference {
@@ -152,8 +153,9 @@ Step findStep(std::span<const StepName> steps, const Node& node) {
 Result<OnnxReading> readOnnx(std::span<const std::byte> file) {
   Result<TabularModel> model = onnx::readPipeline(file);
   if (model) return OnnxReading{std::move(*model), {}};
-  if (onnx::isNotTabular(model.error())) return OnnxReading{std::nullopt, model.error().message};
-  return std::unexpected(std::move(model).error());
+  if (!onnx::isNotTabular(model.error())) return std::unexpected(std::move(model).error());
+  CORBEL_CHECK(onnx::checkTreeIndexes(file));
+  return OnnxReading{std::nullopt, model.error().message};
 }
 
 }  // namespace corbel::inference

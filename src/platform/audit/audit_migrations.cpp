@@ -30,7 +30,8 @@ CREATE TABLE audit_head (
   number BIGINT NOT NULL,
   hash TEXT NOT NULL
 );
-INSERT INTO audit_head (id, number, hash) VALUES (1, 0, '0000000000000000000000000000000000000000000000000000000000000000');
+INSERT INTO audit_head (id, number, hash)
+VALUES (1, 0, '0000000000000000000000000000000000000000000000000000000000000000');
 )",
                                                      .down = R"(
 DROP TABLE audit_head;

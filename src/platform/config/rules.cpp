@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "config/settings.h"
+#include "redis_url.h"
 
 namespace corbel::config {
 namespace {
@@ -160,6 +161,13 @@ std::string checkBrokerHost(std::string_view text) {
   return text.empty() || (isHost(text) && !(text.contains(':') && addressBits(text) == 0))
              ? ""
              : "must be an address or a host name; the port has its own setting";
+}
+
+std::string checkRedisUrl(std::string_view text) {
+  return text.empty() || parseRedisUrl(text)
+             ? ""
+             : "must be redis://user:password@host:port/database or rediss://..., with special "
+               "characters of the password percent-encoded";
 }
 
 std::string checkMqttTopic(std::string_view text) {

@@ -20,6 +20,7 @@ std::string checkWebhookHost(std::string_view text);   // name[:port]
 std::string checkNatsUrl(std::string_view text);       // empty, or nats:// and tls:// with commas
 std::string checkNatsSubject(std::string_view text);   // tokens with dots
 std::string checkBrokerHost(std::string_view text);    // empty, or a name or an address
+std::string checkRedisUrl(std::string_view text);      // empty, or redis:// and rediss://
 std::string checkMqttTopic(std::string_view text);     // levels with /, no wildcards
 std::string checkKafkaBrokers(std::string_view text);  // empty, or host:port with commas
 std::string checkKafkaTopic(std::string_view text);    // letters, digits, . _ -

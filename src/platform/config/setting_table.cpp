@@ -52,6 +52,7 @@ constexpr std::array kSettings = {
     setting<&S::limits, &LimitSettings::requestsPerMinute>("limits.requestsPerMinute", {.min = 1, .unit = "requests"}, "Other requests of one end user in any minute."),
     setting<&S::limits, &LimitSettings::keyInferencePerMinute>("limits.keyInferencePerMinute", {.min = 1, .unit = "requests"}, "Inference requests in any minute of an API key that was made without a limit of its own."),
     setting<&S::limits, &LimitSettings::keyRequestsPerMinute>("limits.keyRequestsPerMinute", {.min = 1, .unit = "requests"}, "Other requests in any minute of such a key."),
+    setting<&S::limits, &LimitSettings::replicas>("limits.replicas", {.min = 1, .max = 1000, .unit = "processes"}, "Processes that share limits through Redis; while it is away each allows its part, but at least one request."),
     setting<&S::cors, &CorsSettings::allowedOrigins>("cors.allowedOrigins", {.check = checkOrigin}, "Web origins whose pages may call this server."),
     setting<&S::docs, &DocsSettings::access>("docs.access", {.words = {"main", "admin", "off"}}, "Where /docs, /redoc and /openapi.json are served: on server.port, on metrics.port, or nowhere."),
     setting<&S::inference, &InferenceSettings::timeout>("inference.timeoutMs", {.min = 1, .max = kHour * 1000, .aliases = {"inference_timeout", "INFERENCE_TIMEOUT"}}, "Time one prediction may take."),
@@ -84,6 +85,13 @@ constexpr std::array kSettings = {
     setting<&S::kafka, &KafkaSettings::mechanism>("kafka.mechanism", {.words = {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"}}, "How the password is proven to Kafka."),
     setting<&S::kafka, &KafkaSettings::tls>("kafka.tls", {}, "Whether Kafka is spoken to over TLS."),
     setting<&S::kafka, &KafkaSettings::caFile>("kafka.caFile", {}, "Authorities (PEM) that TLS to Kafka trusts; empty: the system's."),
+    setting<&S::redis, &RedisSettings::url>("redis.url", {.aliases = {"REDIS_URL"}, .check = checkRedisUrl}, "Redis server that processes share limits through, as redis://user:password@host:port/database, or rediss:// for TLS; empty: redis.host."),
+    setting<&S::redis, &RedisSettings::host>("redis.host", {.aliases = {"REDIS_HOST"}, .check = checkBrokerHost}, "Redis server, where redis.url is empty; empty: none."),
+    setting<&S::redis, &RedisSettings::port>("redis.port", {.min = 1, .aliases = {"REDIS_PORT"}}, "Its port."),
+    setting<&S::redis, &RedisSettings::username>("redis.username", {}, "User name at redis.host; empty: the password alone is sent."),
+    setting<&S::redis, &RedisSettings::password>("redis.password", {.aliases = {"REDIS_PASSWORD"}}, "Password at redis.host."),
+    setting<&S::redis, &RedisSettings::tls>("redis.tls", {}, "Whether redis.host is spoken to over TLS."),
+    setting<&S::redis, &RedisSettings::caFile>("redis.caFile", {}, "Authorities (PEM) that TLS to Redis trusts; empty: the system's."),
     setting<&S::memory, &MemorySettings::limit>("memory.limitBytes", {.min = 64 * kMiB, .aliases = {"memory_limit", "MEMORY_LIMIT"}}, "Memory above which caches shrink and heavy work is refused."),
     setting<&S::log, &LogSettings::level>("log.level", {.words = {"debug", "info", "warn", "warning", "error"}, .aliases = {"LOG_LEVEL"}}, "Least level that is logged."),
     setting<&S::log, &LogSettings::levels>("log.levels", {.words = {"debug", "info", "warn", "warning", "error"}}, "Level of single modules, as in http=debug,store=warn."),
@@ -105,13 +113,11 @@ constexpr std::array kIssuer = {
     setting<&IssuerSettings::claims, &ClaimSettings::tenants>("claims.tenants", {}, "Claim that lists the user's tenants."),
 };
 
-#define CORBEL_NO_REDIS "this version has no Redis; remove it: limits and caches are kept in memory"
 #define CORBEL_NO_LLM "this version has no language model gateway; remove it"
 #define CORBEL_NO_HOME "this version has no home features; remove it"
 #define CORBEL_NO_CLUSTER "this version does not deploy to Kubernetes; remove it"
 #define CORBEL_NO_PYTHON "this version has no Python worker; remove it and export the model to ONNX"
-constexpr std::array<Unavailable, 20> kUnavailable = {{
-    {"REDIS_HOST", CORBEL_NO_REDIS}, {"REDIS_PORT", CORBEL_NO_REDIS}, {"REDIS_PASSWORD", CORBEL_NO_REDIS}, {"REDIS_URL", CORBEL_NO_REDIS},
+constexpr std::array<Unavailable, 16> kUnavailable = {{
     {"MAIN_BACKEND_URL", "this version does not verify tokens at a backend; remove it and set JWT_SECRET or auth.issuers"},
     {"OPENAI_API_KEY", CORBEL_NO_LLM}, {"ANTHROPIC_API_KEY", CORBEL_NO_LLM},
     {"MAX_BATCH_SIZE", "this version has no batch predictions; remove it"},

@@ -97,6 +97,7 @@ struct LimitSettings {
   std::uint32_t requestsPerMinute = 600;
   std::uint32_t keyInferencePerMinute = 6'000;
   std::uint32_t keyRequestsPerMinute = 60'000;
+  std::uint32_t replicas = 1;
 };
 
 struct LogSettings {
@@ -154,6 +155,16 @@ struct KafkaSettings {
   std::string caFile;
 };
 
+struct RedisSettings {
+  Secret url;  // may hold a password
+  std::string host;
+  std::uint16_t port = 6379;
+  std::string username;
+  Secret password;
+  bool tls = false;
+  std::string caFile;
+};
+
 struct MemorySettings {
   Bytes limit = 512_MiB;
 };
@@ -196,6 +207,7 @@ struct Settings {
   NatsSettings nats;
   MqttSettings mqtt;
   KafkaSettings kafka;
+  RedisSettings redis;
   MemorySettings memory;
   LogSettings log;
   MetricsSettings metrics;
@@ -209,6 +221,17 @@ bool hasRole(const ServerSettings& settings, std::string_view role);
 // Where the PostgreSQL server is: store.url, or what store.host and its neighbours say. Empty: the
 // database is a file.
 Secret postgresUrl(const Settings& settings);
+// Where the Redis server is: redis.url, or what redis.host and its neighbours say. Nothing: there
+// is none.
+struct RedisTarget {
+  std::string host;
+  std::uint16_t port = 6379;
+  std::string username;
+  Secret password;
+  int database = 0;
+  bool tls = false;
+};
+std::optional<RedisTarget> redisTarget(const Settings& settings);
 // The file that store.url names ("sqlite:/a/b.db", "sqlite:///a/b.db", "sqlite:b.db"), else
 // corbel.db in data.folder.
 std::string databaseFile(const Settings& settings);

@@ -14,10 +14,10 @@ std::optional<Permission> permission(std::string_view name) {
   return static_cast<Permission>(found - kPermissionNames.begin());
 }
 
-std::vector<std::string_view> PermissionSet::names() const {
-  std::vector<std::string_view> names;
+std::vector<std::string> PermissionSet::names() const {
+  std::vector<std::string> names;
   for (std::size_t i = 0; i < kPermissionNames.size(); ++i) {
-    if (contains(static_cast<Permission>(i))) names.push_back(kPermissionNames[i]);
+    if (contains(static_cast<Permission>(i))) names.emplace_back(kPermissionNames[i]);
   }
   return names;
 }

@@ -71,7 +71,7 @@ class PermissionSet {
   bool operator==(const PermissionSet&) const = default;
 
   // In the order of Permission.
-  std::vector<std::string_view> names() const;
+  std::vector<std::string> names() const;
 
  private:
   static_assert(kPermissionNames.size() < 32);

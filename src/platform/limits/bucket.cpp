@@ -42,6 +42,15 @@ Decision Bucket::admit(std::int64_t now, const Quota& quota, std::uint32_t cost,
   return admitByLog(now, quota, cost, room - (bytes_ - before));
 }
 
+void Bucket::takeBack(const Quota& quota, std::uint32_t cost) {
+  if (cost == 0) return;
+  if (counts_) {
+    fullFrom_ -= timeOfOneUnit(quota) * cost;
+  } else {
+    log_.takeBack(cost);
+  }
+}
+
 Decision Bucket::admitByLog(std::int64_t now, const Quota& quota, std::uint32_t cost,
                             std::size_t room) {
   const std::int64_t window = windowOf(quota);

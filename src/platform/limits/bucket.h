@@ -28,6 +28,8 @@ class Bucket {
 
   // `room` is how many bytes it may grow by.
   Decision admit(std::int64_t now, const Quota& quota, std::uint32_t cost, std::size_t room);
+  // Undoes the last admit(), which took `cost`.
+  void takeBack(const Quota& quota, std::uint32_t cost);
 
  private:
   Decision admitByLog(std::int64_t now, const Quota& quota, std::uint32_t cost, std::size_t room);

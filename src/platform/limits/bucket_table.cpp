@@ -32,6 +32,11 @@ Decision BucketTable::admit(const Key& key, std::int64_t now, const Quota& quota
   return decision;
 }
 
+void BucketTable::takeBack(const Key& key, const Quota& quota, std::uint32_t cost) {
+  if (const auto found = byKey_.find(key); found != byKey_.end())
+    found->second->takeBack(quota, cost);
+}
+
 Bucket* BucketTable::findOrMake(const Key& key, std::int64_t now) {
   if (const auto found = byKey_.find(key); found != byKey_.end()) {
     byUse_.splice(byUse_.begin(), byUse_, found->second);

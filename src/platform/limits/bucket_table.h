@@ -23,6 +23,9 @@ class BucketTable {
 
   Decision admit(const Key& key, std::int64_t now, const Quota& quota, std::uint32_t cost);
 
+  // Undoes the last admit() of this bucket, which took `cost`.
+  void takeBack(const Key& key, const Quota& quota, std::uint32_t cost);
+
   std::size_t size() const { return byUse_.size(); }
   std::size_t bytes() const { return bytes_; }
 

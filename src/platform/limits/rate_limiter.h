@@ -1,4 +1,4 @@
-// How often somebody may do something: exactly, in memory, for one process.
+// How often somebody may do something, as data, and who decides it.
 //
 // Up to 1,000 units in a window are counted by a sliding log: the times of what was admitted are
 // kept, so that no window, wherever it begins, ever holds more than the quota. Above that a counter
@@ -6,21 +6,18 @@
 // at once and the quota per window on average, so up to twice the quota in a window that begins
 // with silence.
 #pragma once
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
-#include <vector>
-
-#include "base/clock.h"
-#include "base/random.h"
 
 namespace corbel::limits {
 
 inline constexpr std::uint32_t kExactUpTo = 1'000;
+inline constexpr std::size_t kChargesMax = 4;
 
 struct Quota {
   std::string_view
@@ -33,6 +30,14 @@ struct Quota {
 struct BucketKey {
   std::string_view tenant;
   std::string_view principal;
+};
+
+// What a request wants of one bucket. A batch pays 1 by request and its rows by the row quota: two
+// charges.
+struct Charge {
+  BucketKey key;
+  Quota quota;
+  std::uint32_t cost = 1;  // units; 0 only looks
 };
 
 // What became of a request, and all that the RateLimit header fields need.
@@ -50,37 +55,17 @@ struct Decision {
   std::chrono::seconds retryAfter{0};
 };
 
-struct RateLimiterOptions {
-  std::size_t maxBytes = std::size_t{64} * 1024 * 1024;
-  std::size_t shards = 64;  // locks; a bucket lives in one
-};
-
-// Thread-safe; never waits for anything but another thread's admit() in the same shard.
-//
-// Memory is bounded by options.maxBytes. Only buckets that are idle (nothing in their window) are
-// given up, so forgetting one never admits anything that remembering it would refuse. Where memory
-// is full of buckets in use, requests that need a new or larger bucket are refused until one
-// becomes idle.
+// Thread-safe.
 class RateLimiter {
  public:
-  // `clock` must outlive it; `random` seeds the hash, so that nobody can choose ids that meet in
-  // one slot.
-  RateLimiter(const Clock& clock, Random& random, RateLimiterOptions options = {});
-  ~RateLimiter();
+  virtual ~RateLimiter() = default;
 
-  // Takes `cost` units at once or none; 0 only looks. A batch pays 1 by request and its rows by the
-  // row quota: two calls.
-  Decision admit(const BucketKey& key, const Quota& quota, std::uint32_t cost = 1);
-
-  // Now in use, all shards.
-  std::size_t buckets() const;
-  std::size_t bytes() const;
-
- private:
-  struct Shard;
-  const Clock& clock_;
-  std::array<std::uint64_t, 2> seed_{};
-  std::vector<std::unique_ptr<Shard>> shards_;
+  // Takes all charges of a request together or none: 1 to kChargesMax, each of another bucket. The
+  // decision is the first charge's when they were taken, else that of a charge that did not fit.
+  // Nothing: it cannot be decided without waiting, and nothing was taken.
+  virtual std::optional<Decision> tryAdmit(std::span<const Charge> charges) = 0;
+  // The same, and may wait for some milliseconds. There is always a decision.
+  virtual Decision admit(std::span<const Charge> charges) = 0;
 };
 
 // Header field values of draft-ietf-httpapi-ratelimit-headers (structured fields):

@@ -34,6 +34,13 @@ void SlidingLog::add(std::int64_t now, std::uint32_t units) {
   ++count_;
 }
 
+void SlidingLog::takeBack(std::uint32_t units) {
+  Entry& last = entries_[(first_ + count_ - 1) % entries_.size()];
+  last.units -= units;
+  used_ -= units;
+  if (last.units == 0) --count_;
+}
+
 void SlidingLog::grow() {
   const std::size_t capacity = grownCapacity();
   std::ranges::rotate(entries_, entries_.begin() + static_cast<std::ptrdiff_t>(first_));

@@ -28,6 +28,8 @@ class SlidingLog {
   // Bytes that add(now) would need more than are held.
   std::size_t growthFor(std::int64_t now) const;
   void add(std::int64_t now, std::uint32_t units);
+  // Undoes the last add() of `units`.
+  void takeBack(std::uint32_t units);
 
  private:
   const Entry& at(std::size_t index) const { return entries_[(first_ + index) % entries_.size()]; }

@@ -39,6 +39,12 @@ inline constexpr HistogramSpec kPoolWait{"corbel_pool_wait_seconds", Unit::secon
 inline constexpr GaugeSpec kPoolQueued{"corbel_pool_queued", "Work waiting in a pool's queue now.", "pool"};
 inline constexpr CounterSpec kPoolRefused{"corbel_pool_refused_total", "Work refused because a pool's queue was full.", "pool"};
 
+// Redis
+inline constexpr GaugeSpec kLimiterDegraded{"corbel_limiter_degraded", "1 while limits are counted without the other processes, because Redis is away."};
+inline constexpr CounterSpec kLimiterLocal{"corbel_limiter_local_total", "Requests judged while Redis was away."};
+inline constexpr GaugeSpec kRedisConnections{"corbel_redis_connections", "Connections to Redis open now."};
+inline constexpr CounterSpec kRedisLosses{"corbel_redis_losses_total", "How often Redis was lost."};
+
 // Store
 inline constexpr CounterSpec kStoreUnits{"corbel_store_units_total", "Units of work by result.", "result"};
 inline constexpr CounterSpec kStoreCommits{"corbel_store_commits_total", "Commits; one serves many units of work."};

@@ -1,8 +1,9 @@
-#include "limits/rate_limiter.h"
+#include "limits/memory_limiter.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <deque>
 #include <random>
@@ -25,17 +26,25 @@ class FixedRandom final : public Random {
   void fill(std::span<std::byte> bytes) override { std::ranges::fill(bytes, std::byte{7}); }
 };
 
+Decision take(RateLimiter& limiter, const BucketKey& key, const Quota& quota,
+              std::uint32_t cost = 1) {
+  return limiter.admit(std::array{Charge{key, quota, cost}});
+}
+
 class Limits : public testing::Test {
  protected:
+  Decision take(const BucketKey& key, const Quota& quota, std::uint32_t cost = 1) {
+    return limits::take(limiter, key, quota, cost);
+  }
   int admitted(const BucketKey& key, const Quota& quota, int tries) {
     int count = 0;
-    for (int i = 0; i < tries; ++i) count += limiter.admit(key, quota).allowed ? 1 : 0;
+    for (int i = 0; i < tries; ++i) count += take(key, quota).allowed ? 1 : 0;
     return count;
   }
 
   ManualClock clock;
   FixedRandom random;
-  RateLimiter limiter{clock, random};
+  MemoryLimiter limiter{clock, random};
 };
 
 using SlidingLog = Limits;
@@ -47,11 +56,11 @@ TEST_F(SlidingLog, AdmitsTheQuotaAndNoMore) { EXPECT_EQ(admitted(kAnn, kTenAMinu
 
 TEST_F(SlidingLog, GivesEachUnitBackAWindowAfterItWasTaken) {
   for (int i = 0; i < 10; ++i) {
-    EXPECT_TRUE(limiter.admit(kAnn, kTenAMinute).allowed);
+    EXPECT_TRUE(take(kAnn, kTenAMinute).allowed);
     clock.advance(seconds(1));
   }
   clock.advance(milliseconds(49'999));
-  EXPECT_FALSE(limiter.admit(kAnn, kTenAMinute).allowed);
+  EXPECT_FALSE(take(kAnn, kTenAMinute).allowed);
   clock.advance(milliseconds(1));
   EXPECT_EQ(admitted(kAnn, kTenAMinute, 5), 1);
   clock.advance(seconds(1));
@@ -67,7 +76,7 @@ TEST_F(SlidingLog, NeverAdmitsMoreThanTheQuotaInAnyWindow) {
     const int style = i / 1'000 % 3;
     const int upTo = style == 0 ? 3 : style == 1 ? 12'000 : i % 100 == 0 ? 120'000 : 50;
     clock.advance(milliseconds(std::uniform_int_distribution<int>(0, upTo)(dice)));
-    if (!limiter.admit(kAnn, kTenAMinute).allowed) continue;
+    if (!take(kAnn, kTenAMinute).allowed) continue;
     window.push_back(clock.steady());
     while (window.front() <= clock.steady() - seconds(60)) window.pop_front();
     largest = std::max(largest, window.size());
@@ -77,44 +86,44 @@ TEST_F(SlidingLog, NeverAdmitsMoreThanTheQuotaInAnyWindow) {
 
 TEST_F(SlidingLog, CountsABatchByItsRowsAllOrNothing) {
   const Quota rows{"rows", 1'000};
-  EXPECT_TRUE(limiter.admit(kAnn, rows, 600).allowed);
+  EXPECT_TRUE(take(kAnn, rows, 600).allowed);
   clock.advance(seconds(20));
-  const Decision refused = limiter.admit(kAnn, rows, 500);
+  const Decision refused = take(kAnn, rows, 500);
   EXPECT_FALSE(refused.allowed);
   EXPECT_EQ(refused.remaining, 400u);
   EXPECT_EQ(refused.retryAfter, seconds(40));
-  EXPECT_TRUE(limiter.admit(kAnn, rows, 400).allowed);
-  EXPECT_FALSE(limiter.admit(kAnn, rows, 1).allowed);
+  EXPECT_TRUE(take(kAnn, rows, 400).allowed);
+  EXPECT_FALSE(take(kAnn, rows, 1).allowed);
 }
 
 TEST_F(SlidingLog, TakesNothingForNoRows) {
   const Quota rows{"rows", 10};
-  EXPECT_EQ(limiter.admit(kAnn, rows, 0).remaining, 10u);
+  EXPECT_EQ(take(kAnn, rows, 0).remaining, 10u);
   EXPECT_EQ(admitted(kAnn, rows, 20), 10);
-  EXPECT_TRUE(limiter.admit(kAnn, rows, 0).allowed);
+  EXPECT_TRUE(take(kAnn, rows, 0).allowed);
 }
 
 TEST_F(SlidingLog, SaysThatAsManyAsTheWholeQuotaNeverFit) {
-  const Decision decision = limiter.admit(kAnn, kTenAMinute, 11);
+  const Decision decision = take(kAnn, kTenAMinute, 11);
   EXPECT_FALSE(decision.allowed);
   EXPECT_EQ(decision.retryAfter, seconds(0));
   EXPECT_EQ(admitted(kAnn, kTenAMinute, 11), 10);
 }
 
 TEST_F(SlidingLog, RetryAfterIsWhenTheNextOneFits) {
-  EXPECT_TRUE(limiter.admit(kAnn, kTenAMinute).allowed);
+  EXPECT_TRUE(take(kAnn, kTenAMinute).allowed);
   clock.advance(milliseconds(24'300));
   EXPECT_EQ(admitted(kAnn, kTenAMinute, 20), 9);
-  const Decision refused = limiter.admit(kAnn, kTenAMinute);
+  const Decision refused = take(kAnn, kTenAMinute);
   EXPECT_EQ(refused.retryAfter, seconds(36));
   clock.advance(refused.retryAfter);
-  EXPECT_TRUE(limiter.admit(kAnn, kTenAMinute).allowed);
+  EXPECT_TRUE(take(kAnn, kTenAMinute).allowed);
 }
 
 TEST_F(SlidingLog, ALoweredLimitWaitsUntilEnoughHasLeft) {
   EXPECT_EQ(admitted(kAnn, kTenAMinute, 10), 10);
   clock.advance(seconds(30));
-  const Decision refused = limiter.admit(kAnn, {"infer", 5});
+  const Decision refused = take(kAnn, {"infer", 5});
   EXPECT_FALSE(refused.allowed);
   EXPECT_EQ(refused.remaining, 0u);
   EXPECT_EQ(refused.retryAfter, seconds(30));
@@ -149,7 +158,7 @@ TEST_F(Counter, OverAnHourAdmitsNoMoreThanTheRateAndOneBurst) {
   const SteadyTime begin = clock.steady();
   while (clock.steady() - begin < std::chrono::hours(1)) {
     clock.advance(milliseconds(std::uniform_int_distribution<int>(0, 40)(dice)));
-    count += limiter.admit(kAnn, many).allowed ? 1 : 0;
+    count += take(kAnn, many).allowed ? 1 : 0;
   }
   EXPECT_LE(count, 60 * 1'200 + 1'200);
   EXPECT_GE(count, 60 * 1'200);
@@ -157,20 +166,20 @@ TEST_F(Counter, OverAnHourAdmitsNoMoreThanTheRateAndOneBurst) {
 
 TEST_F(Counter, RefusesABatchThatDoesNotFitAndSaysWhenItWill) {
   const Quota rows{"rows", 100'000};
-  EXPECT_TRUE(limiter.admit(kAnn, rows, 80'000).allowed);
-  const Decision refused = limiter.admit(kAnn, rows, 50'000);
+  EXPECT_TRUE(take(kAnn, rows, 80'000).allowed);
+  const Decision refused = take(kAnn, rows, 50'000);
   EXPECT_FALSE(refused.allowed);
   EXPECT_EQ(refused.remaining, 20'000u);
   EXPECT_EQ(refused.retryAfter, seconds(18));
   clock.advance(refused.retryAfter);
-  EXPECT_TRUE(limiter.admit(kAnn, rows, 50'000).allowed);
-  EXPECT_EQ(limiter.admit(kAnn, rows, 4'000'000'000).retryAfter, seconds(0));
+  EXPECT_TRUE(take(kAnn, rows, 50'000).allowed);
+  EXPECT_EQ(take(kAnn, rows, 4'000'000'000).retryAfter, seconds(0));
 }
 
 TEST_F(Counter, AtTheLargestLimitDoesNotOverflow) {
   const Quota huge{"rows", 4'294'967'295};
-  EXPECT_TRUE(limiter.admit(kAnn, huge, 4'294'967'295).allowed);
-  EXPECT_FALSE(limiter.admit(kAnn, huge, 4'294'967'295).allowed);
+  EXPECT_TRUE(take(kAnn, huge, 4'294'967'295).allowed);
+  EXPECT_FALSE(take(kAnn, huge, 4'294'967'295).allowed);
 }
 
 TEST_F(Buckets, AreSeparateByTenantPrincipalAndPolicy) {
@@ -194,29 +203,77 @@ TEST_F(Buckets, KeepWhatWasUsedWhenTheLimitCrossesTheExactRange) {
   EXPECT_EQ(admitted(kAnn, {"infer", 1'000}, 2'000), 0);
 }
 
+using AllOrNone = Limits;
+
+TEST_F(AllOrNone, ARefusalByOneBucketTakesNothingFromTheOthers) {
+  const Quota tenant{"tenant", 3};
+  const Quota rows{"rows", 5'000};
+  for (int i = 0; i < 200; ++i) {
+    // Many names, so that their buckets meet in one shard and in several, in either order.
+    const std::string name = "user-" + std::to_string(i);
+    const std::array charges{Charge{{"", name}, kTenAMinute, 1}, Charge{{name, ""}, tenant, 1},
+                             Charge{{"", name}, rows, 2'000}};
+    EXPECT_EQ(limiter.admit(charges).policy, "infer");
+    EXPECT_EQ(limiter.admit(charges).remaining, 8u);
+    const Decision refused = limiter.admit(charges);
+    EXPECT_FALSE(refused.allowed);
+    EXPECT_EQ(refused.policy, "rows");
+    EXPECT_EQ(take({"", name}, kTenAMinute, 0).remaining, 8u);
+    EXPECT_EQ(take({name, ""}, tenant, 0).remaining, 1u);
+    EXPECT_EQ(take({"", name}, rows, 0).remaining, 1'000u);
+    const std::array small{charges[0], charges[1], Charge{{"", name}, rows, 1'000}};
+    EXPECT_TRUE(limiter.admit(small).allowed);
+    EXPECT_EQ(limiter.admit(small).allowed, false);
+  }
+}
+
+TEST_F(AllOrNone, NoThreadSeesWhatIsTakenBack) {
+  // One bucket is empty: whoever needs both gets nothing, and never keeps another from the first.
+  const Quota none{"none", 0};
+  std::atomic<bool> stop = false;
+  std::atomic<int> refused = 0;
+  {
+    std::vector<std::jthread> greedy;
+    for (int i = 0; i < 4; ++i) {
+      greedy.emplace_back([&] {
+        const std::array both{Charge{kAnn, kTenAMinute, 10}, Charge{{"full", ""}, none, 1}};
+        const std::array turned{both[1], both[0]};
+        while (!stop) {
+          limiter.admit(both);
+          limiter.admit(turned);
+        }
+      });
+    }
+    for (int i = 0; i < 2'000; ++i) refused += take(kAnn, kTenAMinute, 0).remaining == 10 ? 0 : 1;
+    stop = true;
+  }
+  EXPECT_EQ(refused, 0);
+  EXPECT_EQ(admitted(kAnn, kTenAMinute, 20), 10);
+}
+
 TEST_F(Memory, StaysBelowItsBoundWhileIdleBucketsMakeRoom) {
-  RateLimiter small(clock, random, {.maxBytes = 16 * 1024, .shards = 1});
+  MemoryLimiter small(clock, random, {.maxBytes = 16 * 1024, .shards = 1});
   for (int i = 0; i < 10'000; ++i) {
     clock.advance(seconds(1));
     const std::string principal = "user-" + std::to_string(i);
-    ASSERT_TRUE(small.admit({"acme", principal}, {"infer", 2, seconds(5)}).allowed) << i;
+    ASSERT_TRUE(limits::take(small, {"acme", principal}, {"infer", 2, seconds(5)}).allowed) << i;
     ASSERT_LE(small.bytes(), 16u * 1024);
   }
   EXPECT_LT(small.buckets(), 100u);
 }
 
 TEST_F(Memory, FullOfBucketsInUseRefusesNewOnesInsteadOfForgetting) {
-  RateLimiter small(clock, random, {.maxBytes = 16 * 1024, .shards = 1});
+  MemoryLimiter small(clock, random, {.maxBytes = 16 * 1024, .shards = 1});
   EXPECT_EQ(admitted(kAnn, kTenAMinute, 0), 0);
-  while (small.admit(kAnn, kTenAMinute).allowed) {
+  while (limits::take(small, kAnn, kTenAMinute).allowed) {
   }
   int made = 0;
-  while (small.admit({"acme", "user-" + std::to_string(made)}, kTenAMinute).allowed) ++made;
+  while (limits::take(small, {"acme", "user-" + std::to_string(made)}, kTenAMinute).allowed) ++made;
   EXPECT_GT(made, 10);
-  EXPECT_EQ(small.admit({"acme", "newcomer"}, kTenAMinute).retryAfter, seconds(1));
-  EXPECT_FALSE(small.admit(kAnn, kTenAMinute).allowed);
+  EXPECT_EQ(limits::take(small, {"acme", "newcomer"}, kTenAMinute).retryAfter, seconds(1));
+  EXPECT_FALSE(limits::take(small, kAnn, kTenAMinute).allowed);
   clock.advance(seconds(60));
-  EXPECT_TRUE(small.admit({"acme", "newcomer"}, kTenAMinute).allowed);
+  EXPECT_TRUE(limits::take(small, {"acme", "newcomer"}, kTenAMinute).allowed);
 }
 
 TEST(BucketTable, CountsTheBucketsOfShortKeysInFull) {
