@@ -44,10 +44,6 @@ std::unique_ptr<exec::Pool> makePool(std::string name, unsigned threads, std::si
       clock);
 }
 
-void append(std::vector<http::Route>& all, std::vector<http::Route> more) {
-  std::ranges::move(more, std::back_inserter(all));
-}
-
 // The files of TLS are settings.
 Error withSetting(Error error) {
   if (error.message.starts_with("certificateFile: ") || error.message.starts_with("keyFile: ")) {
@@ -77,6 +73,7 @@ Result<std::unique_ptr<App>> App::start(const config::Settings& settings) {
 // No thread of ours may be left when the parts go that it works with.
 App::~App() {
   drain(Deadline::at(std::chrono::steady_clock::now()));
+  if (split_) split_->join();
   keyRefresh_.reset();
   memoryWatch_.reset();
   if (degradation_) degradation_->stop();
@@ -110,6 +107,7 @@ Result<void> App::takeAddresses() {
 Result<void> App::openState() {
   CORBEL_TRY(installation_, openInstallation(settings_));
   traces_ = makeTraces(settings_.traces, *installation_, metrics_);
+  CORBEL_TRY(split_, Split::open(settings_, *installation_));
   CORBEL_CHECK(openIdentity());
   shared_ = std::make_unique<SharedState>(settings_, installation_->clock, installation_->random);
   CORBEL_TRY(objects_, openObjectStore(settings_, installation_->clock));
@@ -117,8 +115,7 @@ Result<void> App::openState() {
 }
 
 Result<void> App::makeFirstKey() {
-  CORBEL_TRY(firstKey_, installation_->keys->ensureFirstKey(adminKeyFile(settings_),
-                                                            startDeadline(installation_->clock)));
+  CORBEL_TRY(firstKey_, trust_->makeFirstKey(adminKeyFile(settings_)));
   return {};
 }
 
@@ -127,8 +124,11 @@ Result<void> App::buildFeatures() {
   auto& database = *installation_->database;
   webhooks_ = std::make_unique<events::Webhooks>(
       events::Webhooks::Parts{database, *installation_->outbox, installation_->ids,
-                              installation_->random, clock},
+                              installation_->random, clock, *installation_->vault},
       webhookPolicy(settings_.events));
+  const bool alone = config::postgresUrl(settings_).empty();
+  CORBEL_TRY(trust_, Trust::open(*installation_, *webhooks_, metrics_,
+                                 alone ? Trust::Processes::one : Trust::Processes::several));
   registry_ = std::make_unique<models::Registry>(database, installation_->ids, clock,
                                                  installation_->outbox.get());
   intake_ = std::make_unique<models::ArtifactIntake>(
@@ -195,55 +195,28 @@ void App::buildApi() {
     docsApi_ =
         std::make_unique<pages::DocsApi>(pages::apiDocument(describeApi(settings_), kVersion));
   }
+  accounting_ = std::make_unique<gates::Accounting>(
+      metrics_, settings_.log.bodies ? gates::Accounting::Bodies::logged
+                                     : gates::Accounting::Bodies::notLogged);
+  trust_->buildApi(*apiPool_, *accounting_);
   router_ = std::make_unique<http::Router>(mountAll());
   const gates::Quotas quotas{
       settings_.limits.inferencePerMinute, settings_.limits.requestsPerMinute,
       settings_.limits.keyInferencePerMinute, settings_.limits.keyRequestsPerMinute};
   gates_ = std::make_unique<gates::Gates>(
       gates::Gates::Parts{keys, directory, *tokens_, shared_->limiter(), backendTokens_.get(),
-                          &memoryGuard_},
+                          &memoryGuard_, &split_->tokens()},
       quotas,
       settings_.auth.enabled ? gates::Gates::Authentication::required
                              : gates::Gates::Authentication::off);
-  accounting_ = std::make_unique<gates::Accounting>(
-      metrics_, settings_.log.bodies ? gates::Accounting::Bodies::logged
-                                     : gates::Accounting::Bodies::notLogged);
   dispatcher_ = std::make_unique<http::Dispatcher>(
-      http::Dispatcher::Parts{*router_, *gates_, *accounting_, *apiPool_, clock, installation_->ids,
-                              traces_.get(), gatePool_.get()},
+      http::Dispatcher::Parts{*router_, *gates_, trust_->auditing(), *apiPool_, clock,
+                              installation_->ids, traces_.get(), gatePool_.get(),
+                              &trust_->auditing()},
       http::DispatcherOptions{.cors = {settings_.cors.allowedOrigins},
                               .allowedHosts = allowedHosts(),
                               .inferenceDeadline = settings_.inference.timeout,
                               .compression = settings_.server.compression});
-}
-
-std::vector<http::Route> App::mountAll() {
-  std::vector<http::Route> all;
-  append(all, http::mount(*modelsApi_, "Models"));
-  append(all, http::mount(*versionsApi_, "Versions"));
-  append(all, http::mount(*predictionsApi_, "Predictions"));
-  append(all, http::mount(*keysApi_, "Keys"));
-  append(all, http::mount(*accessApi_, "Access"));
-  append(all, http::mount(*webhooksApi_, "Events"));
-  append(all, http::mount(*healthApi_, "Health"));
-  if (settings_.metrics.port == 0) append(all, http::mount(*metricsApi_, "Health"));
-  append(all, http::mount(*statusPage_, ""));
-  append(all, http::mount(*icon_, ""));
-  if (settings_.docs.access == "main") append(all, http::mount(*docsApi_, ""));
-  return all;
-}
-
-std::vector<http::Route> describeApi(const config::Settings& settings) {
-  std::vector<http::Route> all;
-  append(all, http::describe<native::ModelsApi>("Models"));
-  append(all, http::describe<native::VersionsApi>("Versions"));
-  append(all, http::describe<native::PredictionsApi>("Predictions"));
-  append(all, http::describe<native::KeysApi>("Keys"));
-  append(all, http::describe<native::AccessApi>("Access"));
-  append(all, http::describe<native::WebhooksApi>("Events"));
-  append(all, http::describe<native::HealthApi>("Health"));
-  if (settings.metrics.port == 0) append(all, http::describe<native::MetricsApi>("Health"));
-  return all;
 }
 
 std::vector<std::string> App::allowedHosts() const {
@@ -335,6 +308,7 @@ void App::keepHouse(const std::stop_token& stop) {
     if (metrics::residentBytes() > settings_.memory.limit.count) serving_->giveUpOldest();
     giveMemoryBack(modelsMoved);
     refreshCertificates();
+    trust_->keepHouse();
     if (round % kRoundsBetweenSaves != 0 || stop.stop_requested()) continue;
     const Deadline deadline = startDeadline(installation_->clock);
     for (const auto& outcome :
@@ -374,6 +348,7 @@ void App::drain(Deadline deadline) {
   if (serving_) serving_->stop();
   for (const auto& dispatcher : dispatchers_) dispatcher->stop(deadline);
   if (gatePool_) gatePool_->stop(deadline);
+  if (split_) split_->stop(deadline);
   if (apiPool_) apiPool_->stop(deadline);
   if (loadPool_) loadPool_->stop(deadline);
   if (cpuPool_) cpuPool_->stop(deadline);

@@ -10,7 +10,9 @@
 #include "app/degradation.h"
 #include "app/outbound.h"
 #include "app/shared_state.h"
+#include "app/split.h"
 #include "app/traces.h"
+#include "app/trust.h"
 #include "base/result.h"
 #include "config/settings.h"
 #include "events/dispatcher.h"
@@ -97,6 +99,7 @@ class App {
   std::vector<http::Address> addresses_;       // until they are listened on
   std::optional<http::Address> adminAddress_;  // the same; none: metrics.port is 0
   std::unique_ptr<Installation> installation_;
+  std::unique_ptr<Split> split_;
   std::optional<identity::MintedKey> firstKey_;
   metrics::Metrics metrics_;
   std::vector<metrics::Observation> observations_;
@@ -112,6 +115,7 @@ class App {
   std::optional<Error> onnxFailure_
       CORBEL_GUARDED_BY(onnxMutex_);  // of the last attempt to load it
   std::unique_ptr<events::Webhooks> webhooks_;
+  std::unique_ptr<Trust> trust_;
   std::unique_ptr<models::Registry> registry_;
   std::unique_ptr<models::ArtifactIntake> intake_;
   std::unique_ptr<models::Serving> serving_;

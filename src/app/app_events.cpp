@@ -22,6 +22,8 @@ Result<void> App::startEvents() {
     log::warn("app", "events were dropped that waited for a broker that is not configured any more",
               {{"events", forgotten}});
   }
+  // One process takes events to their sinks, so that their order holds.
+  if (!split_->has("worker")) return {};
   const events::DispatchParts parts{*installation_->database, installation_->ids,
                                     installation_->random, clock, metrics_};
   eventSinks_ = makeEventSinks(settings_, clock);

@@ -48,6 +48,7 @@ std::vector<native::HealthCheck> App::healthChecks() {
     if (dispatcher->sink() != events::kWebhookSink) checks.push_back(sinkCheck(*dispatcher));
   }
   outbound_->addTo(checks);
+  std::ranges::move(split_->healthChecks(), std::back_inserter(checks));
   return checks;
 }
 

@@ -13,11 +13,13 @@ struct Flags {
   std::string config;
   std::vector<std::string> assignments;
   std::string output = "text";
+  std::string roles;
   Migrate migrate;
   int downTo = -1;
   MakeKey make;
   ListKeys list;
   RevokeKey revoke;
+  VerifyAudit verifyAudit;
 };
 
 void addCommon(CLI::App& command, Flags& flags) {
@@ -35,6 +37,47 @@ CLI::App* addCommand(CLI::App& parent, Flags& flags, const std::string& name,
   addCommon(*command, flags);
   command->footer("Examples:\n" + examples);
   return command;
+}
+
+struct KeyCommands {
+  CLI::App* make;
+  CLI::App* list;
+  CLI::App* revoke;
+  CLI::App* rotateMaster;
+};
+
+KeyCommands addKeyCommands(CLI::App& root, Flags& flags) {
+  auto* key = root.add_subcommand(
+      "key", "Make, list and revoke API keys (while the server is stopped); rotate the master key");
+  key->require_subcommand(1);
+  auto* make = addCommand(*key, flags, "create", "Make a key and print it once",
+                          "  corbel key create --name \"checkout service\" --role service");
+  make->add_option("--name", flags.make.name, "For people")->required();
+  make->add_option("--role", flags.make.role,
+                   "owner, admin, developer, viewer, service, or a role of the tenant");
+  make->add_option("--tenant", flags.make.tenant, "Tenant of the key");
+  auto* list = addCommand(*key, flags, "list", "List keys", "  corbel key list --output json");
+  list->add_option("--tenant", flags.list.tenant, "Tenant of the keys");
+  auto* revoke = addCommand(*key, flags, "revoke", "Revoke a key", "  corbel key revoke 019b…");
+  revoke->add_option("id", flags.revoke.id, "Id of the key")->required();
+  revoke->add_option("--tenant", flags.revoke.tenant, "Tenant of the key");
+
+  auto* rotateMaster =
+      addCommand(*key, flags, "rotate-master",
+                 "Seal stored secrets with a new master key (also while the server runs)",
+                 "  corbel key rotate-master");
+  return {.make = make, .list = list, .revoke = revoke, .rotateMaster = rotateMaster};
+}
+
+CLI::App* addAuditCommand(CLI::App& root, Flags& flags) {
+  auto* audit = root.add_subcommand("audit", "The audit log (while the server is stopped)");
+  audit->require_subcommand(1);
+  auto* verifyAudit =
+      addCommand(*audit, flags, "verify", "Check that no line was changed, removed or inserted",
+                 "  corbel audit verify\n  corbel audit verify --anchor 5120:9f86d08188…");
+  verifyAudit->add_option("--anchor", flags.verifyAudit.anchor,
+                          "Number and hash of a line, as written down elsewhere");
+  return verifyAudit;
 }
 
 Output outputOf(const std::string& word) {
@@ -62,6 +105,7 @@ std::optional<std::string> addSettings(const CLI::App& root, Flags& flags) {
     if (!isSetting)
       return extra + ": is no option of this command; settings are given as --name=value";
   }
+  if (!flags.roles.empty()) flags.common.settings.emplace_back("server.roles", flags.roles);
   if (!flags.config.empty()) flags.common.configFile = flags.config;
   flags.common.output = outputOf(flags.output);
   if (flags.common.output == Output::markdown && !root.got_subcommand("config"))
@@ -80,9 +124,11 @@ Parsed parseCommandLine(int argc, const char* const* argv) {
   root.require_subcommand(1);
   root.set_version_flag("--version", std::string(kVersion));
 
-  const auto* serve =
+  auto* serve =
       addCommand(root, flags, "serve", "Serve the API",
                  "  corbel serve\n  corbel serve --server.port=8080 --data.folder=/var/lib/corbel");
+  serve->add_option("--roles", flags.roles,
+                    "What this process serves: gateway, models, scheduler, worker; default all");
   auto* migrate =
       addCommand(root, flags, "migrate", "Bring the database to this program's version, or back",
                  "  corbel migrate\n  corbel migrate --down-to 10");
@@ -92,21 +138,8 @@ Parsed parseCommandLine(int argc, const char* const* argv) {
       root, flags, "config", "Print the effective settings and where each came from",
       "  corbel config\n  corbel config --output json\n  CORBEL_SERVER_PORT=8080 corbel config");
 
-  auto* key =
-      root.add_subcommand("key", "Make, list and revoke API keys (while the server is stopped)");
-  key->require_subcommand(1);
-  auto* make = addCommand(*key, flags, "create", "Make a key and print it once",
-                          "  corbel key create --name \"checkout service\" --role service");
-  make->add_option("--name", flags.make.name, "For people")->required();
-  make->add_option("--role", flags.make.role,
-                   "owner, admin, developer, viewer, service, or a role of the tenant");
-  make->add_option("--tenant", flags.make.tenant, "Tenant of the key");
-  auto* list = addCommand(*key, flags, "list", "List keys", "  corbel key list --output json");
-  list->add_option("--tenant", flags.list.tenant, "Tenant of the keys");
-  auto* revoke = addCommand(*key, flags, "revoke", "Revoke a key", "  corbel key revoke 019b…");
-  revoke->add_option("id", flags.revoke.id, "Id of the key")->required();
-  revoke->add_option("--tenant", flags.revoke.tenant, "Tenant of the key");
-
+  const KeyCommands key = addKeyCommands(root, flags);
+  const auto* verifyAudit = addAuditCommand(root, flags);
   const auto* openApi = addCommand(root, flags, "openapi", "Print the OpenAPI document",
                                    "  corbel openapi > openapi.json");
   const auto* version =
@@ -129,9 +162,11 @@ Parsed parseCommandLine(int argc, const char* const* argv) {
     if (*serve) return Serve{};
     if (*migrate) return flags.migrate;
     if (*config) return ShowConfig{};
-    if (*make) return flags.make;
-    if (*list) return flags.list;
-    if (*revoke) return flags.revoke;
+    if (*key.make) return flags.make;
+    if (*key.list) return flags.list;
+    if (*key.revoke) return flags.revoke;
+    if (*key.rotateMaster) return RotateMasterKey{};
+    if (*verifyAudit) return flags.verifyAudit;
     if (*openApi) return ShowOpenApi{};
     static_cast<void>(version);
     return ShowVersion{};

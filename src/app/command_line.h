@@ -41,11 +41,15 @@ struct RevokeKey {
   std::string id;
   std::string tenant = "default";
 };
+struct RotateMasterKey {};
+struct VerifyAudit {
+  std::string anchor;  // "<number>:<hash>", or empty
+};
 struct ShowOpenApi {};
 struct ShowVersion {};
 
-using Command = std::variant<Serve, Migrate, ShowConfig, MakeKey, ListKeys, RevokeKey, ShowOpenApi,
-                             ShowVersion>;
+using Command = std::variant<Serve, Migrate, ShowConfig, MakeKey, ListKeys, RevokeKey,
+                             RotateMasterKey, VerifyAudit, ShowOpenApi, ShowVersion>;
 
 struct Invocation {
   Command command;

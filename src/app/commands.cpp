@@ -6,12 +6,16 @@
 
 #include "app/app.h"
 #include "app/database.h"
+#include "app/operator_act.h"
 #include "app/serve.h"
 #include "app/version.h"
+#include "audit/audit.h"
+#include "base/text.h"
 #include "base/timestamp.h"
 #include "config/settings.h"
 #include "json/encode.h"
 #include "pages/api_document.h"
+#include "secrets/vault.h"
 
 namespace corbel::app {
 namespace {
@@ -27,6 +31,10 @@ int failed(const Error& error) {
 }
 
 identity::Principal operatorIn(const std::string& tenant) { return identity::operatorOf(tenant); }
+
+OperatorAct commandIn(const std::string& tenant, const std::string& command) {
+  return {.tenant = tenant, .action = command, .remote = "command line"};
+}
 
 int migrate(const Migrate& command, const config::Settings& settings) {
   const SystemClock clock;
@@ -75,11 +83,12 @@ void printKey(const identity::MintedKey& minted, Output output) {
 int makeKey(const MakeKey& command, const config::Settings& settings, Output output) {
   auto installation = openInstallation(settings);
   if (!installation) return failed(installation.error());
-  const auto by = operatorIn(command.tenant);
-  const auto minted =
-      (*installation)
-          ->keys->create({.name = command.name, .role = command.role}, {by, by.memberships.front()},
-                         startDeadline((*installation)->clock));
+  const auto minted = asOperator(**installation, commandIn(command.tenant, "corbel key create"),
+                                 [&](const identity::Actor& by) {
+                                   return (*installation)
+                                       ->keys->create({.name = command.name, .role = command.role},
+                                                      by, startDeadline((*installation)->clock));
+                                 });
   if (!minted) return failed(minted.error());
   printKey(*minted, output);
   return kOk;
@@ -126,13 +135,83 @@ int listKeys(const ListKeys& command, const config::Settings& settings, Output o
 int revokeKey(const RevokeKey& command, const config::Settings& settings) {
   auto installation = openInstallation(settings);
   if (!installation) return failed(installation.error());
-  const auto by = operatorIn(command.tenant);
-  const auto revoked = (*installation)
-                           ->keys->revoke(command.id, {by, by.memberships.front()},
-                                          startDeadline((*installation)->clock));
+  const auto revoked = asOperator(
+      **installation, commandIn(command.tenant, "corbel key revoke"),
+      [&](const identity::Actor& by) {
+        return (*installation)->keys->revoke(command.id, by, startDeadline((*installation)->clock));
+      });
   if (!revoked) return failed(revoked.error());
   std::printf("revoked %s\n", command.id.c_str());
   return kOk;
+}
+
+// The file first: a server that runs takes it from there; where none does, this seals anew.
+int rotateMaster(const config::Settings& settings) {
+  if (!settings.secrets.masterKey.empty()) {
+    return failed({ErrorCode::failedPrecondition,
+                   "The master key is the setting secrets.masterKey: put a new one (openssl rand "
+                   "-hex 32) and a comma in front of it and restart; then take the old one out.",
+                   {},
+                   {}});
+  }
+  SystemRandom random;
+  const auto id = secrets::rotateMasterKey(config::masterKeyFile(settings), random);
+  if (!id) return failed(id.error());
+  const auto installation = openInstallation(settings);
+  if (installation) {
+    std::printf("all secrets are sealed with the master key %s\n", id->c_str());
+    return kOk;
+  }
+  if (installation.error().code != ErrorCode::unavailable) return failed(installation.error());
+  std::printf("the server that runs seals all secrets with the master key %s in a second\n",
+              id->c_str());
+  return kOk;
+}
+
+Result<std::optional<audit::Anchor>> anchorOf(std::string_view text) {
+  if (text.empty()) return std::nullopt;
+  const auto number = parseNumber<std::int64_t>(takeUntil(text, ':'));
+  if (number && *number > 0 && text.size() == audit::kFirstHash.size())
+    return audit::Anchor{.number = *number, .hash = std::string(text)};
+  return fail(ErrorCode::invalidArgument,
+              "--anchor: must be <number>:<hash>, as `corbel audit verify` prints them");
+}
+
+void printVerdict(const audit::Verdict& verdict, Output output) {
+  if (output != Output::json) {
+    if (verdict.broken) {
+      std::printf("line %lld is wrong: %s\n", static_cast<long long>(verdict.broken->number),
+                  verdict.broken->reason.c_str());
+    }
+    std::printf("%lld lines are good; the last is %lld:%s\n", static_cast<long long>(verdict.lines),
+                static_cast<long long>(verdict.head.number), verdict.head.hash.c_str());
+    return;
+  }
+  std::string json;
+  json::Writer writer(json);
+  writer.beginObject();
+  writer.field("intact", !verdict.broken);
+  writer.field("lines", verdict.lines);
+  writer.field("headNumber", verdict.head.number);
+  writer.field("headHash", verdict.head.hash);
+  if (verdict.broken) {
+    writer.field("brokenNumber", verdict.broken->number);
+    writer.field("reason", verdict.broken->reason);
+  }
+  writer.endObject();
+  print(json);
+}
+
+int verifyAudit(const VerifyAudit& command, const config::Settings& settings, Output output) {
+  const auto anchor = anchorOf(command.anchor);
+  if (!anchor) return failed(anchor.error());
+  const auto installation = openInstallation(settings);
+  if (!installation) return failed(installation.error());
+  const audit::AuditLog log({*(*installation)->database, (*installation)->clock});
+  const auto verdict = log.verify(*anchor, Deadline::never());
+  if (!verdict) return failed(verdict.error());
+  printVerdict(*verdict, output);
+  return verdict->broken ? kInternal : kOk;
 }
 
 int showVersion(Output output) {
@@ -173,6 +252,8 @@ int run(const Invocation& invocation) {
                  [&](const MakeKey& command) { return makeKey(command, settings, output); },
                  [&](const ListKeys& command) { return listKeys(command, settings, output); },
                  [&](const RevokeKey& command) { return revokeKey(command, settings); },
+                 [&](const RotateMasterKey&) { return rotateMaster(settings); },
+                 [&](const VerifyAudit& command) { return verifyAudit(command, settings, output); },
                  [&](const ShowOpenApi&) { return kOk; }, [&](const ShowVersion&) { return kOk; }},
       invocation.command);
 }

@@ -4,9 +4,11 @@
 #include <filesystem>
 
 #include "app/event_sinks.h"
+#include "audit/audit_migrations.h"
 #include "events/events_migrations.h"
 #include "identity/migrations.h"
 #include "models/models_migrations.h"
+#include "secrets/secrets_migrations.h"
 
 namespace corbel::app {
 
@@ -16,7 +18,8 @@ std::string adminKeyFile(const config::Settings& settings) {
 
 std::vector<store::Migration> allMigrations() {
   std::vector<store::Migration> all;
-  for (const auto part : {identity::migrations(), models::migrations(), events::migrations()})
+  for (const auto part : {identity::migrations(), models::migrations(), audit::migrations(),
+                          secrets::migrations(), events::migrations()})
     all.insert(all.end(), part.begin(), part.end());
   std::ranges::sort(all, {}, &store::Migration::version);
   return all;
@@ -61,6 +64,10 @@ Result<std::unique_ptr<Installation>> openInstallation(const config::Settings& s
   CORBEL_TRY(opened->database, openDatabase(settings, opened->clock));
   CORBEL_CHECK(store::migrateUp(*opened->database, allMigrations(), opened->clock));
   const Deadline deadline = startDeadline(opened->clock);
+  CORBEL_TRY(opened->vault,
+             secrets::Vault::open({*opened->database, opened->random, opened->clock, opened->ids},
+                                  {config::masterKeyFile(settings), settings.secrets.masterKey},
+                                  deadline));
   CORBEL_TRY(opened->directory,
              identity::Directory::load(*opened->database, opened->clock, deadline));
   opened->outbox = std::make_unique<events::Outbox>(

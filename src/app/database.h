@@ -12,6 +12,7 @@
 #include "events/events.h"
 #include "identity/api_keys.h"
 #include "identity/directory.h"
+#include "secrets/vault.h"
 #include "store/migration.h"
 #include "store/store.h"
 
@@ -32,12 +33,14 @@ struct Installation {
   SystemRandom random;
   IdSource ids{clock, random};
   std::unique_ptr<store::Database> database;
+  std::unique_ptr<secrets::Vault> vault;
   std::unique_ptr<events::Outbox> outbox;
   std::unique_ptr<identity::Directory> directory;
   std::unique_ptr<identity::ApiKeys> keys;
 };
 
-// Opens the database, brings it up to date and loads who may use it.
+// Opens the database, brings it up to date, and loads the keys of what is sealed in it and who may
+// use it.
 Result<std::unique_ptr<Installation>> openInstallation(const config::Settings& settings);
 
 // For work at start, which nobody waits for with a stopwatch.

@@ -31,6 +31,7 @@ MARK = "nordlicht"
 OF_THE_INSTALLATION = {
     ("post", "/api/v1/ai/tenants"),
     ("post", "/api/v1/ai/tenants/{tenant}/keys"),
+    ("get", "/api/v1/ai/admin/audit/verify"),
     ("get", "/metrics"),
     ("get", "/health/detailed"),
     ("get", "/api/ai/admin/health"),
@@ -47,7 +48,7 @@ PERMISSIONS = {
 PERMISSIONS["developer"] = PERMISSIONS["viewer"] | {"models:write", "settings:read"}
 PERMISSIONS["admin"] = PERMISSIONS["developer"] | {
     *("keys:read", "keys:write", "tenants:read", "roles:read", "roles:write", "system:read"),
-    *("events:read", "events:write"),
+    *("events:read", "events:write", "audit:read"),
 }
 PERMISSIONS["owner"] = PERMISSIONS["admin"] | {"tenants:write"}
 

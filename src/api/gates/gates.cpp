@@ -116,6 +116,10 @@ std::optional<Result<identity::PrincipalRef>> Gates::principalOf(http::Call& cal
     return fail(ErrorCode::unauthenticated,
                 "Send an API key or token as `Authorization: Bearer <credential>`.");
   }
+  if (identity::ServiceTokens::isServiceToken(*credential)) {
+    if (parts_.serviceTokens != nullptr) return parts_.serviceTokens->verify(*credential);
+    return fail(ErrorCode::unauthenticated, "The token is not valid.", "token: of a service");
+  }
   if (identity::ApiKeys::isApiKey(*credential)) return parts_.keys.verify(*credential);
   return bearerOf(*credential, call.deadline(), waiting);
 }
@@ -139,6 +143,8 @@ Gates::Verdict Gates::authenticate(http::Call& call, Waiting waiting) {
     call.context().principal = nobody_;
     return passed();
   }
+  // Judged before, by the same list: a token of a service is good once.
+  if (call.context().principal != nullptr) return passed();
   auto principal = principalOf(call, waiting);
   if (!principal) return std::nullopt;
   if (!*principal) {
@@ -176,7 +182,8 @@ limits::Quota Gates::quotaOf(const http::Call& call) const {
 }
 
 Gates::Verdict Gates::takeFromBudget(http::Call& call, Waiting waiting) {
-  if (call.route().access.isOpen() || call.route().options.limit == http::LimitClass::none)
+  if (call.route().access.isOpen() || call.route().options.limit == http::LimitClass::none ||
+      call.principal().accounted)
     return passed();
   // Without the tenant, which the caller chooses: a member of five tenants must not have five
   // budgets.

@@ -14,6 +14,7 @@
 #include "identity/backend_tokens.h"
 #include "identity/directory.h"
 #include "identity/jwt.h"
+#include "identity/service_tokens.h"
 #include "limits/rate_limiter.h"
 #include "resilience/memory_guard.h"
 
@@ -38,6 +39,7 @@ class Gates final : public http::Admission {
     limits::RateLimiter& limiter;
     identity::BackendTokens* backend = nullptr;       // null: nobody else knows tokens
     const resilience::MemoryGuard* memory = nullptr;  // null: there is always enough
+    identity::ServiceTokens* serviceTokens = nullptr;  // null: there are none
   };
   enum class Authentication : std::uint8_t { required, off };
 

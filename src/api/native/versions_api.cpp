@@ -118,7 +118,7 @@ void VersionsApi::finishUpload(http::Call call, NewVersionQuery request,
   auto shared = std::make_shared<http::Reply<http::Created<VersionView>>>(std::move(reply));
   const bool accepted =
       parts_.background.tryRun([this, call, request = std::move(request), shared]() mutable {
-        (*shared)(addVersion(call, request));
+        call.inFrame([&] { (*shared)(addVersion(call, request)); });
       });
   if (accepted) return;
   call.addHeader("Retry-After", "10");

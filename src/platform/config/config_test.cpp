@@ -169,6 +169,27 @@ TEST(Settings, SuggestTheNameThatWasMeant) {
               HasSubstr("did you mean CORBEL_SERVER_PORT?"));
 }
 
+TEST(Settings, AGatewaySaysWhereTheRolesAreThatItLeavesOut) {
+  EXPECT_THAT(problemsOf({.flags = {{"server.roles", "gateway"}}}),
+              HasSubstr("setting server.roleUrls: must say where models are"));
+  EXPECT_EQ(problemsOf({.flags = {{"server.roles", "gateway"},
+                                  {"server.roleUrls", "models=http://10.0.0.5:3004"}}}),
+            "none");
+  EXPECT_EQ(problemsOf({.flags = {{"server.roles", "models"}}}), "none");
+  EXPECT_EQ(problemsOf({}), "none");
+}
+
+TEST(Settings, RefuseRolesAndAddressesThatAreNone) {
+  EXPECT_THAT(problemsOf({.flags = {{"server.roles", "models,chef"}}}),
+              HasSubstr("must be all, gateway, models, scheduler or worker"));
+  EXPECT_THAT(problemsOf({.flags = {{"server.roleUrls", "chef=http://a"}}}),
+              HasSubstr("no role that is passed on"));
+  for (const char* url : {"models=ftp://a", "models=http://a/path", "models=*", "models=10.0.0.5"})
+    EXPECT_THAT(problemsOf({.flags = {{"server.roleUrls", url}}}),
+                HasSubstr("must be an address without a path"))
+        << url;
+}
+
 TEST(Settings, NeverShowASecret) {
   const std::string shortSecret = "hunter2";
   EXPECT_THAT(problemsOfVariable("JWT_SECRET", shortSecret), Not(HasSubstr(shortSecret)));

@@ -1,4 +1,7 @@
+#include <algorithm>
+#include <array>
 #include <filesystem>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -6,6 +9,17 @@
 #include "config/settings.h"
 
 namespace corbel::config {
+
+std::span<const std::string_view> roleNames() {
+  static constexpr std::array<std::string_view, 4> kNames = {"gateway", "models", "scheduler",
+                                                             "worker"};
+  return kNames;
+}
+
+bool hasRole(const ServerSettings& settings, std::string_view role) {
+  return std::ranges::any_of(settings.roles,
+                             [&](const std::string& own) { return own == "all" || own == role; });
+}
 
 Secret postgresUrl(const Settings& settings) {
   const StoreSettings& store = settings.store;
@@ -37,6 +51,11 @@ std::string databaseFile(const Settings& settings) {
 
 std::string objectCacheFolder(const Settings& settings) {
   return std::filesystem::path(settings.data.folder) / "object-cache";
+}
+
+std::string masterKeyFile(const Settings& settings) {
+  if (!settings.secrets.keyFile.empty()) return settings.secrets.keyFile;
+  return std::filesystem::path(settings.data.folder) / "master-key";
 }
 
 std::string objectsFolder(const Settings& settings) {

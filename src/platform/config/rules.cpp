@@ -103,6 +103,17 @@ std::string checkSigningSecret(std::string_view text) {
   return distinct.size() < kDistinctBytes ? "must be random, as `openssl rand -hex 32` makes" : "";
 }
 
+std::string checkRole(std::string_view text) {
+  return text == "all" || std::ranges::find(roleNames(), text) != roleNames().end()
+             ? ""
+             : "must be all, gateway, models, scheduler or worker";
+}
+
+std::string checkRoleUrl(std::string_view text) {
+  const bool good = checkOrigin(text).empty() && text != "*";
+  return good ? "" : "must be an address without a path, as in http://10.0.0.5:3004";
+}
+
 std::string checkJwksUrl(std::string_view text) {
   return text.empty() || (text.starts_with("https://") && text.size() > 8)
              ? ""

@@ -30,5 +30,7 @@ std::string checkAmqpQueue(std::string_view text);       // the same, or empty
 std::string checkTracesEndpoint(std::string_view text);  // empty, or [http[s]://]host[:port][/path]
 std::string checkBackendUrl(std::string_view text);
 std::string checkPath(std::string_view text);
+std::string checkRole(std::string_view text);
+std::string checkRoleUrl(std::string_view text);
 
 }  // namespace corbel::config

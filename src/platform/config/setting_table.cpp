@@ -27,6 +27,8 @@ constexpr std::array kSettings = {
     setting<&S::server, &ServerSettings::bodyMemory>("server.bodyMemoryBytes", {.min = 64 * kMiB}, "Memory that request bodies may take together; more get 503."),
     setting<&S::server, &ServerSettings::compression>("server.compression", {}, "Whether answers of 1 KiB and more are compressed (zstd, gzip) for clients that ask for it."),
     setting<&S::server, &ServerSettings::allowedHosts>("server.allowedHosts", {.check = checkAllowedHost}, "Host headers answered, besides the loopback names and the address listened on; * answers all."),
+    setting<&S::server, &ServerSettings::roles>("server.roles", {.check = checkRole}, "What this process serves: all, or some of gateway, models, scheduler and worker."),
+    setting<&S::server, &ServerSettings::roleUrls>("server.roleUrls", {.check = checkRoleUrl}, "Where the processes are that serve the roles which this one leaves out, as in models=http://10.0.0.5:3004."),
     setting<&S::server, &ServerSettings::tls, &TlsSettings::certificateFile>("server.tls.certificateFile", {}, "PEM file with the certificate and those that signed it: server.port speaks TLS; empty: plain HTTP. A replaced file is noticed."),
     setting<&S::server, &ServerSettings::tls, &TlsSettings::keyFile>("server.tls.keyFile", {}, "PEM file with the certificate's private key, without passphrase."),
     setting<&S::data, &DataSettings::folder>("data.folder", {.check = checkFolder}, "Folder of everything that is kept."),
@@ -40,6 +42,8 @@ constexpr std::array kSettings = {
     setting<&S::store, &StoreSettings::sslRootCert>("store.sslRootCert", {}, "File of the authorities that may have signed the certificate of store.host; empty: those of the system."),
     setting<&S::store, &StoreSettings::schema>("store.schema", {.check = checkSchema}, "Schema of Corbel's tables in PostgreSQL, made where it is missing."),
     setting<&S::store, &StoreSettings::connections>("store.connections", {.min = 6, .max = 100}, "Connections to PostgreSQL at the most, four of them for writing."),
+    setting<&S::secrets, &SecretSettings::keyFile>("secrets.keyFile", {}, "File with the master key that seals stored secrets; made at the first start. Empty: master-key in data.folder."),
+    setting<&S::secrets, &SecretSettings::masterKey>("secrets.masterKey", {}, "The master key itself, 64 hexadecimal digits, instead of a file; during a rotation the new one, a comma, and the old one."),
     setting<&S::objects, &ObjectSettings::folder>("objects.folder", {.aliases = {"model_path", "MODEL_PATH"}}, "Folder of model files and other artifacts; empty: objects in data.folder."),
     setting<&S::s3, &S3Settings::url>("s3.url", {.check = checkS3Url}, "S3-compatible server that keeps model files and other artifacts, as in https://s3.eu-central-1.amazonaws.com; empty: objects.folder."),
     setting<&S::s3, &S3Settings::bucket>("s3.bucket", {.check = checkBucket}, "Its bucket, which must be there."),
@@ -159,6 +163,21 @@ constexpr auto kUnavailable = std::to_array<Unavailable>({
 
 bool isShared(const IssuerSettings& issuer) { return issuer.algorithm.starts_with("HS"); }
 
+// A gateway passes on what it does not serve itself; others have nobody who would ask them.
+void checkRoles(const ServerSettings& server, std::vector<FieldError>& problems) {
+  if (server.roles.empty())
+    problems.push_back({"server.roles", "must be all, or at least one role"});
+  for (const auto& [role, url] : server.roleUrls) {
+    if (role != "models")
+      problems.push_back({"server.roleUrls",
+                          fmt::format("{} is no role that is passed on; models is", shown(role))});
+  }
+  if (hasRole(server, "gateway") && !hasRole(server, "models") &&
+      !server.roleUrls.contains("models"))
+    problems.push_back(
+        {"server.roleUrls", "must say where models are, as server.roles leaves them out"});
+}
+
 void checkIssuer(const IssuerSettings& issuer, std::size_t index,
                  std::vector<FieldError>& problems) {
   const std::string name = fmt::format("auth.issuers[{}]", index);
@@ -192,6 +211,7 @@ void checkTogether(const Settings& settings, std::vector<FieldError>& problems) 
   }
   if (settings.cache.tier == "redis" && !redisTarget(settings))
     problems.push_back({"cache.tier", "must not be redis without redis.url or redis.host"});
+  checkRoles(settings.server, problems);
   if (settings.metrics.port != 0 && settings.metrics.port == settings.server.port) {
     problems.push_back({"metrics.port", "must differ from server.port; 0 serves /metrics there"});
   }

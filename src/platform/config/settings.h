@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -45,6 +46,8 @@ struct ServerSettings {
   Bytes bodyMemory = 256_MiB;
   bool compression = true;
   std::vector<std::string> allowedHosts;
+  std::vector<std::string> roles{"all"};
+  std::map<std::string, std::string> roleUrls;
   TlsSettings tls;
 };
 
@@ -217,6 +220,11 @@ struct StoreSettings {
   unsigned connections = 20;
 };
 
+struct SecretSettings {
+  std::string keyFile;
+  Secret masterKey;
+};
+
 struct ObjectSettings {
   std::string folder;
 };
@@ -237,6 +245,7 @@ struct Settings {
   ServerSettings server;
   DataSettings data;
   StoreSettings store;
+  SecretSettings secrets;
   ObjectSettings objects;
   S3Settings s3;
   AuthSettings auth;
@@ -257,6 +266,11 @@ struct Settings {
   MetricsSettings metrics;
   TraceSettings traces;
 };
+
+// The parts of the program that a process can serve; "all" names them together.
+std::span<const std::string_view> roleNames();
+// Whether server.roles has it, by name or by "all".
+bool hasRole(const ServerSettings& settings, std::string_view role);
 
 // Where the PostgreSQL server is: store.url, or what store.host and its neighbours say. Empty: the
 // database is a file.
@@ -282,6 +296,9 @@ std::string objectsFolder(const Settings& settings);
 
 // Where traces are posted to: traces.endpoint with http:// and /v1/traces where they are missing.
 std::string tracesUrl(const TraceSettings& settings);
+
+// secrets.keyFile, else master-key in data.folder.
+std::string masterKeyFile(const Settings& settings);
 
 // Whether a server that listens on `host` can be reached from this machine alone.
 bool isLoopback(std::string_view host);

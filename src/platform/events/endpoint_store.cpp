@@ -36,18 +36,22 @@ Endpoint endpointOf(const store::Row& row) {
           .disabledReason = row.optionalString(8)};
 }
 
-// The only two places where an endpoint's secret meets the disk: whoever seals it, seals it here.
-std::string_view sealed(const Secret& secret) { return secret.reveal(); }
-Secret opened(const store::Row& row, int column) { return Secret(row.string(column)); }
-
 }  // namespace
 
-Result<void> insert(store::Transaction& tx, const Endpoint& endpoint, const Secret& secret) {
+secrets::Place placeOfSecret(const Endpoint& endpoint) {
+  return {.table = "webhook_endpoints",
+          .column = "secret",
+          .tenant = endpoint.tenant,
+          .row = endpoint.id};
+}
+
+Result<void> insert(store::Transaction& tx, const Endpoint& endpoint,
+                    std::string_view sealedSecret) {
   return tx.execute(
       "INSERT INTO webhook_endpoints (id, tenant_id, url, types, description, secret, created_by, "
       "created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
       endpoint.id, endpoint.tenant, endpoint.url, typesText(endpoint.types), endpoint.description,
-      sealed(secret), endpoint.createdBy, endpoint.createdAt);
+      sealedSecret, endpoint.createdBy, endpoint.createdAt);
 }
 
 Result<std::optional<StoredEndpoint>> find(store::Reader& reader, std::string_view id) {
@@ -56,7 +60,7 @@ Result<std::optional<StoredEndpoint>> find(store::Reader& reader, std::string_vi
           "SELECT id, tenant_id, url, types, description, created_by, created_at, disabled_at, "
           "disabled_reason, secret FROM webhook_endpoints WHERE id = ?",
           id)
-      .one([](const store::Row& row) { return StoredEndpoint{endpointOf(row), opened(row, 9)}; });
+      .one([](const store::Row& row) { return StoredEndpoint{endpointOf(row), row.string(9)}; });
 }
 
 Result<Endpoint> require(store::Reader& reader, std::string_view tenant, std::string_view id) {
@@ -81,6 +85,19 @@ Result<std::vector<std::string>> waitedFor(store::Reader& reader) {
           "sink = ? AND target = webhook_endpoints.id)",
           kWebhookSink)
       .all([](const store::Row& row) { return row.string(0); });
+}
+
+Result<std::vector<StoredEndpoint>> unsealed(store::Reader& reader, int limit) {
+  return reader
+      .query(
+          "SELECT id, tenant_id, url, types, description, created_by, created_at, disabled_at, "
+          "disabled_reason, secret FROM webhook_endpoints WHERE secret NOT LIKE ? LIMIT ?",
+          fmt::format("{}%", secrets::Vault::kMark), limit)
+      .all([](const store::Row& row) { return StoredEndpoint{endpointOf(row), row.string(9)}; });
+}
+
+Result<void> setSecret(store::Transaction& tx, std::string_view id, std::string_view sealedSecret) {
+  return tx.execute("UPDATE webhook_endpoints SET secret = ? WHERE id = ?", sealedSecret, id);
 }
 
 Result<void> disable(store::Transaction& tx, std::string_view id, std::string_view reason,

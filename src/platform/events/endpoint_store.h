@@ -6,15 +6,20 @@
 #include <vector>
 
 #include "events/webhooks.h"
+#include "secrets/vault.h"
 
 namespace corbel::events::endpoint_store {
 
 struct StoredEndpoint {
   Endpoint endpoint;
-  Secret secret;
+  std::string sealedSecret;
 };
 
-Result<void> insert(store::Transaction& tx, const Endpoint& endpoint, const Secret& secret);
+// Where an endpoint's secret lives.
+secrets::Place placeOfSecret(const Endpoint& endpoint);
+
+Result<void> insert(store::Transaction& tx, const Endpoint& endpoint,
+                    std::string_view sealedSecret);
 // Of any tenant.
 Result<std::optional<StoredEndpoint>> find(store::Reader& reader, std::string_view id);
 // not_found: there is none in the tenant.
@@ -22,6 +27,9 @@ Result<Endpoint> require(store::Reader& reader, std::string_view tenant, std::st
 Result<std::vector<Endpoint>> list(store::Reader& reader, std::string_view tenant);
 // Ids of all endpoints that something waits for.
 Result<std::vector<std::string>> waitedFor(store::Reader& reader);
+// With secrets that an older program has stored as they are.
+Result<std::vector<StoredEndpoint>> unsealed(store::Reader& reader, int limit);
+Result<void> setSecret(store::Transaction& tx, std::string_view id, std::string_view sealedSecret);
 Result<void> disable(store::Transaction& tx, std::string_view id, std::string_view reason,
                      Timestamp now);
 Result<void> enable(store::Transaction& tx, std::string_view id);

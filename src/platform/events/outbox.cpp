@@ -102,6 +102,7 @@ Result<std::int64_t> Outbox::insert(store::Transaction& tx, const Event& event) 
 }
 
 Result<void> Outbox::append(store::Transaction& tx, const NewEvent& event) const {
+  tx.about(event.subject);
   CORBEL_TRY(const bool webhooks, hasEndpoints(tx, event.tenant));
   if (webhooks) CORBEL_CHECK(disableFullEndpoints(tx, event.tenant, parts_.clock.now()));
   std::vector<std::string> endpoints;

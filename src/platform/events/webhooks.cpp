@@ -54,6 +54,9 @@ Result<MintedEndpoint> Webhooks::create(std::string_view tenant, const NewEndpoi
                                      .disabledAt = {},
                                      .disabledReason = {}},
                         .secret = newSecret(parts_.random)};
+  CORBEL_TRY(
+      const std::string sealed,
+      parts_.vault.seal(endpoint_store::placeOfSecret(minted.endpoint), minted.secret, deadline));
   CORBEL_CHECK(parts_.database.write(
       [&](store::Transaction& tx) -> Result<void> {
         CORBEL_TRY(const auto existing, endpoint_store::list(tx, tenant));
@@ -62,7 +65,8 @@ Result<MintedEndpoint> Webhooks::create(std::string_view tenant, const NewEndpoi
                       fmt::format("This tenant has {} webhooks, the most allowed; remove one.",
                                   kEndpointsMax));
         }
-        return endpoint_store::insert(tx, minted.endpoint, minted.secret);
+        tx.about("webhooks/" + minted.endpoint.id);
+        return endpoint_store::insert(tx, minted.endpoint, sealed);
       },
       deadline));
   return minted;
@@ -114,6 +118,29 @@ Result<std::string> Webhooks::test(std::string_view tenant, std::string_view id,
       deadline));
   parts_.outbox.wake();
   return event.id;
+}
+
+Result<int> Webhooks::sealSecrets(Deadline deadline) {
+  int count = 0;
+  while (true) {
+    CORBEL_TRY(const auto found, parts_.database.read(
+                                     [](store::Reader& reader) {
+                                       return endpoint_store::unsealed(reader, kEndpointsMax);
+                                     },
+                                     deadline));
+    if (found.empty()) return count;
+    for (const auto& [endpoint, secret] : found) {
+      CORBEL_TRY(
+          const std::string sealed,
+          parts_.vault.seal(endpoint_store::placeOfSecret(endpoint), Secret(secret), deadline));
+      CORBEL_CHECK(parts_.database.write(
+          [&](store::Transaction& tx) {
+            return endpoint_store::setSecret(tx, endpoint.id, sealed);
+          },
+          deadline));
+      ++count;
+    }
+  }
 }
 
 Result<std::vector<Attempt>> Webhooks::attempts(std::string_view tenant, std::string_view id,
@@ -179,13 +206,20 @@ Result<std::optional<WebhookSink::Receiver>> WebhookSink::receiver(std::string_v
       webhooks_.parts_.database.read(
           [&](store::Reader& reader) { return endpoint_store::find(reader, target); }, deadline));
   if (!found) return std::nullopt;
-  return Receiver{std::move(found->endpoint), std::move(found->secret)};
+  CORBEL_TRY(Secret secret,
+             webhooks_.parts_.vault.unseal(endpoint_store::placeOfSecret(found->endpoint),
+                                           found->sealedSecret, deadline));
+  return Receiver{std::move(found->endpoint), std::move(secret)};
 }
 
 std::vector<Outcome> WebhookSink::publish(std::string_view target, std::span<const Event> events,
                                           Deadline deadline) {
   const auto found = receiver(target, deadline);
-  if (!found) return {{Verdict::failed, "the store could not be read"}};
+  if (!found) {
+    log::warn("events", "webhook could not be served",
+              {{"endpoint", target}, {"detail", found.error().detail}});
+    return {{Verdict::failed, "the store could not be read"}};
+  }
   std::vector<Outcome> outcomes;
   for (const Event& event : events) {
     if (!outcomes.empty() && deadline.expired(webhooks_.parts_.clock)) break;

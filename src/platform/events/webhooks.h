@@ -18,6 +18,7 @@
 #include "base/secret.h"
 #include "events/events.h"
 #include "net/post.h"
+#include "secrets/vault.h"
 #include "store/store.h"
 
 namespace corbel::events {
@@ -81,6 +82,7 @@ class Webhooks {
     IdSource& ids;
     Random& random;
     const Clock& clock;
+    secrets::Vault& vault;
   };
   Webhooks(Parts parts, net::DestinationPolicy policy)
       : parts_(parts), policy_(std::move(policy)) {}
@@ -98,6 +100,9 @@ class Webhooks {
   // Sends an event of type corbel.webhook.test; its id. failed_precondition: the endpoint is
   // disabled.
   Result<std::string> test(std::string_view tenant, std::string_view id, Deadline deadline);
+
+  // Seals the secrets that an older program has stored as they are; for the start. How many.
+  Result<int> sealSecrets(Deadline deadline);
 
   // Newest first, ids below `before`.
   Result<std::vector<Attempt>> attempts(std::string_view tenant, std::string_view id,

@@ -2,6 +2,7 @@
 #pragma once
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -18,7 +19,16 @@
 namespace corbel::http {
 
 struct Route;
+class Call;
 class Observer;
+
+// Goes around every handler that may wait, on its thread.
+class HandlerFrame {
+ public:
+  virtual ~HandlerFrame() = default;
+  // Runs `work`, once. The call may be answered when it returns: only `work` may use it after that.
+  virtual void run(const Call& call, const std::function<void()>& work) = 0;
+};
 
 // Values of the {…} segments of a route's path, decoded, in the order of the path.
 class PathParameters {
@@ -52,6 +62,8 @@ struct CallContext {
   std::vector<std::pair<std::string_view, std::string>> responseHeaders;
   exec::Pool* compression = nullptr;  // where long answers are compressed; null: none is
   Observer* bodies = nullptr;         // who is shown the bodies; usually nobody
+  HandlerFrame* frame = nullptr;      // around the handler; null: nothing is
+  bool audited = false;               // a line of the audit log was committed with the change
   std::string_view errorCode;         // of the answer, for the access log
   std::string errorDetail;            // for the access log only
 };
@@ -77,6 +89,13 @@ class Call {
   // Adds a header to the response, e.g. ETag. `name` is a literal.
   void addHeader(std::string_view name, std::string value) {
     context().responseHeaders.emplace_back(name, std::move(value));
+  }
+
+  // Runs `work` in the frame of the handlers. A handler that goes on on another thread of a pool
+  // does it in here.
+  void inFrame(const std::function<void()>& work) const {
+    HandlerFrame* const frame = context().frame;
+    frame == nullptr ? work() : frame->run(*this, work);
   }
 
   CallContext& context() const { return *exchange_->context(); }

@@ -40,6 +40,14 @@ Result<void> requirePlainBody(const RequestHead& head) {
               "Content-Encoding must be identity: send the body uncompressed");
 }
 
+// What the caller waits for at the most; it may only shorten what the route allows.
+Deadline shortestFor(const RequestHead& head, SteadyTime startedAt) {
+  constexpr std::int64_t kDayMs = 86'400'000;
+  const auto wait = parseNumber<std::int64_t>(trim(head.header("Corbel-Deadline-Ms")));
+  if (!wait || *wait < 0 || *wait > kDayMs) return Deadline::never();
+  return Deadline::at(startedAt + std::chrono::milliseconds(*wait));
+}
+
 // Of a server that has too many connections or bodies.
 void addRetryAfter(Response& response, const Error& error) {
   if (error.code == ErrorCode::unavailable) response.headers.emplace_back("Retry-After", "1");
@@ -71,6 +79,7 @@ void Dispatcher::onHead(const std::shared_ptr<Exchange>& exchange) {
   const std::string_view requestId = call.head().header("X-Request-ID");
   context.requestId = isRequestId(requestId) ? std::string(requestId) : parts_.ids.next();
   call.addHeader("X-Request-ID", context.requestId);
+  context.frame = parts_.frame;
   if (options_.compression) context.compression = &parts_.pool;
   if (parts_.observer.wantsBodies()) context.bodies = &parts_.observer;
 
@@ -82,7 +91,8 @@ void Dispatcher::onHead(const std::shared_ptr<Exchange>& exchange) {
   if (context.route->webSocket) {
     if (auto fine = checkWebSocket(call); !fine) return refuse(call, fine.error());
   }
-  context.deadline = deadlineOf(*context.route, exchange->startedAt());
+  context.deadline = deadlineOf(*context.route, exchange->startedAt())
+                         .earlier(shortestFor(call.head(), exchange->startedAt()));
   if (auto verdict = parts_.admission.tryNow(call)) {
     return *verdict ? admitted(std::move(call)) : refuse(call, verdict->error());
   }
@@ -145,7 +155,8 @@ void Dispatcher::onBody(const std::shared_ptr<Exchange>& exchange) {
   const trace::Scope scope(call.context().trace.position);
   const Route& route = call.route();
   if (route.quick) return runGuarded(call, [&](Call& quick) { route.handler(quick); });
-  runOn(parts_.pool, std::move(call), [&route](Call& pooled) { route.handler(pooled); });
+  runOn(parts_.pool, std::move(call),
+        [&route](Call& pooled) { pooled.inFrame([&] { route.handler(pooled); }); });
 }
 
 void Dispatcher::runOn(exec::Pool& pool, Call call, std::move_only_function<void(Call&)> work) {

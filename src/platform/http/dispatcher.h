@@ -71,6 +71,7 @@ class Dispatcher final : public Service {
     IdSource& ids;
     trace::Tracer* tracer = nullptr;  // none: calls are not traced
     exec::Pool* admissionPool = nullptr;  // where admission waits; null: `pool`
+    HandlerFrame* frame = nullptr;
   };
   // All parts must outlive the dispatcher.
   Dispatcher(Parts parts, DispatcherOptions options)

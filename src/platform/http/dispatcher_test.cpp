@@ -102,6 +102,15 @@ TEST_F(DispatcherTest, ARouteMayHaveItsOwnDeadlineOrNone) {
   EXPECT_THAT(bodyOf(askFor("/no-deadline")), HasSubstr("never"));
 }
 
+TEST_F(DispatcherTest, ACallerMayShortenADeadlineAndNothingElse) {
+  EXPECT_THAT(bodyOf(askFor("/deadline", {{"Corbel-Deadline-Ms", "5000"}})), HasSubstr("\"5\""));
+  EXPECT_THAT(bodyOf(askFor("/no-deadline", {{"Corbel-Deadline-Ms", "5000"}})), HasSubstr("\"5\""));
+  for (const char* other : {"60000", "-1", "soon", "", "99999999999999999999"}) {
+    EXPECT_THAT(bodyOf(askFor("/deadline", {{"Corbel-Deadline-Ms", other}})), HasSubstr("\"30\""))
+        << other;
+  }
+}
+
 TEST_F(DispatcherTest, AReplyThatIsDroppedAnswers500) {
   EXPECT_EQ(askFor("/forget").status, 500);
   EXPECT_EQ(witness.detail, "reply dropped");

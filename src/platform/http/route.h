@@ -65,6 +65,13 @@ class Access {
   bool open_ = false;
 };
 
+// Whether calls become lines of the audit log.
+enum class Audit : std::uint8_t {
+  changes,  // as the method and the limit say: everything but GET and HEAD, and but inference
+  always,
+  never
+};
+
 inline constexpr std::chrono::milliseconds kNoDeadline = std::chrono::milliseconds::max();
 
 struct RouteOptions {
@@ -76,6 +83,7 @@ struct RouteOptions {
   std::chrono::milliseconds deadline{0};  // of a call; 0: the server's; kNoDeadline for streams
   bool takesIfMatch = false;              // refuses with 412 what If-Match does not allow
   bool takesIfNoneMatch = false;          // answers 304 what the client has
+  Audit audit = Audit::changes;
 };
 
 // What the request carries beside its path.
@@ -99,6 +107,9 @@ struct Route {
   // Upload routes: says where the body goes; runs on the api pool before the body is read.
   std::move_only_function<Result<std::shared_ptr<BodySink>>(Call&) const> openUpload;
 };
+
+// Whether a call of it that succeeds is a line of the audit log.
+bool isAudited(const Route& route);
 
 namespace detail {
 

@@ -3,16 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <set>
+#include <string_view>
 #include <utility>
 
 #include "api_key_store.h"
 #include "base/limits.h"
 #include "checks.h"
 #include "crypto/sha256.h"
-#include "key_file.h"
 #include "key_grant.h"
 #include "key_table.h"
 #include "key_text.h"
+#include "secrets/key_file.h"
 
 namespace corbel::identity {
 namespace {
@@ -74,19 +77,42 @@ ApiKeys::~ApiKeys() = default;
 
 Result<std::unique_ptr<ApiKeys>> ApiKeys::load(Parts parts, Deadline deadline) {
   std::unique_ptr<ApiKeys> keys(new ApiKeys(parts));
+  CORBEL_TRY(const auto stored, keys->usable(deadline));
+  for (const StoredKey& key : stored)
+    keys->table_->put(key.key.prefix, entryOf(key, key.key.lastUsedAt));
+  return keys;
+}
+
+Result<std::vector<StoredKey>> ApiKeys::usable(Deadline deadline) const {
+  std::vector<StoredKey> all;
   std::string last;
   for (bool more = true; more;) {
-    CORBEL_TRY(const auto stored, parts.database.read(
-                                      [&](store::Reader& reader) {
-                                        return api_key_store::usable(reader, last, kLoadedAtOnce);
-                                      },
-                                      deadline));
-    for (const StoredKey& key : stored)
-      keys->table_->put(key.key.prefix, entryOf(key, key.key.lastUsedAt));
+    CORBEL_TRY(auto stored, parts_.database.read(
+                                [&](store::Reader& reader) {
+                                  return api_key_store::usable(reader, last, kLoadedAtOnce);
+                                },
+                                deadline));
     more = stored.size() == std::size_t{kLoadedAtOnce};
-    if (more) last = stored.back().key.id;
+    std::ranges::move(stored, std::back_inserter(all));
+    if (more) last = all.back().key.id;
   }
-  return keys;
+  return all;
+}
+
+Result<void> ApiKeys::refresh(Deadline deadline) {
+  const MutexLock lock(changes_);
+  CORBEL_TRY(const auto stored, usable(deadline));
+  std::set<std::string_view> prefixes;
+  for (const StoredKey& key : stored) {
+    prefixes.insert(key.key.prefix);
+    const KeyEntryRef known = table_->find(key.key.prefix);
+    const bool same = known != nullptr && known->secret == key.hashes.secret;
+    if (!same) table_->put(key.key.prefix, entryOf(key, withLastUse(key.key).lastUsedAt));
+  }
+  for (const std::string& prefix : table_->prefixes()) {
+    if (!prefixes.contains(prefix)) table_->remove(prefix);
+  }
+  return {};
 }
 
 Result<PrincipalRef> ApiKeys::verify(std::string_view credential) const {
@@ -275,7 +301,7 @@ Result<std::optional<MintedKey>> ApiKeys::ensureFirstKey(const std::string& file
   Fresh made = fresh(key, grant, by);
   // The file first: a stop in between leaves a text that opens nothing, and the next start makes
   // another key. The other way round it would leave a key that nobody knows.
-  CORBEL_CHECK(writeKeyFile(file, made.minted.text));
+  CORBEL_CHECK(secrets::writeKeyFile(file, made.minted.text));
   const auto stored = parts_.database.write(
       [&](store::Transaction& tx) -> Result<void> {
         CORBEL_CHECK(api_key_store::insert(tx, made.stored));
@@ -283,7 +309,7 @@ Result<std::optional<MintedKey>> ApiKeys::ensureFirstKey(const std::string& file
       },
       deadline);
   if (!stored) {
-    removeKeyFile(file);
+    secrets::removeKeyFile(file);
     return std::unexpected(stored.error());
   }
   table_->put(made.stored.key.prefix, entryOf(made.stored, {}));

@@ -111,6 +111,9 @@ class ApiKeys {
   // before the end.
   Result<void> saveLastUse(Deadline deadline);
 
+  // Takes over what other processes of the installation have changed.
+  Result<void> refresh(Deadline deadline);
+
   // Makes the first key, an owner of the default tenant, where no key was ever made: writes its
   // text to `file` (mode 600, whole or not at all) and returns it. Nothing: there are keys.
   // permission_denied, insufficient_storage, internal: the file cannot be written; no key was made
@@ -123,6 +126,7 @@ class ApiKeys {
   Fresh fresh(const NewApiKey& key, const KeyGrant& grant, const Actor& by) const;
   Result<StoredKey> find(std::string_view id, const Actor& by, Deadline deadline) const;
   ApiKey withLastUse(ApiKey key) const;
+  Result<std::vector<StoredKey>> usable(Deadline deadline) const;
   Result<void> tell(store::Transaction& tx, const events::EventType& type, const ApiKey& key,
                     const Actor& by) const;
   void wakeOutbox() const {

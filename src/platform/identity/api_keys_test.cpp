@@ -443,6 +443,27 @@ TEST_F(FirstKey, IsMadeOnce) {
   EXPECT_FALSE(mustBe(keys->ensureFirstKey(keyFile(), kSoon)).has_value());
 }
 
+TEST_F(Keys, OfAnotherProcessHoldAfterARefresh) {
+  const auto other = load();
+  const MintedKey stays = mint({.name = "stays", .role = "viewer"}, owner);
+  const MintedKey revoked = mint({.name = "revoked", .role = "viewer"}, owner);
+  const MintedKey rotated = mint({.name = "rotated", .role = "viewer"}, owner);
+  const auto opensThere = [&](const Secret& text) {
+    return other->verify(text.reveal()).has_value();
+  };
+  EXPECT_FALSE(opensThere(stays.text));
+  ASSERT_TRUE(other->refresh(kSoon));
+  EXPECT_TRUE(opensThere(stays.text));
+  ASSERT_TRUE(keys->revoke(revoked.key.id, owner, kSoon));
+  const MintedKey fresh =
+      mustBe(keys->rotate(rotated.key.id, std::chrono::seconds(0), owner, kSoon));
+  ASSERT_TRUE(other->refresh(kSoon));
+  EXPECT_TRUE(opensThere(stays.text));
+  EXPECT_FALSE(opensThere(revoked.text));
+  EXPECT_FALSE(opensThere(rotated.text));
+  EXPECT_TRUE(opensThere(fresh.text));
+}
+
 TEST_F(FirstKey, IsNotMadeAgainAfterItWasRevoked) {
   const auto first = mustBe(keys->ensureFirstKey(keyFile(), kSoon));
   ASSERT_TRUE(keys->revoke(first->key.id, owner, kSoon));

@@ -58,10 +58,9 @@ struct Directory::Contents {
 
 Directory::~Directory() = default;
 
-Result<std::unique_ptr<Directory>> Directory::load(store::Database& database, const Clock& clock,
-                                                   Deadline deadline) {
+Result<std::shared_ptr<Directory::Contents>> Directory::read(Deadline deadline) const {
   auto contents = std::make_shared<Contents>();
-  CORBEL_CHECK(database.read(
+  CORBEL_CHECK(database_.read(
       [&](store::Reader& reader) -> Result<void> {
         CORBEL_TRY(auto tenants, directory_store::tenants(reader));
         CORBEL_TRY(auto roles, directory_store::roles(reader));
@@ -70,8 +69,21 @@ Result<std::unique_ptr<Directory>> Directory::load(store::Database& database, co
         return {};
       },
       deadline));
-  const bool isNew = !contents->tenants.contains(kDefaultTenant);
+  return contents;
+}
+
+Result<void> Directory::refresh(Deadline deadline) {
+  const MutexLock lock(changes_);
+  CORBEL_TRY(auto contents, read(deadline));
+  remember(std::move(contents));
+  return {};
+}
+
+Result<std::unique_ptr<Directory>> Directory::load(store::Database& database, const Clock& clock,
+                                                   Deadline deadline) {
   std::unique_ptr<Directory> directory(new Directory(database, clock));
+  CORBEL_TRY(auto contents, directory->read(deadline));
+  const bool isNew = !contents->tenants.contains(kDefaultTenant);
   const MutexLock lock(directory->changes_);
   directory->remember(std::move(contents));
   if (!isNew) return directory;
@@ -94,6 +106,7 @@ void Directory::remember(std::shared_ptr<Contents> contents) {
 Result<void> Directory::keep(const Tenant& tenant, Existence existence, Deadline deadline) {
   CORBEL_CHECK(database_.write(
       [&](store::Transaction& tx) {
+        tx.about("tenants/" + tenant.id);
         return existence == Existence::isNew ? directory_store::insert(tx, tenant)
                                              : directory_store::update(tx, tenant);
       },

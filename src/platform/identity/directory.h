@@ -45,6 +45,9 @@ class Directory {
                                                  Deadline deadline);
   ~Directory();
 
+  // Takes over what other processes of the installation have changed.
+  Result<void> refresh(Deadline deadline);
+
   // In the order of their ids. Who reads tenants in the default tenant sees all of them, everybody
   // else the actor's own.
   std::vector<Tenant> tenants(const Actor& by) const;
@@ -81,6 +84,7 @@ class Directory {
   enum class Existence : std::uint8_t { isNew, known };
 
   Directory(store::Database& database, const Clock& clock) : database_(database), clock_(clock) {}
+  Result<std::shared_ptr<Contents>> read(Deadline deadline) const;
   ContentsRef contents() const;
   void remember(std::shared_ptr<Contents> contents) CORBEL_REQUIRES(changes_);
   Result<void> keep(const Tenant& tenant, Existence existence, Deadline deadline)

@@ -159,5 +159,17 @@ TEST_F(Roles, AreGoneAfterRemoval) {
       directory->membership("default", std::vector<std::string>{"analyst"})->permissions.empty());
 }
 
+TEST_F(Tenants, AndRolesOfAnotherProcessHoldAfterARefresh) {
+  const auto other = mustBe(Directory::load(*database, clock, Deadline::never()));
+  addTenant("acme");
+  const Caller owner = caller("acme", "owner");
+  ASSERT_TRUE(directory->saveRole({"reader", {Permission::modelsRead}}, owner, Deadline::never()));
+  const std::vector<std::string> roles{"reader"};
+  EXPECT_FALSE(other->membership("acme", roles));
+  ASSERT_TRUE(other->refresh(Deadline::never()));
+  ASSERT_TRUE(other->membership("acme", roles));
+  EXPECT_EQ(other->membership("acme", roles)->permissions, PermissionSet{Permission::modelsRead});
+}
+
 }  // namespace
 }  // namespace corbel::identity

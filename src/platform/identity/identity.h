@@ -31,11 +31,12 @@ enum class Permission : std::uint8_t {
   systemRead,  // detailed health and metrics
   eventsRead,  // see webhooks and what was sent to them
   eventsWrite,
+  auditRead,  // see who did what
 };
-inline constexpr std::array<std::string_view, 13> kPermissionNames = {
+inline constexpr std::array<std::string_view, 14> kPermissionNames = {
     "models:read",  "models:write",  "models:predict", "keys:read",   "keys:write",
     "tenants:read", "tenants:write", "roles:read",     "roles:write", "settings:read",
-    "system:read",  "events:read",   "events:write"};
+    "system:read",  "events:read",   "events:write",   "audit:read"};
 
 constexpr std::string_view name(Permission permission) {
   return kPermissionNames[static_cast<std::size_t>(permission)];
@@ -96,8 +97,8 @@ using enum Permission;
 inline constexpr PermissionSet kViewer{modelsRead, modelsPredict};
 inline constexpr PermissionSet kDeveloper = kViewer | PermissionSet{modelsWrite, settingsRead};
 inline constexpr PermissionSet kAdmin =
-    kDeveloper | PermissionSet{keysRead,   keysWrite,  tenantsRead, rolesRead,
-                               rolesWrite, systemRead, eventsRead,  eventsWrite};
+    kDeveloper | PermissionSet{keysRead,   keysWrite,  tenantsRead, rolesRead, rolesWrite,
+                               systemRead, eventsRead, eventsWrite, auditRead};
 }  // namespace detail
 inline constexpr std::array kBuiltInRoles = {
     BuiltInRole{"owner", PermissionSet::all()}, BuiltInRole{"admin", detail::kAdmin},
@@ -152,6 +153,7 @@ struct Principal {
   std::vector<Membership> memberships = {};
   KeyLimits limits = {};
   std::optional<Timestamp> expiresAt = {};  // of an API key
+  bool accounted = false;  // by the process that passes the call on: its limits hold there
 };
 using PrincipalRef = std::shared_ptr<const Principal>;
 

@@ -45,6 +45,15 @@ void KeyTable::remove(std::string_view prefix) {
     shard.entries.erase(found);
 }
 
+std::vector<std::string> KeyTable::prefixes() const {
+  std::vector<std::string> prefixes;
+  for (const Shard& shard : shards_) {
+    const MutexLock lock(shard.mutex);
+    for (const auto& [prefix, entry] : shard.entries) prefixes.push_back(prefix);
+  }
+  return prefixes;
+}
+
 std::vector<KeyEntryRef> KeyTable::all() const {
   std::vector<KeyEntryRef> entries;
   for (const Shard& shard : shards_) {

@@ -42,6 +42,7 @@ class KeyTable {
   void put(const std::string& prefix, KeyEntryRef entry);
   void remove(std::string_view prefix);
   std::vector<KeyEntryRef> all() const;
+  std::vector<std::string> prefixes() const;
 
  private:
   struct Hash {

@@ -19,8 +19,9 @@ using std::chrono::milliseconds;
 constexpr std::size_t kGroupMax = 64;
 // How often an idle writer looks whether its connection is still there.
 constexpr milliseconds kLook{500};
-// Of one unit, after its group or itself met a conflict or a lost connection.
-constexpr int kAttempts = 3;
+// Of one unit, after its group or itself met a conflict or a lost connection. Two processes that
+// append to one chain without pause meet in every other unit.
+constexpr int kAttempts = 12;
 constexpr milliseconds kPause{20};
 // How long the outcome of a commit is sought after its answer was lost.
 constexpr milliseconds kResolve{5'000};

@@ -35,7 +35,14 @@ Result<void> check(const Value& value) {
   return {};
 }
 
+thread_local Companion* companionOfThisThread = nullptr;
+
 }  // namespace
+
+Accompanied::Accompanied(Companion& companion)
+    : outer_(std::exchange(companionOfThisThread, &companion)) {}
+Accompanied::~Accompanied() { companionOfThisThread = outer_; }
+Companion* Accompanied::companion() { return companionOfThisThread; }
 
 bool isInDoubt(const Error& error) { return error.message == kInDoubt; }
 

@@ -22,6 +22,7 @@
 #include "base/limits.h"
 #include "base/result.h"
 #include "base/secret.h"
+#include "store/companion.h"
 #include "store/sql.h"
 
 namespace corbel::store {
@@ -116,12 +117,18 @@ class Transaction : public Reader {
   // Called after the commit, before UnitOfWork::done, on the same terms. Forgotten when the unit is
   // undone or run again.
   void afterCommit(std::move_only_function<void()> fn) { afterCommit_.push_back(std::move(fn)); }
+  // Says what the unit is about, as in "keys/019b…"; the first word counts.
+  void about(std::string_view object) {
+    if (object_.empty()) object_ = object;
+  }
+  const std::string& object() const { return object_; }
   std::vector<std::move_only_function<void()>> takeAfterCommit() { return std::move(afterCommit_); }
 
  private:
   friend class MigrationRunner;
   virtual Result<void> runScript(std::string_view sql) = 0;
   std::vector<std::move_only_function<void()>> afterCommit_;
+  std::string object_;
 };
 
 enum class UnitClass : std::uint8_t {
@@ -346,10 +353,13 @@ template <class Write>
   requires std::invocable<Write&, Transaction&>
 auto Database::write(Write&& fn, Deadline deadline) -> std::invoke_result_t<Write&, Transaction&> {
   std::optional<std::invoke_result_t<Write&, Transaction&>> outcome;
-  CORBEL_CHECK(
-      writeAndWait({.apply = [&](Transaction& tx) { return detail::keep(outcome, fn, tx); },
-                    .done = {},
-                    .deadline = deadline}));
+  CORBEL_CHECK(writeAndWait(
+      {.apply = [&, companion = Accompanied::companion()](Transaction& tx) -> Result<void> {
+         CORBEL_CHECK(detail::keep(outcome, fn, tx));
+         return companion == nullptr ? Result<void>() : companion->join(tx);
+       },
+       .done = {},
+       .deadline = deadline}));
   return *std::move(outcome);
 }
 

@@ -78,6 +78,10 @@ inline constexpr CounterSpec kDependencyRetries{"corbel_dependency_retries_total
 inline constexpr HistogramSpec kDependencyDuration{"corbel_dependency_duration_seconds", Unit::seconds, kDurationSeconds, "Time until an answer or a failure.", "dependency"};
 inline constexpr GaugeSpec kDependencyBreaker{"corbel_dependency_breaker", "State of the breaker: 0 closed, 1 half-open, 2 open.", "dependency"};
 
+// Audit log
+inline constexpr CounterSpec kAuditLines{"corbel_audit_lines_total", "Lines of the audit log.", "outcome"};
+inline constexpr CounterSpec kAuditOmitted{"corbel_audit_omitted_total", "Refusals without a line of their own, because there were too many."};
+
 // The process
 inline constexpr CounterSpec kLogDropped{"corbel_log_dropped_total", "Log lines dropped because the log was read too slowly."};
 inline constexpr GaugeSpec kBuildInfo{"corbel_build_info", "1, with the version as label.", "version"};

@@ -1,4 +1,4 @@
-#include "key_file.h"
+#include "secrets/key_file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -11,17 +11,24 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
-namespace corbel::identity {
+#include "base/descriptor.h"
+
+namespace corbel::secrets {
 namespace {
 
-std::unexpected<Error> failure(const std::string& file, int error) {
-  const ErrorCode code = error == EACCES || error == EPERM || error == EROFS
-                             ? ErrorCode::permissionDenied
-                         : error == ENOSPC || error == EDQUOT ? ErrorCode::insufficientStorage
-                                                              : ErrorCode::internal;
-  return fail(code, fmt::format("The key file {} cannot be written: {}.", file,
-                                std::generic_category().message(error)));
+constexpr std::size_t kReadMax = std::size_t{64} * 1024;
+
+ErrorCode codeOf(int error) {
+  if (error == EACCES || error == EPERM || error == EROFS) return ErrorCode::permissionDenied;
+  if (error == ENOSPC || error == EDQUOT) return ErrorCode::insufficientStorage;
+  return error == ENOENT ? ErrorCode::notFound : ErrorCode::internal;
+}
+
+std::unexpected<Error> failure(const std::string& file, std::string_view verb, int error) {
+  return fail(codeOf(error), fmt::format("The key file {} cannot be {}: {}.", file, verb,
+                                         std::generic_category().message(error)));
 }
 
 bool writeAll(int descriptor, std::string_view text) {
@@ -52,7 +59,7 @@ Result<void> writeKeyFile(const std::string& file, const Secret& text) {
   unlink(draft.c_str());
   const int descriptor =
       open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
-  if (descriptor < 0) return failure(file, errno);
+  if (descriptor < 0) return failure(file, "written", errno);
   const bool written =
       writeAll(descriptor, text.reveal()) && writeAll(descriptor, "\n") && fsync(descriptor) == 0;
   int error = errno;
@@ -60,9 +67,29 @@ Result<void> writeKeyFile(const std::string& file, const Secret& text) {
   if (written && rename(draft.c_str(), file.c_str()) == 0 && syncFolder(file)) return {};
   if (written) error = errno;
   unlink(draft.c_str());
-  return failure(file, error);
+  return failure(file, "written", error);
 }
 
 void removeKeyFile(const std::string& file) { unlink(file.c_str()); }
 
-}  // namespace corbel::identity
+Result<Secret> readKeyFile(const std::string& file) {
+  const Descriptor opened(open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!opened) return failure(file, "read", errno);
+  std::string text(kReadMax + 1, '\0');
+  std::size_t length = 0;
+  while (length < text.size()) {
+    const ssize_t got = read(opened.number(), text.data() + length, text.size() - length);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return failure(file, "read", errno);
+    if (got == 0) break;
+    length += static_cast<std::size_t>(got);
+  }
+  if (length > kReadMax) {
+    return fail(ErrorCode::payloadTooLarge,
+                fmt::format("The key file {} is longer than 64 KiB, so it holds no keys.", file));
+  }
+  text.resize(length);
+  return Secret(std::move(text));
+}
+
+}  // namespace corbel::secrets

@@ -1,0 +1,260 @@
+#include "relay/relay.h"
+
+#include <algorithm>
+#include <array>
+#include <condition_variable>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "base/mutex.h"
+#include "base/text.h"
+#include "relay/pieces.h"
+
+namespace corbel::relay {
+namespace {
+
+// Longer answers pass through while they come.
+constexpr std::size_t kAnswerInMemory = std::size_t{1} << 20;
+// Of an upload: opening a model file takes that long after its last byte.
+constexpr std::chrono::milliseconds kUploadStall{75'000};
+constexpr std::string_view kTooMany =
+    "Too many calls wait for another part of this installation. Try again in a second.";
+
+// What of a request the other process has to see. Who calls and which tenant, the token says.
+constexpr std::array<std::string_view, 8> kRequestHeaders = {
+    "Accept",        "Content-Type", "If-Match",    "If-None-Match",
+    "Last-Event-ID", "Range",        "traceparent", "tracestate"};
+// What of the answer the client has to see; the rest is this process's own.
+constexpr std::array<std::string_view, 10> kAnswerHeaders = {"ETag",
+                                                             "Location",
+                                                             "Retry-After",
+                                                             "Content-Disposition",
+                                                             "Content-Security-Policy",
+                                                             "Cache-Control",
+                                                             "X-Accel-Buffering",
+                                                             "Deprecation",
+                                                             "Link",
+                                                             "Warning"};
+constexpr std::array<std::string_view, 8> kContentTypes = {
+    "application/json",          "application/problem+json", "application/octet-stream",
+    "application/x-ndjson",      "text/event-stream",        "text/plain",
+    "text/plain; charset=utf-8", "text/html; charset=utf-8"};
+
+// A text that lives as long as the program.
+std::string_view contentTypeOf(std::string_view sent) {
+  const auto found = std::ranges::find_if(
+      kContentTypes, [&](std::string_view known) { return equalsIgnoringCase(known, sent); });
+  if (found != kContentTypes.end()) return *found;
+  return sent.empty() ? std::string_view() : std::string_view("application/octet-stream");
+}
+
+http::Response responseOf(const net::StreamingHead& head) {
+  http::Response response{
+      .status = head.status, .contentType = {}, .headers = {}, .body = std::string()};
+  for (const auto& [name, value] : head.headers) {
+    if (name == "content-type") response.contentType = contentTypeOf(value);
+    const auto known = std::ranges::find_if(
+        kAnswerHeaders, [&](std::string_view own) { return equalsIgnoringCase(own, name); });
+    if (known != kAnswerHeaders.end()) response.headers.emplace_back(*known, value);
+  }
+  return response;
+}
+
+std::unexpected<Error> unreachable(const Target& target, const Error& error) {
+  const bool late = error.code == ErrorCode::deadlineExceeded;
+  return fail(late ? ErrorCode::deadlineExceeded : ErrorCode::unavailable,
+              late ? "The part of this installation that does this did not answer in time."
+                   : "The part of this installation that does this cannot be reached. Try again.",
+              "relay to " + target.role + ": " + error.message + " " + error.detail);
+}
+
+std::vector<std::pair<std::string, std::string>> headersOf(const http::Call& call,
+                                                           const Secret& token) {
+  std::vector<std::pair<std::string, std::string>> headers;
+  for (const std::string_view name : kRequestHeaders) {
+    if (const auto value = call.head().header(name); !value.empty())
+      headers.emplace_back(name, value);
+  }
+  headers.emplace_back("Authorization", "Bearer " + std::string(token.reveal()));
+  headers.emplace_back("X-Request-ID", call.requestId());
+  return headers;
+}
+
+}  // namespace
+
+// One call on its way. Held by the thread that passes it on and, until it is answered, by its
+// reply.
+class Passage : public std::enable_shared_from_this<Passage> {
+ public:
+  Passage(Relay& relay, const Target& target, const http::Call& call)
+      : relay_(relay), target_(target), deadline_(call.deadline()) {
+    transfer_.method = name(call.head().method);
+    transfer_.url = target.url + std::string(call.head().target);
+    transfer_.headers = headersOf(call, relay.parts_.tokens.issue(target.role, call.actor()));
+    if (deadline_.time() == SteadyTime::max()) return;
+    transfer_.headers.emplace_back("Corbel-Deadline-Ms",
+                                   std::to_string(deadline_.remaining(relay.parts_.clock).count()));
+  }
+
+  // A body that is in memory as long as the call is not answered.
+  void carry(std::string_view body) {
+    if (body.empty()) return;
+    transfer_.bodyBytes = body.size();
+    transfer_.body = [this,
+                      rest = body](std::span<char> space) mutable -> std::optional<std::size_t> {
+      // The body goes with the exchange.
+      if (download_) return std::nullopt;
+      const std::size_t length = std::min(space.size(), rest.size());
+      std::memcpy(space.data(), rest.data(), length);
+      rest.remove_prefix(length);
+      return length;
+    };
+  }
+  void carry(std::shared_ptr<Upload> upload, std::optional<std::uint64_t> length) {
+    transfer_.bodyBytes = length;
+    transfer_.stallMax = kUploadStall;
+    transfer_.body = [upload](std::span<char> space) { return upload->take(space); };
+    upload_ = std::move(upload);
+    // How long a file takes is up to its length; the transport sees that it moves.
+    deadline_ = Deadline::never();
+  }
+
+  // Where the answer goes. Once.
+  void answerTo(http::Reply<http::Response> reply) {
+    const MutexLock lock(mutex_);
+    reply_.emplace(std::move(reply));
+    replyThere_.notify_all();
+  }
+
+  // False: too many wait; nothing happens then.
+  bool start() {
+    return relay_.parts_.pool.tryRun([self = shared_from_this()] { self->run(); });
+  }
+
+  void refuse() { reply(fail(ErrorCode::unavailable, std::string(kTooMany))); }
+  // The client went away before its body had ended.
+  void abandon() {
+    const MutexLock lock(mutex_);
+    abandoned_ = true;
+    replyThere_.notify_all();
+  }
+
+ private:
+  void run() {
+    transfer_.onHead = [this](net::StreamingHead head) {
+      response_ = responseOf(head);
+      return true;
+    };
+    transfer_.onBody = [this](std::string_view piece) { return take(piece); };
+    const auto outcome = relay_.client_.run(transfer_, deadline_);
+    if (upload_) upload_->ignoreRest();
+    if (download_) {
+      download_->end(outcome ? Download::End::complete : Download::End::cutOff);
+    } else if (outcome) {
+      response_.body = std::move(body_);
+      reply(std::move(response_));
+    } else {
+      reply(unreachable(target_, outcome.error()));
+    }
+  }
+
+  bool take(std::string_view piece) {
+    // Who answers at length has read enough.
+    if (upload_) upload_->ignoreRest();
+    if (download_) return download_->append(piece);
+    body_ += piece;
+    if (body_.size() < kAnswerInMemory) return true;
+    download_ = std::make_shared<Download>();
+    download_->append(std::exchange(body_, {}));
+    response_.body = std::shared_ptr<http::BodySource>(download_);
+    return reply(std::move(response_));
+  }
+
+  // Waits for the end of an upload, whose answer may be there before. False: the client is gone.
+  bool reply(Result<http::Response> answer) {
+    std::optional<http::Reply<http::Response>> reply;
+    {
+      MutexLock lock(mutex_);
+      while (!reply_ && !abandoned_) lock.wait(replyThere_);
+      if (!reply_) return false;
+      reply.emplace(*std::move(reply_));
+      reply_.reset();
+    }
+    (*reply)(std::move(answer));
+    return true;
+  }
+
+  Relay& relay_;
+  const Target target_;
+  Deadline deadline_;
+  net::StreamingRequest transfer_;
+  std::shared_ptr<Upload> upload_;
+  http::Response response_;
+  std::string body_;
+  std::shared_ptr<Download> download_;
+  Mutex mutex_;
+  std::condition_variable replyThere_;
+  bool abandoned_ CORBEL_GUARDED_BY(mutex_) = false;
+  std::optional<http::Reply<http::Response>> reply_ CORBEL_GUARDED_BY(mutex_);
+};
+
+namespace {
+
+// What the transport writes an upload into, and what holds its passage until the body has ended.
+class RelaySink final : public http::BodySink {
+ public:
+  RelaySink(std::shared_ptr<Upload> upload, std::shared_ptr<Passage> passage)
+      : upload_(std::move(upload)), passage_(std::move(passage)) {}
+  ~RelaySink() override {
+    upload_->abandon();
+    passage_->abandon();
+  }
+  void append(std::span<const std::byte> chunk,
+              std::move_only_function<void(Result<void>)> done) override {
+    upload_->append(chunk, std::move(done));
+  }
+  void finish(http::Reply<http::Response> reply) {
+    passage_->answerTo(std::move(reply));
+    upload_->end();
+  }
+
+ private:
+  const std::shared_ptr<Upload> upload_;
+  const std::shared_ptr<Passage> passage_;
+};
+
+}  // namespace
+
+std::vector<http::Route> Relay::routes(std::vector<http::Route> described, const Target& target) {
+  for (http::Route& route : described) {
+    route.quick = true;
+    route.options.audit = http::Audit::never;  // the line is written where the change is
+    if (route.input == http::Input::upload) {
+      route.openUpload = [this,
+                          target](http::Call& call) -> Result<std::shared_ptr<http::BodySink>> {
+        auto upload = std::make_shared<Upload>();
+        auto passage = std::make_shared<Passage>(*this, target, call);
+        passage->carry(upload,
+                       parseNumber<std::uint64_t>(trim(call.head().header("Content-Length"))));
+        if (!passage->start()) return fail(ErrorCode::unavailable, std::string(kTooMany));
+        return std::make_shared<RelaySink>(std::move(upload), std::move(passage));
+      };
+      route.handler = [](http::Call call) {
+        auto& sink = static_cast<RelaySink&>(*call.context().upload);
+        sink.finish(http::Reply<http::Response>(call));
+      };
+      continue;
+    }
+    route.handler = [this, target](http::Call call) {
+      auto passage = std::make_shared<Passage>(*this, target, call);
+      passage->carry(call.body());
+      passage->answerTo(http::Reply<http::Response>(call));
+      if (!passage->start()) passage->refuse();
+    };
+  }
+  return described;
+}
+
+}  // namespace corbel::relay

@@ -1,0 +1,48 @@
+// Passes calls on to another process of the installation that has the features they are for: who
+// calls is carried in a service token, bodies pass through in bounded pieces, and the answer is the
+// other's.
+#pragma once
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "exec/pool.h"
+#include "http/call.h"
+#include "http/route.h"
+#include "identity/service_tokens.h"
+#include "net/streaming_client.h"
+
+namespace corbel::relay {
+
+// Where the calls of one role go.
+struct Target {
+  std::string role;  // what the service tokens are for
+  std::string url;   // without a slash at the end, as in http://10.0.0.5:3004
+};
+
+// Thread-safe.
+class Relay {
+ public:
+  // Each waits on one thread of `pool` until its answer has begun, and for a long one until it has
+  // ended. Everything must outlive it.
+  struct Parts {
+    const identity::ServiceTokens& tokens;
+    exec::Pool& pool;
+    const Clock& clock;
+  };
+  explicit Relay(Parts parts) : parts_(parts), client_(parts.clock) {}
+
+  // The routes with handlers that pass on. Permissions, limits and sizes hold here; the relay must
+  // outlive them. unavailable: the target cannot be reached, or too many calls wait.
+  std::vector<http::Route> routes(std::vector<http::Route> described, const Target& target);
+
+ private:
+  friend class Passage;
+  const Parts parts_;
+  net::StreamingClient client_;
+};
+
+}  // namespace corbel::relay

@@ -1,0 +1,78 @@
+#include "app/split.h"
+
+#include <utility>
+
+#include "telemetry/log.h"
+
+namespace corbel::app {
+namespace {
+
+// A call waits on a thread of its own; as many as a dependency may hold (bulkhead).
+constexpr unsigned kThreads = 16;
+constexpr std::size_t kWaiting = 256;
+
+}  // namespace
+
+Split::Split(const config::ServerSettings& settings, Installation& installation,
+             std::unique_ptr<identity::ServiceTokens> tokens)
+    : settings_(settings),
+      tokens_(std::move(tokens)),
+      client_(installation.clock),
+      pool_(std::make_unique<exec::Pool>(
+          exec::PoolOptions{.name = "relay",
+                            .threads = settings.roleUrls.empty() ? 1 : kThreads,
+                            .queueBound = kWaiting,
+                            .onThrow =
+                                [](std::string_view what) {
+                                  log::error("app", "a call was not passed on", {{"detail", what}});
+                                }},
+          installation.clock)),
+      relay_({*tokens_, *pool_, installation.clock}) {}
+
+Result<std::unique_ptr<Split>> Split::open(const config::Settings& settings,
+                                           Installation& installation) {
+  CORBEL_TRY(const Secret secret,
+             installation.vault->shared("service tokens", startDeadline(installation.clock)));
+  std::vector<std::string> services;
+  for (const std::string_view role : config::roleNames()) {
+    if (config::hasRole(settings.server, role)) services.emplace_back(role);
+  }
+  CORBEL_TRY(auto tokens, identity::ServiceTokens::make(secret, std::move(services),
+                                                        installation.clock, installation.ids));
+  return std::unique_ptr<Split>(new Split(settings.server, installation, std::move(tokens)));
+}
+
+std::vector<http::Route> Split::routesOf(std::string_view role, std::vector<http::Route> mounted,
+                                         std::vector<http::Route> described) {
+  if (has(role)) return mounted;
+  const auto url = settings_.roleUrls.find(std::string(role));
+  if (url == settings_.roleUrls.end()) return {};
+  return relay_.routes(std::move(described), {.role = std::string(role), .url = url->second});
+}
+
+std::vector<native::HealthCheck> Split::healthChecks() {
+  std::vector<native::HealthCheck> checks;
+  for (const auto& [role, url] : settings_.roleUrls) {
+    if (has(role)) continue;
+    checks.push_back(
+        {"role." + role, [this, url](Deadline deadline) { return ask(url, deadline); }});
+  }
+  return checks;
+}
+
+Result<native::HealthCheck::Figures> Split::ask(const std::string& url, Deadline deadline) {
+  int status = 0;
+  CORBEL_CHECK(client_.run({.method = "GET",
+                            .url = url + "/health/ready",
+                            .onHead =
+                                [&status](const net::StreamingHead& head) {
+                                  status = head.status;
+                                  return true;
+                                }},
+                           deadline));
+  if (status == 200) return native::HealthCheck::Figures{};
+  return fail(ErrorCode::unavailable,
+              "The process answers with status " + std::to_string(status) + ".");
+}
+
+}  // namespace corbel::app

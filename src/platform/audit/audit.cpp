@@ -1,0 +1,207 @@
+#include "audit/audit.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "audit_store.h"
+#include "crypto/sha256.h"
+#include "telemetry/log.h"
+#include "telemetry/metric_table.h"
+
+namespace corbel::audit {
+namespace {
+
+constexpr int kReadAtOnce = 1'000;
+constexpr std::array<std::string_view, 3> kOutcomes = {"done", "refused", "failed"};
+
+// What goes into a line comes from outside, and lines are read in terminals.
+std::string plain(std::string_view text) {
+  std::string cut(text.substr(0, kTextMax));
+  std::ranges::replace_if(cut, [](char c) { return c < ' ' || c > '~'; }, '?');
+  return cut;
+}
+
+Act plain(const Act& act) {
+  return {.tenant = plain(act.tenant),
+          .principal = plain(act.principal),
+          .kind = plain(act.kind),
+          .action = plain(act.action),
+          .object = plain(act.object),
+          .remote = plain(act.remote),
+          .requestId = plain(act.requestId),
+          .outcome = act.outcome,
+          .code = plain(act.code),
+          .omitted = act.omitted};
+}
+
+// Follows the chain, line by line.
+class Walk {
+ public:
+  Walk(Verdict& verdict, const std::optional<Anchor>& anchor) : verdict_(verdict), anchor_(anchor) {
+    verdict_.head = {.number = 0, .hash = std::string(kFirstHash)};
+  }
+
+  bool broken() const { return verdict_.broken.has_value(); }
+  void step(const Line& line) {
+    const std::int64_t expected = verdict_.head.number + 1;
+    if (line.number != expected) return refuse(expected, "it is missing");
+    if (hashOf(line, verdict_.head.hash) != line.hash)
+      return refuse(expected, "it was changed, or the line before it was replaced");
+    verdict_.head = {.number = line.number, .hash = line.hash};
+    ++verdict_.lines;
+    if (anchor_ && anchor_->number == line.number && anchor_->hash != line.hash)
+      refuse(expected, "its hash is not the one that was written down");
+  }
+  void end(const Anchor& head, std::optional<std::int64_t> above) {
+    if (broken()) return;
+    if (verdict_.head.number < head.number)
+      return refuse(verdict_.head.number + 1, "it is missing");
+    if (verdict_.head.hash != head.hash)
+      return refuse(head.number, "it is not the one that the head of the log names");
+    if (above) return refuse(*above, "it was inserted behind the end");
+    if (anchor_ && anchor_->number > head.number)
+      refuse(head.number + 1, "it is missing: the chain was longer when its end was written down");
+  }
+
+ private:
+  void refuse(std::int64_t number, std::string reason) {
+    verdict_.broken = {.number = number, .reason = std::move(reason)};
+  }
+  Verdict& verdict_;
+  const std::optional<Anchor>& anchor_;
+};
+
+}  // namespace
+
+std::string_view name(Outcome outcome) { return kOutcomes[static_cast<std::size_t>(outcome)]; }
+
+std::optional<Outcome> outcome(std::string_view name) {
+  const auto found = std::ranges::find(kOutcomes, name);
+  if (found == kOutcomes.end()) return std::nullopt;
+  return static_cast<Outcome>(found - kOutcomes.begin());
+}
+
+std::string hashOf(const Line& line, std::string_view previousHash) {
+  const Act& act = line.act;
+  crypto::Sha256 hash;
+  const auto add = [&](std::string_view text) {
+    hash.update(fmt::format("{}:{},", text.size(), text));
+  };
+  add(previousHash);
+  add(fmt::format("{}", line.number));
+  add(fmt::format("{}", line.at.time_since_epoch().count()));
+  for (const std::string_view text :
+       {std::string_view(act.tenant), std::string_view(act.principal), std::string_view(act.kind),
+        std::string_view(act.action), std::string_view(act.object), std::string_view(act.remote),
+        std::string_view(act.requestId), name(act.outcome), std::string_view(act.code)}) {
+    add(text);
+  }
+  add(fmt::format("{}", act.omitted));
+  return crypto::hex(hash.finish());
+}
+
+AuditLog::AuditLog(Parts parts) : parts_(parts), allowedAt_(parts.clock.steady()) {
+  // Shown from the start.
+  if (parts_.metrics != nullptr) parts_.metrics->of(metrics::kAuditOmitted).with().add(0);
+}
+
+Result<void> AuditLog::append(store::Transaction& tx, const Act& act) const {
+  CORBEL_TRY(const Anchor head, audit_store::head(tx));
+  Line line{.number = head.number + 1, .at = parts_.clock.now(), .act = plain(act), .hash = {}};
+  line.hash = hashOf(line, head.hash);
+  if (parts_.metrics != nullptr) {
+    auto& lines = parts_.metrics->of(metrics::kAuditLines).with(name(act.outcome));
+    tx.afterCommit([&lines] { lines.add(); });
+  }
+  return audit_store::insert(tx, line);
+}
+
+void AuditLog::appendSoon(Act act) const {
+  parts_.database.write(
+      {.apply = [this, act = std::move(act)](store::Transaction& tx) { return append(tx, act); },
+       .done =
+           [](Result<void> outcome) {
+             if (outcome) return;
+             log::error("audit", "a line of the audit log was lost",
+                        {{"detail", outcome.error().message}});
+           }});
+}
+
+bool AuditLog::mayWriteRefusal() {
+  const SteadyTime now = parts_.clock.steady();
+  const std::chrono::duration<double> passed = now - std::exchange(allowedAt_, now);
+  allowance_ = std::min(allowance_ + passed.count() * kRefusalsPerSecond, double{kRefusalBurst});
+  if (allowance_ < 1) return false;
+  allowance_ -= 1;
+  return true;
+}
+
+void AuditLog::appendRefusal(Act act) {
+  {
+    const MutexLock lock(mutex_);
+    if (!mayWriteRefusal()) {
+      ++omitted_;
+      if (parts_.metrics != nullptr) parts_.metrics->of(metrics::kAuditOmitted).with().add();
+      return;
+    }
+    act.omitted = std::exchange(omitted_, 0);
+  }
+  act.outcome = Outcome::refused;
+  appendSoon(std::move(act));
+}
+
+Result<std::vector<Line>> AuditLog::newest(const Query& query, std::int64_t before, int limit,
+                                           Deadline deadline) const {
+  return parts_.database.read(
+      [&](store::Reader& reader) { return audit_store::newest(reader, query, before, limit); },
+      deadline);
+}
+
+Result<std::vector<Line>> AuditLog::oldest(const Query& query, std::int64_t after, int limit,
+                                           Deadline deadline) const {
+  return parts_.database.read(
+      [&](store::Reader& reader) { return audit_store::oldest(reader, query, after, limit); },
+      deadline);
+}
+
+Result<Anchor> AuditLog::head(Deadline deadline) const {
+  return parts_.database.read(audit_store::head, deadline);
+}
+
+Result<Verdict> AuditLog::verify(const std::optional<Anchor>& anchor, Deadline deadline) const {
+  struct End {
+    Anchor head;
+    std::optional<std::int64_t> above;
+  };
+  CORBEL_TRY(const End end, parts_.database.read(
+                                [](store::Reader& reader) -> Result<End> {
+                                  CORBEL_TRY(Anchor head, audit_store::head(reader));
+                                  CORBEL_TRY(const auto above,
+                                             audit_store::firstAbove(reader, head.number));
+                                  return End{std::move(head), above};
+                                },
+                                deadline));
+  Verdict verdict;
+  Walk walk(verdict, anchor);
+  std::int64_t after = 0;
+  while (!walk.broken()) {
+    CORBEL_TRY(const auto lines, parts_.database.read(
+                                     [&](store::Reader& reader) {
+                                       return audit_store::chain(reader, after, end.head.number,
+                                                                 kReadAtOnce);
+                                     },
+                                     deadline));
+    if (lines.empty()) break;
+    for (const Line& line : lines) {
+      if (!walk.broken()) walk.step(line);
+    }
+    after = lines.back().number;
+  }
+  walk.end(end.head, end.above);
+  return verdict;
+}
+
+}  // namespace corbel::audit

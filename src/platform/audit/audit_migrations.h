@@ -1,0 +1,12 @@
+// The tables of this module.
+#pragma once
+#include <span>
+
+#include "store/migration.h"
+
+namespace corbel::audit {
+
+// Ascending.
+std::span<const store::Migration> migrations();
+
+}  // namespace corbel::audit

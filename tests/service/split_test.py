@@ -1,0 +1,161 @@
+"""Two processes on one PostgreSQL: the entry has no models and passes their calls on."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import threading
+import time
+import unittest
+import uuid
+from pathlib import Path
+from typing import Any
+
+from corbel import Answer, Corbel, run
+from postgres import Postgres, free_port
+
+CONFIGURATION = 78
+MODEL_FILE = Path(__file__).with_name("house-prices.json").read_bytes()
+MODELS = "/api/v1/ai/models"
+ROW = {"input": {"size": 120, "age": 12}}
+AUDIT = "/api/v1/ai/admin/audit"
+
+
+def part(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+
+
+def forged(secret: str, **replaced: Any) -> str:
+    now = int(time.time())
+    claims = {
+        **{"iss": "corbel", "aud": "corbel:models", "jti": str(uuid.uuid4()), "sub": "user:mallory", "kind": "user"},
+        **{"tenant": "default", "permissions": "models:read models:predict", "iat": now, "exp": now + 30},
+    } | replaced
+    text = f"{part(json.dumps({'alg': 'HS256', 'typ': 'JWT'}).encode())}.{part(json.dumps(claims).encode())}"
+    return f"crs_{text}.{part(hmac.digest(secret.encode(), text.encode(), hashlib.sha256))}"
+
+
+class SplitTest(unittest.TestCase):
+    entry: Corbel
+    models: Corbel
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        server = cls.enterClassContext(Postgres())
+        port = free_port()
+        shared = {"store.url": server.url, "store.schema": "split"}
+        environment = {"CORBEL_SECRETS_MASTER_KEY": secrets.token_hex(32)}
+        cls.entry = Corbel(
+            shared | {"server.roles": "gateway,worker", "server.roleUrls": f"models=http://127.0.0.1:{port}"},
+            environment,
+        )
+        cls.enterClassContext(cls.entry)
+        cls.models = Corbel(shared | {"server.roles": "models", "server.port": str(port)}, environment)
+        cls.enterClassContext(cls.models)
+        cls.entry.call("POST", MODELS, {"name": "houses", "framework": "xgboost"}).expect(201)
+        cls.entry.call("POST", f"{MODELS}/houses/versions", MODEL_FILE).expect(201)
+
+    def direct(self, credential: str, path: str = f"{MODELS}/houses") -> Answer:
+        return self.models.request("GET", path, None, {"Authorization": f"Bearer {credential}"})
+
+    def test_predictions_go_through_to_the_process_that_has_the_models(self) -> None:
+        answer = self.entry.call("POST", f"{MODELS}/houses/predict", ROW).expect(200)
+        self.assertIn("prediction", answer.json())
+        self.assertIn("/predict", self.models.log())
+        self.assertEqual(self.entry.call("GET", f"{MODELS}/houses").expect(200).json()["name"], "houses")
+
+    def test_the_caller_the_tenant_and_the_request_are_carried_over(self) -> None:
+        request = f"split-{uuid.uuid4()}"
+        made = self.entry.call(
+            "POST", MODELS, {"name": f"m{uuid.uuid4()}", "framework": "onnx"}, **{"X-Request-ID": request}
+        )
+        model = made.expect(201).json()["id"]
+        self.assertEqual(made.headers["location"], f"{MODELS}/{model}")
+        me = self.entry.call("GET", "/api/v1/ai/me").expect(200).json()["id"]
+        lines = self.entry.call("GET", f"{AUDIT}?object=models/{model}").expect(200).json()["items"]
+        self.assertEqual([(line["principal"], line["requestId"]) for line in lines], [(me, request)])
+
+    def test_who_may_not_is_refused_at_the_entry(self) -> None:
+        viewer = self.entry.call("POST", "/api/v1/ai/keys", {"name": "v", "role": "viewer"}).expect(201).json()["key"]
+        before = self.models.log().count("\n")
+        self.entry.call("POST", MODELS, {"name": "no", "framework": "onnx"}, viewer).expect(403)
+        self.assertEqual(self.models.log().count("\n"), before)
+
+    def test_errors_of_the_other_process_are_its_own(self) -> None:
+        answer = self.entry.call("POST", f"{MODELS}/houses/predict", {"input": {"size": "big"}})
+        problem = answer.expect(400).json()
+        self.assertEqual(answer.headers["content-type"], "application/problem+json")
+        self.assertTrue(problem["errors"])
+        self.entry.call("GET", f"{MODELS}/nothing-of-that-name").expect(404)
+
+    def test_a_file_goes_up_and_comes_down_again(self) -> None:
+        self.assertEqual(self.entry.call("GET", f"{MODELS}/houses/versions/1/artifact").expect(200).body, MODEL_FILE)
+
+    def test_a_large_file_passes_through_in_pieces(self) -> None:
+        name = f"m{uuid.uuid4()}"
+        self.entry.call("POST", MODELS, {"name": name, "framework": "onnx"}).expect(201)
+        before = self.memory(self.entry)
+        refused = self.entry.call("POST", f"{MODELS}/{name}/versions", os.urandom(64 << 20))
+        self.assertEqual(refused.status, 422, refused.body)
+        self.assertLess(self.memory(self.entry) - before, 32 << 20)
+
+    @staticmethod
+    def memory(corbel: Corbel) -> int:
+        return int(Path(f"/proc/{corbel.process.pid}/statm").read_text().split()[1]) * 4096
+
+    def test_tokens_that_were_forged_are_refused(self) -> None:
+        for token in (
+            forged(secrets.token_hex(32)),
+            forged(""),
+            "crs_",
+            "crs_" + self.entry.admin_key,
+            forged(secrets.token_hex(32), exp=int(time.time()) - 60),
+            forged(secrets.token_hex(32), aud="corbel:training"),
+        ):
+            self.direct(token).expect(401)
+
+    def test_a_deadline_of_the_caller_is_passed_on(self) -> None:
+        answer = self.entry.call("POST", f"{MODELS}/houses/predict", ROW, **{"Corbel-Deadline-Ms": "0"})
+        self.assertIn(answer.status, (503, 504))
+
+    def test_many_at_once(self) -> None:
+        statuses: list[int] = []
+
+        def ask() -> None:
+            for _ in range(20):
+                statuses.append(self.entry.call("POST", f"{MODELS}/houses/predict", ROW).status)
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(set(statuses), {200})
+
+    def test_while_the_other_process_is_away_its_calls_get_503_and_others_go_on(self) -> None:
+        self.models.stop()
+        begin = time.monotonic()
+        answer = self.entry.call("POST", f"{MODELS}/houses/predict", ROW)
+        self.assertEqual(answer.status, 503)
+        self.assertLess(time.monotonic() - begin, 2)
+        self.entry.call("GET", "/api/v1/ai/keys").expect(200)
+        found = self.entry.call("GET", "/health/detailed").expect(200).json()["dependencies"]
+        self.assertEqual(next(d for d in found if d["name"] == "role.models")["state"], "down")
+        self.models.start()
+        self.entry.call("POST", f"{MODELS}/houses/predict", ROW).expect(200)
+
+    def test_a_gateway_that_does_not_know_where_models_are_does_not_start(self) -> None:
+        refused = run("serve", "--roles=gateway")
+        self.assertEqual(refused.returncode, CONFIGURATION)
+        self.assertIn("server.roleUrls: must say where models are", refused.stderr)
+        refused = run("serve", "--roles=chef")
+        self.assertEqual(refused.returncode, CONFIGURATION)
+        self.assertIn("server.roles", refused.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
