@@ -53,11 +53,12 @@ std::string_view contentTypeOf(std::string_view sent) {
 http::Response responseOf(const net::StreamingHead& head) {
   http::Response response{
       .status = head.status, .contentType = {}, .headers = {}, .body = std::string()};
-  for (const auto& [name, value] : head.headers) {
-    if (name == "content-type") response.contentType = contentTypeOf(value);
+  for (const auto& header : head.headers) {
+    const std::string& sent = header.first;
+    if (sent == "content-type") response.contentType = contentTypeOf(header.second);
     const auto known = std::ranges::find_if(
-        kAnswerHeaders, [&](std::string_view own) { return equalsIgnoringCase(own, name); });
-    if (known != kAnswerHeaders.end()) response.headers.emplace_back(*known, value);
+        kAnswerHeaders, [&](std::string_view own) { return equalsIgnoringCase(own, sent); });
+    if (known != kAnswerHeaders.end()) response.headers.emplace_back(*known, header.second);
   }
   return response;
 }
@@ -143,7 +144,7 @@ class Passage : public std::enable_shared_from_this<Passage> {
 
  private:
   void run() {
-    transfer_.onHead = [this](net::StreamingHead head) {
+    transfer_.onHead = [this](const net::StreamingHead& head) {
       response_ = responseOf(head);
       return true;
     };
@@ -241,13 +242,13 @@ std::vector<http::Route> Relay::routes(std::vector<http::Route> described, const
         if (!passage->start()) return fail(ErrorCode::unavailable, std::string(kTooMany));
         return std::make_shared<RelaySink>(std::move(upload), std::move(passage));
       };
-      route.handler = [](http::Call call) {
+      route.handler = [](const http::Call& call) {
         auto& sink = static_cast<RelaySink&>(*call.context().upload);
         sink.finish(http::Reply<http::Response>(call));
       };
       continue;
     }
-    route.handler = [this, target](http::Call call) {
+    route.handler = [this, target](const http::Call& call) {
       auto passage = std::make_shared<Passage>(*this, target, call);
       passage->carry(call.body());
       passage->answerTo(http::Reply<http::Response>(call));
