@@ -201,11 +201,12 @@ void PredictionsApi::finish(const SharedWork& work, Result<http::Response> respo
 void PredictionsApi::settle(const SharedWork& work, Result<http::Response> response) {
   const bool mayDegrade =
       !response && parts_.fallbacks != nullptr && PredictionFallback::isFor(response.error());
-  if (mayDegrade) return degrade(work, std::move(response).error(), work->served);
+  if (mayDegrade) return degrade(work, response.error(), work->served);
   reply(*work, std::move(response), work->served.get());
 }
 
-void PredictionsApi::degrade(const SharedWork& work, Error why, models::Serving::Handle served) {
+void PredictionsApi::degrade(const SharedWork& work, const Error& why,
+                             const models::Serving::Handle& served) {
   const bool accepted = parts_.fallbacks->pool.tryRun([this, work, why, served] {
     auto response = parts_.fallbacks->fallback.answer(
         {work->call, work->request, work->which, served.get()}, why, forFallback(*work));

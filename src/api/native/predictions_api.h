@@ -9,8 +9,8 @@
 #include "http/route.h"
 #include "models/prediction_cache.h"
 #include "models/serving.h"
-#include "native/prediction_text.h"
 #include "native/prediction_fallback.h"
+#include "native/prediction_text.h"
 #include "native/predictions_dto.h"
 #include "telemetry/metrics.h"
 
@@ -60,7 +60,8 @@ class PredictionsApi {
   void finish(const SharedWork& work, Result<http::Response> response);
   // Answers, or leaves that to what may answer in the model's place.
   void settle(const SharedWork& work, Result<http::Response> response);
-  void degrade(const SharedWork& work, Error why, models::Serving::Handle served = nullptr);
+  void degrade(const SharedWork& work, const Error& why,
+               const models::Serving::Handle& served = nullptr);
   void reply(Work& work, Result<http::Response> response, const models::ServedModel* served);
   Deadline ownDeadline(const Work& work) const;
   Deadline forFallback(const Work& work) const;

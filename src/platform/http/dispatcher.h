@@ -69,7 +69,7 @@ class Dispatcher final : public Service {
     exec::Pool& pool;
     const Clock& clock;
     IdSource& ids;
-    trace::Tracer* tracer = nullptr;  // none: calls are not traced
+    trace::Tracer* tracer = nullptr;      // none: calls are not traced
     exec::Pool* admissionPool = nullptr;  // where admission waits; null: `pool`
     HandlerFrame* frame = nullptr;
   };
