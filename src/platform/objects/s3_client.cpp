@@ -91,7 +91,7 @@ Result<net::Transferred> S3Client::sendText(S3Request request, const std::string
 
 Result<net::Transferred> S3Client::sendPart(S3Request request, const ObjectFile& file, Part part,
                                             Deadline deadline) {
-  constexpr std::size_t kChunk = 256 * 1024;
+  constexpr std::size_t kChunk = std::size_t{256} * 1024;
   const auto chunk = std::make_unique_for_overwrite<std::byte[]>(kChunk);
   crypto::Sha256 hash;
   for (std::int64_t at = 0; at < part.size;) {

@@ -51,7 +51,7 @@ Names namesOf(S3Fields headers) {
   std::ranges::sort(headers);
   Names names;
   for (const auto& [name, value] : headers) {
-    names.headers += name + ':' + value + '\n';
+    names.headers += fmt::format("{}:{}\n", name, value);
     names.list += (names.list.empty() ? "" : ";") + name;
   }
   return names;
@@ -71,7 +71,8 @@ std::string queryText(const S3Fields& query) {
     encoded.emplace_back(percentEncode(name), percentEncode(value));
   std::ranges::sort(encoded);
   std::string text;
-  for (const auto& [name, value] : encoded) text += (text.empty() ? "" : "&") + name + '=' + value;
+  for (const auto& [name, value] : encoded)
+    text += fmt::format("{}{}={}", text.empty() ? "" : "&", name, value);
   return text;
 }
 
