@@ -64,6 +64,7 @@ Result<std::unique_ptr<App>> App::start(const config::Settings& settings) {
   CORBEL_CHECK(app->listen());
   app->observeParts();
   CORBEL_CHECK(app->makeFirstKey());
+  if (app->split_->has("worker")) app->jobs_->start();
   app->listening_ = true;
   app->housekeeper_ =
       std::jthread([raw = app.get()](const std::stop_token& stop) { raw->keepHouse(stop); });
@@ -83,6 +84,7 @@ App::~App() {
   fallbackPool_.reset();
   loadPool_.reset();
   backgroundPool_.reset();
+  if (jobs_) jobs_->end();
   dispatchers_.clear();
 }
 
@@ -132,12 +134,8 @@ Result<void> App::buildFeatures() {
   registry_ = std::make_unique<models::Registry>(database, installation_->ids, clock,
                                                  installation_->outbox.get());
   intake_ = std::make_unique<models::ArtifactIntake>(
-      *registry_, *objects_,
-      [this](const objects::ObjectFile& file, Deadline deadline) {
-        return inspectInChild(file, onnxRuntimeLibrary(settings_.inference), deadline,
-                              installation_->clock);
-      },
-      clock, static_cast<std::int64_t>(settings_.memory.limit.count / kBytesALoadedByte));
+      *registry_, *objects_, inspector(), clock,
+      static_cast<std::int64_t>(settings_.memory.limit.count / kBytesALoadedByte));
   serving_ = std::make_unique<models::Serving>(
       *registry_,
       [this](const models::Version& version, Deadline deadline) {
@@ -161,6 +159,7 @@ Result<void> App::buildFeatures() {
   cpuPool_ = makePool("cpu", cpus, 1'000, metrics_, clock);
   loadPool_ = makePool("load", 2, 1'000, metrics_, clock);
   backgroundPool_ = makePool("background", 2, 64, metrics_, clock);
+  buildJobs();
   fallbackPool_ = makePool("fallback", 4, 1'000, metrics_, clock);
   memoryWatch_ = std::make_unique<MemoryWatch>(settings_.memory.limit.count,
                                                MemoryWatch::Parts{memoryGuard_, *serving_});
@@ -209,10 +208,13 @@ void App::buildApi() {
       quotas,
       settings_.auth.enabled ? gates::Gates::Authentication::required
                              : gates::Gates::Authentication::off);
+  idempotency_ =
+      std::make_unique<idempotency::Records>(*installation_->database, installation_->ids.next());
+  keyedRequests_ = std::make_unique<gates::KeyedRequests>(*idempotency_);
   dispatcher_ = std::make_unique<http::Dispatcher>(
       http::Dispatcher::Parts{*router_, *gates_, trust_->auditing(), *apiPool_, clock,
                               installation_->ids, traces_.get(), gatePool_.get(),
-                              &trust_->auditing()},
+                              &trust_->auditing(), keyedRequests_.get()},
       http::DispatcherOptions{.cors = {settings_.cors.allowedOrigins},
                               .allowedHosts = allowedHosts(),
                               .inferenceDeadline = settings_.inference.timeout,
@@ -312,7 +314,8 @@ void App::keepHouse(const std::stop_token& stop) {
     if (round % kRoundsBetweenSaves != 0 || stop.stop_requested()) continue;
     const Deadline deadline = startDeadline(installation_->clock);
     for (const auto& outcome :
-         {installation_->keys->saveLastUse(deadline), shared_->cache().sweep(deadline)}) {
+         {installation_->keys->saveLastUse(deadline), shared_->cache().sweep(deadline),
+          idempotency_->removeExpired(deadline)}) {
       if (!outcome) log::warn("app", "housekeeping failed", {{"detail", outcome.error().detail}});
     }
   }
@@ -339,12 +342,14 @@ void App::giveMemoryBack(std::uint64_t& seen) const {
 
 void App::drain(Deadline deadline) {
   if (gates_) gates_->drain();
+  if (jobs_) jobs_->beginStop();
   if (server_) server_->drain(deadline);
   if (adminListener_) adminListener_->drain(deadline);
   if (housekeeper_.joinable()) {
     housekeeper_.request_stop();
     housekeeper_.join();
   }
+  if (jobs_) jobs_->stop(deadline);
   if (serving_) serving_->stop();
   for (const auto& dispatcher : dispatchers_) dispatcher->stop(deadline);
   if (gatePool_) gatePool_->stop(deadline);

@@ -8,6 +8,7 @@
 #include "app/admin_listener.h"
 #include "app/database.h"
 #include "app/degradation.h"
+#include "app/jobs_part.h"
 #include "app/outbound.h"
 #include "app/shared_state.h"
 #include "app/split.h"
@@ -20,6 +21,7 @@
 #include "exec/pool.h"
 #include "gates/accounting.h"
 #include "gates/gates.h"
+#include "gates/keyed_requests.h"
 #include "http/dispatcher.h"
 #include "http/router.h"
 #include "http/server.h"
@@ -70,6 +72,7 @@ class App {
   Result<void> takeAddresses();
   Result<void> openState();
   Result<void> buildFeatures();
+  void buildJobs();
   void buildApi();
   Result<void> startEvents();
   Result<void> listen();
@@ -77,6 +80,7 @@ class App {
   Result<void> openIdentity();
   Result<void> checkAuthentication();
   Result<std::shared_ptr<inference::OnnxRuntime>> onnxRuntime();
+  models::ArtifactIntake::Inspect inspector();
   Result<std::shared_ptr<const inference::Model>> loadModel(const models::Version& version,
                                                             Deadline deadline);
   void observeParts();
@@ -130,7 +134,10 @@ class App {
   resilience::MemoryGuard memoryGuard_;
   std::unique_ptr<MemoryWatch> memoryWatch_;
   std::unique_ptr<gates::Gates> gates_;
+  std::unique_ptr<idempotency::Records> idempotency_;
+  std::unique_ptr<gates::KeyedRequests> keyedRequests_;
   std::unique_ptr<gates::Accounting> accounting_;
+  std::unique_ptr<JobsPart> jobs_;
   std::unique_ptr<native::ModelsApi> modelsApi_;
   std::unique_ptr<native::VersionsApi> versionsApi_;
   std::unique_ptr<native::PredictionsApi> predictionsApi_;

@@ -36,6 +36,7 @@ std::vector<http::Route> App::mountAll() {
     append(all, http::mount(*keysApi_, "Keys"));
     append(all, http::mount(*accessApi_, "Access"));
     append(all, http::mount(*webhooksApi_, "Events"));
+    append(all, jobs_->mount());
     append(all, trust_->mount());
     append(all, http::mount(*statusPage_, ""));
     if (settings_.docs.access == "main") append(all, http::mount(*docsApi_, ""));
@@ -51,6 +52,7 @@ std::vector<http::Route> describeApi(const config::Settings& settings) {
   append(all, http::describe<native::KeysApi>("Keys"));
   append(all, http::describe<native::AccessApi>("Access"));
   append(all, http::describe<native::WebhooksApi>("Events"));
+  append(all, JobsPart::describe());
   append(all, Trust::describe());
   append(all, http::describe<native::HealthApi>("Health"));
   if (settings.metrics.port == 0) append(all, http::describe<native::MetricsApi>("Health"));

@@ -20,6 +20,8 @@ struct Flags {
   ListKeys list;
   RevokeKey revoke;
   VerifyAudit verifyAudit;
+  BackUp backUp;
+  Restore restore;
 };
 
 void addCommon(CLI::App& command, Flags& flags) {
@@ -140,6 +142,21 @@ Parsed parseCommandLine(int argc, const char* const* argv) {
 
   const KeyCommands key = addKeyCommands(root, flags);
   const auto* verifyAudit = addAuditCommand(root, flags);
+  auto* backUp =
+      addCommand(root, flags, "backup",
+                 "Write database and model files to one file, also while the server runs",
+                 "  corbel backup /backup/corbel-$(date +%F).tar");
+  backUp->add_option("file", flags.backUp.file, "File to make")->required();
+  auto* restore =
+      addCommand(root, flags, "restore", "Put a backup in place (while the server is stopped)",
+                 "  corbel restore /backup/corbel-2026-01-31.tar\n"
+                 "  corbel restore /backup/corbel-2026-01-31.tar --force");
+  restore->add_option("file", flags.restore.file, "File that backup made")->required();
+  restore->add_flag("--force", flags.restore.force,
+                    "Replace the database that is there; it is kept in a folder beside");
+  const auto* doctor =
+      addCommand(root, flags, "doctor", "Look for what is wrong, and say how to mend it",
+                 "  corbel doctor\n  corbel doctor --output json");
   const auto* openApi = addCommand(root, flags, "openapi", "Print the OpenAPI document",
                                    "  corbel openapi > openapi.json");
   const auto* version =
@@ -167,6 +184,9 @@ Parsed parseCommandLine(int argc, const char* const* argv) {
     if (*key.revoke) return flags.revoke;
     if (*key.rotateMaster) return RotateMasterKey{};
     if (*verifyAudit) return flags.verifyAudit;
+    if (*backUp) return flags.backUp;
+    if (*restore) return flags.restore;
+    if (*doctor) return Examine{};
     if (*openApi) return ShowOpenApi{};
     static_cast<void>(version);
     return ShowVersion{};

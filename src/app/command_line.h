@@ -45,11 +45,20 @@ struct RotateMasterKey {};
 struct VerifyAudit {
   std::string anchor;  // "<number>:<hash>", or empty
 };
+struct BackUp {
+  std::string file;
+};
+struct Restore {
+  std::string file;
+  bool force = false;
+};
+struct Examine {};
 struct ShowOpenApi {};
 struct ShowVersion {};
 
-using Command = std::variant<Serve, Migrate, ShowConfig, MakeKey, ListKeys, RevokeKey,
-                             RotateMasterKey, VerifyAudit, ShowOpenApi, ShowVersion>;
+using Command =
+    std::variant<Serve, Migrate, ShowConfig, MakeKey, ListKeys, RevokeKey, RotateMasterKey,
+                 VerifyAudit, BackUp, Restore, Examine, ShowOpenApi, ShowVersion>;
 
 struct Invocation {
   Command command;

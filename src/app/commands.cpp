@@ -6,6 +6,7 @@
 
 #include "app/app.h"
 #include "app/database.h"
+#include "app/maintenance.h"
 #include "app/operator_act.h"
 #include "app/serve.h"
 #include "app/version.h"
@@ -242,6 +243,8 @@ int run(const Invocation& invocation) {
   const auto configuration = config::load({.file = invocation.common.configFile,
                                            .environment = config::processEnvironment(),
                                            .flags = invocation.common.settings});
+  if (!configuration && std::holds_alternative<Examine>(invocation.command))
+    return showBadSettings(configuration.error(), invocation.common.output);
   if (!configuration) return failed(configuration.error());
   const config::Settings& settings = configuration->settings;
   const Output output = invocation.common.output;
@@ -254,6 +257,9 @@ int run(const Invocation& invocation) {
                  [&](const RevokeKey& command) { return revokeKey(command, settings); },
                  [&](const RotateMasterKey&) { return rotateMaster(settings); },
                  [&](const VerifyAudit& command) { return verifyAudit(command, settings, output); },
+                 [&](const BackUp& command) { return backUp(command, settings, output); },
+                 [&](const Restore& command) { return restore(command, settings, output); },
+                 [&](const Examine&) { return examine(*configuration, output); },
                  [&](const ShowOpenApi&) { return kOk; }, [&](const ShowVersion&) { return kOk; }},
       invocation.command);
 }

@@ -6,7 +6,9 @@
 #include "app/event_sinks.h"
 #include "audit/audit_migrations.h"
 #include "events/events_migrations.h"
+#include "idempotency/idempotency.h"
 #include "identity/migrations.h"
+#include "jobs/jobs_migrations.h"
 #include "models/models_migrations.h"
 #include "secrets/secrets_migrations.h"
 
@@ -18,8 +20,9 @@ std::string adminKeyFile(const config::Settings& settings) {
 
 std::vector<store::Migration> allMigrations() {
   std::vector<store::Migration> all;
-  for (const auto part : {identity::migrations(), models::migrations(), audit::migrations(),
-                          secrets::migrations(), events::migrations()})
+  for (const auto part :
+       {identity::migrations(), models::migrations(), jobs::migrations(), idempotency::migrations(),
+        audit::migrations(), secrets::migrations(), events::migrations()})
     all.insert(all.end(), part.begin(), part.end());
   std::ranges::sort(all, {}, &store::Migration::version);
   return all;

@@ -40,12 +40,14 @@ OF_THE_INSTALLATION = {
 UPSERTS = {("put", "/api/v1/ai/roles/{role}")}
 # Nobody has an event that was given up: what everybody who may ask is told.
 NOTHING_THERE = {("post", "/api/v1/ai/webhooks/{webhook}/dead-letters/{event}/redeliver")}
+# The job has succeeded: what everybody who may ask is told.
+ANSWERED = {("post", "/api/v1/ai/jobs/{job}/retry"): 422}
 
 PERMISSIONS = {
-    "viewer": {"models:read", "models:predict"},
-    "service": {"models:read", "models:predict", "system:read"},
+    "viewer": {"models:read", "models:predict", "jobs:read"},
+    "service": {"models:read", "models:predict", "system:read", "jobs:read"},
 }
-PERMISSIONS["developer"] = PERMISSIONS["viewer"] | {"models:write", "settings:read"}
+PERMISSIONS["developer"] = PERMISSIONS["viewer"] | {"models:write", "settings:read", "jobs:write"}
 PERMISSIONS["admin"] = PERMISSIONS["developer"] | {
     *("keys:read", "keys:write", "tenants:read", "roles:read", "roles:write", "system:read"),
     *("events:read", "events:write", "audit:read"),
@@ -104,13 +106,30 @@ class Things:
         hook = {"url": "https://hooks.example.com/", "types": ["corbel.webhook.test"], "description": MARK}
         return {
             **{"model": model_id, "version": 1, "alias": "champion", "key": key, "role": role, "tenant": "north"},
+            **{"job": self.ended_job(model_id), "file": "output", "schedule": self.schedule()},
             **{"webhook": self.call("POST", "/webhooks", hook).json()["id"], "event": model_id},
         }
+
+    def ended_job(self, model_id: str) -> str:
+        """With a file `output`."""
+        rows = b'{"size": 1, "age": 2}'
+        job = self.call("POST", f"/models/{model_id}/prediction-jobs?format=jsonl", rows).json()["id"]
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            if self.call("GET", f"/jobs/{job}").json()["status"] in ("succeeded", "failed"):
+                break
+            time.sleep(0.02)
+        return job
+
+    def schedule(self) -> str:
+        body = {"name": self.name("schedule"), "kind": "model-validation", "cron": "@yearly"}
+        return self.call("POST", "/schedules", body).json()["id"]
 
     def snapshot(self) -> Json:
         """All that can be seen of north, as its owner sees it."""
         model = f"/models/{self.shared['model']}"
         paths = ["/models", "/models?archived=true", "/keys", "/roles", "/tenants", "/tenants/north", "/webhooks"]
+        paths += ["/jobs", "/schedules"]
         paths += [model, *(f"{model}{part}" for part in ("/versions", "/aliases", "/history"))]
         return {path: steady(self.call("GET", path).json()) for path in paths}
 
@@ -235,7 +254,7 @@ class Matrix(unittest.TestCase):
             return 404
         is_foreign = who.tenant != "north" and "{" in operation.path and kind not in UPSERTS
         sees_tenants = who.tenant == "default" and "/tenants/{tenant}" in operation.path
-        return 404 if is_foreign and not sees_tenants else operation.success
+        return 404 if is_foreign and not sees_tenants else ANSWERED.get(kind, operation.success)
 
     def check(self, operation: Operation, who: Principal) -> None:
         expected = self.expected(operation, who)
@@ -278,7 +297,9 @@ class Matrix(unittest.TestCase):
     def test_a_foreign_thing_cannot_be_told_from_one_that_does_not_exist(self) -> None:
         stranger = next(who for who in self.principals if who.name == "foreign owner")
         nowhere = "0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f70"
-        nothing = self.things.shared | {name: nowhere for name in ("model", "key", "role", "tenant", "webhook")}
+        nothing = self.things.shared | {
+            name: nowhere for name in ("model", "key", "role", "tenant", "webhook", "job", "schedule")
+        }
         for operation in self.operations:
             if "{" not in operation.path or self.expected(operation, stranger) < 400:
                 continue

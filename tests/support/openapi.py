@@ -46,7 +46,7 @@ class Operation:
 
     @property
     def takes_json(self) -> bool:
-        return "application/json" in self.about.get("requestBody", {}).get("content", {})
+        return "application/json" in self.about.get("requestBody", {}).get("content", {}) and not self.takes_file
 
     @property
     def takes_file(self) -> bool:

@@ -71,9 +71,7 @@ class PredictionFallbackTest : public testing::Test {
     serving_ = std::make_unique<models::Serving>(
         *registry_, [this](const models::Version&, Deadline) { return load_(); },
         models::ServingOptions{}, metrics_, clock_);
-    cache_ = std::make_unique<models::PredictionCache>(
-        *database_, ids_, clock_,
-        models::CacheBounds{1 << 20, std::chrono::hours(1), std::chrono::hours(1)});
+    cache_ = std::make_unique<models::PredictionCache>(values_, std::chrono::hours(1));
     membership_.tenant = "acme";
   }
   ~PredictionFallbackTest() override {
@@ -144,6 +142,7 @@ class PredictionFallbackTest : public testing::Test {
   std::unique_ptr<store::Database> database_;
   std::unique_ptr<models::Registry> registry_;
   std::unique_ptr<models::Serving> serving_;
+  cache::Cache values_{{}, nullptr, clock_};
   std::unique_ptr<models::PredictionCache> cache_;
   exec::Pool pool_{{.name = "test"}, clock_};
   exec::Pool loads_{{.name = "loads"}, clock_};

@@ -34,7 +34,13 @@ constexpr std::array kParameters = {
     http::PathParameterDoc{"webhook", "Id of a webhook.", R"({"type":"string","format":"uuid"})",
                            R"("0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f70")"},
     http::PathParameterDoc{"event", "Id of an event.", R"({"type":"string","format":"uuid"})",
-                           R"("0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f71")"}};
+                           R"("0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f71")"},
+    http::PathParameterDoc{"job", "Id of a job.", R"({"type":"string","format":"uuid"})",
+                           R"("0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f72")"},
+    http::PathParameterDoc{"file", "Name of a file of a job, as in its `files`.",
+                           R"({"type":"string"})", R"("output")"},
+    http::PathParameterDoc{"schedule", "Id of a schedule.", R"({"type":"string","format":"uuid"})",
+                           R"("0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f73")"}};
 
 }  // namespace
 

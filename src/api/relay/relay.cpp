@@ -23,11 +23,12 @@ constexpr std::string_view kTooMany =
     "Too many calls wait for another part of this installation. Try again in a second.";
 
 // What of a request the other process has to see. Who calls and which tenant, the token says.
-constexpr std::array<std::string_view, 8> kRequestHeaders = {
-    "Accept",        "Content-Type", "If-Match",    "If-None-Match",
-    "Last-Event-ID", "Range",        "traceparent", "tracestate"};
+constexpr std::array<std::string_view, 9> kRequestHeaders = {
+    "Idempotency-Key", "Accept", "Content-Type", "If-Match",  "If-None-Match",
+    "Last-Event-ID",   "Range",  "traceparent",  "tracestate"};
 // What of the answer the client has to see; the rest is this process's own.
-constexpr std::array<std::string_view, 10> kAnswerHeaders = {"ETag",
+constexpr std::array<std::string_view, 11> kAnswerHeaders = {"Idempotency-Replayed",
+                                                             "ETag",
                                                              "Location",
                                                              "Retry-After",
                                                              "Content-Disposition",
@@ -231,7 +232,8 @@ class RelaySink final : public http::BodySink {
 std::vector<http::Route> Relay::routes(std::vector<http::Route> described, const Target& target) {
   for (http::Route& route : described) {
     route.quick = true;
-    route.options.audit = http::Audit::never;  // the line is written where the change is
+    route.options.audit = http::Audit::never;         // the line is written where the change is
+    route.options.repeatable = http::Repeatable::no;  // and the answer kept
     if (route.input == http::Input::upload) {
       route.openUpload = [this,
                           target](http::Call& call) -> Result<std::shared_ptr<http::BodySink>> {

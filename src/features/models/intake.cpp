@@ -150,7 +150,9 @@ void ArtifactIntake::removeIfUnused(const objects::Digest& digest) {
   const Deadline deadline = Deadline::after(clock_, kRemovalDeadline);
   const MutexLock lock(mutex_);
   if (inUse_.contains(digest)) return;
-  const auto referenced = registry_.isReferenced(digest.hex(), deadline);
+  auto referenced = registry_.isReferenced(digest.hex(), deadline);
+  if (referenced && !*referenced && isUsedElsewhere_)
+    referenced = isUsedElsewhere_(digest.hex(), deadline);
   // An object too many costs space, one too few costs a model: in doubt it stays.
   if (referenced && !*referenced) static_cast<void>(objects_.remove(digest));
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/mutex.h"
@@ -49,6 +50,12 @@ class ArtifactIntake {
   Result<Version> finish(const Scope& scope, std::string_view ref, objects::ObjectWriter& file,
                          NewVersion version, const Quota& quota);
 
+  // Removes an object that no version and nobody else has. In doubt it stays.
+  void removeIfUnused(const objects::Digest& digest);
+  // Others than versions may have objects. Set before the first use.
+  using IsUsed = std::function<Result<bool>(std::string_view sha256, Deadline deadline)>;
+  void alsoUsedBy(IsUsed isUsed) { isUsedElsewhere_ = std::move(isUsed); }
+
  private:
   // Keeps an object from being removed while one of several uploads of it is under way.
   class InUse;
@@ -57,13 +64,13 @@ class ArtifactIntake {
   Result<void> checkFileSize(std::int64_t bytes) const;
   Result<Version> accept(const Scope& scope, std::string_view ref,
                          const objects::ObjectInfo& object, NewVersion version, const Quota& quota);
-  void removeIfUnused(const objects::Digest& digest);
 
   Registry& registry_;
   objects::ObjectStore& objects_;
   Inspect inspect_;
   const Clock& clock_;
   const std::int64_t maxFileBytes_;
+  IsUsed isUsedElsewhere_;
   Mutex mutex_;
   std::map<objects::Digest, int> inUse_ CORBEL_GUARDED_BY(mutex_);
   // Bytes of unfinished uploads, by tenant.

@@ -181,6 +181,14 @@ struct KafkaSettings {
   std::string caFile;
 };
 
+struct JobSettings {
+  unsigned threads = 2;
+  std::chrono::milliseconds lease{30'000};
+  std::chrono::seconds keep{7 * 24 * 3600};
+  std::uint32_t tenantMax = 10'000;
+  std::uint32_t max = 100'000;
+};
+
 struct RedisSettings {
   Secret url;  // may hold a password
   std::string host;
@@ -259,6 +267,7 @@ struct Settings {
   NatsSettings nats;
   MqttSettings mqtt;
   KafkaSettings kafka;
+  JobSettings jobs;
   RedisSettings redis;
   RabbitmqSettings rabbitmq;
   MemorySettings memory;

@@ -22,11 +22,15 @@ inline constexpr EventType kAliasMoved{"corbel.model.alias.moved", "An alias was
 inline constexpr EventType kKeyCreated{"corbel.key.created", "An API key was made.", "id, name, prefix, actor"};
 inline constexpr EventType kKeyRotated{"corbel.key.rotated", "An API key got a new secret.", "id, name, prefix, actor"};
 inline constexpr EventType kKeyRevoked{"corbel.key.revoked", "An API key was revoked.", "id, name, prefix, actor"};
+inline constexpr EventType kJobSucceeded{"corbel.job.succeeded", "A job has ended well.", "id, kind, attempts, code, actor"};
+inline constexpr EventType kJobFailed{"corbel.job.failed", "A job has failed for good; it can be tried again by hand.", "id, kind, attempts, code, actor"};
+inline constexpr EventType kJobCancelled{"corbel.job.cancelled", "A job was cancelled.", "id, kind, attempts, code, actor"};
 inline constexpr EventType kWebhookTest{"corbel.webhook.test", "Somebody asked for a test delivery.", "endpoint"};
 // clang-format on
 
 inline constexpr std::array kEventTypes = {
     kModelCreated, kModelChanged, kModelArchived, kVersionAdded, kStageChanged,
-    kAliasMoved,   kKeyCreated,   kKeyRotated,    kKeyRevoked,   kWebhookTest};
+    kAliasMoved,   kKeyCreated,   kKeyRotated,    kKeyRevoked,   kJobSucceeded,
+    kJobFailed,    kJobCancelled, kWebhookTest};
 
 }  // namespace corbel::events

@@ -21,6 +21,7 @@ namespace corbel::http {
 struct Route;
 class Call;
 class Observer;
+class Repetitions;
 
 // Goes around every handler that may wait, on its thread.
 class HandlerFrame {
@@ -59,13 +60,16 @@ struct CallContext {
   std::string requestId;
   trace::CallTrace trace;
   std::shared_ptr<BodySink> upload;
+  std::shared_ptr<BodySink> hashedUpload;  // in front of it, where a repetition must be told
   std::vector<std::pair<std::string_view, std::string>> responseHeaders;
-  exec::Pool* compression = nullptr;  // where long answers are compressed; null: none is
-  Observer* bodies = nullptr;         // who is shown the bodies; usually nobody
-  HandlerFrame* frame = nullptr;      // around the handler; null: nothing is
-  bool audited = false;               // a line of the audit log was committed with the change
-  std::string_view errorCode;         // of the answer, for the access log
-  std::string errorDetail;            // for the access log only
+  exec::Pool* compression = nullptr;   // where long answers are compressed; null: none is
+  Observer* bodies = nullptr;          // who is shown the bodies; usually nobody
+  HandlerFrame* frame = nullptr;       // around the handler; null: nothing is
+  bool audited = false;                // a line of the audit log was committed with the change
+  std::string_view errorCode;          // of the answer, for the access log
+  std::string errorDetail;             // for the access log only
+  Repetitions* repetitions = nullptr;  // who keeps the answer; usually nobody
+  std::string repetitionId;            // under what
 };
 
 // Movable handle; everything it shows stays valid until the reply was sent.

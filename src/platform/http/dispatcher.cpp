@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <exception>
+#include <memory>
+#include <span>
+#include <string>
 #include <utility>
 
 #include "base/text.h"
+#include "crypto/sha256.h"
 #include "http/reply.h"
 #include "http/status.h"
 
@@ -51,6 +55,33 @@ Deadline shortestFor(const RequestHead& head, SteadyTime startedAt) {
 // Of a server that has too many connections or bodies.
 void addRetryAfter(Response& response, const Error& error) {
   if (error.code == ErrorCode::unavailable) response.headers.emplace_back("Retry-After", "1");
+}
+
+// Passes a body on and hashes it on the way.
+class HashingSink final : public BodySink {
+ public:
+  explicit HashingSink(std::shared_ptr<BodySink> next) : next_(std::move(next)) {}
+  void append(std::span<const std::byte> chunk,
+              std::move_only_function<void(Result<void>)> done) override {
+    hash_.update(chunk);
+    next_->append(chunk, std::move(done));
+  }
+  crypto::Sha256Digest finish() { return hash_.finish(); }
+
+ private:
+  const std::shared_ptr<BodySink> next_;
+  crypto::Sha256 hash_;
+};
+
+std::string fingerprintOf(const Call& call) {
+  crypto::Sha256 hash;
+  hash.update(std::string(name(call.head().method)) + ' ' + std::string(call.head().target) + '\n');
+  if (call.context().hashedUpload) {
+    hash.update(static_cast<HashingSink&>(*call.context().hashedUpload).finish());
+  } else {
+    hash.update(call.body());
+  }
+  return crypto::hex(hash.finish());
 }
 
 // The last line of defence: an exception of a library that slipped through its seam must not end
@@ -140,11 +171,16 @@ void Dispatcher::admitted(Call call) {
     return call.exchange()->readBody(
         {.maxBytes = takesBody ? route.options.bodyMax : 0, .sink = nullptr});
   }
-  if (auto file = detail::requireFile(call.head()); !file) return refuse(call, file.error());
+  if (auto file = detail::requireFile(call.head(), route.options.uploadTypes); !file)
+    return refuse(call, file.error());
   runOn(parts_.pool, std::move(call), [this](Call& uploading) {
     auto sink = uploading.route().openUpload(uploading);
     if (!sink) return refuse(uploading, sink.error());
     uploading.context().upload = *sink;
+    if (hasKey(uploading)) {
+      uploading.context().hashedUpload = std::make_shared<HashingSink>(std::move(*sink));
+      *sink = uploading.context().hashedUpload;
+    }
     uploading.exchange()->readBody(
         {.maxBytes = uploading.route().options.bodyMax, .sink = std::move(*sink)});
   });
@@ -154,9 +190,24 @@ void Dispatcher::onBody(const std::shared_ptr<Exchange>& exchange) {
   Call call(exchange);
   const trace::Scope scope(call.context().trace.position);
   const Route& route = call.route();
+  if (hasKey(call))
+    return runOn(parts_.pool, std::move(call), [this](Call& pooled) { handleOnce(pooled); });
   if (route.quick) return runGuarded(call, [&](Call& quick) { route.handler(quick); });
   runOn(parts_.pool, std::move(call),
         [&route](Call& pooled) { pooled.inFrame([&] { route.handler(pooled); }); });
+}
+
+bool Dispatcher::hasKey(const Call& call) const {
+  return parts_.repetitions != nullptr && call.route().takesIdempotencyKey() &&
+         call.head().count(kIdempotencyKey) > 0;
+}
+
+void Dispatcher::handleOnce(Call& call) const {
+  auto answered = parts_.repetitions->begin(call, fingerprintOf(call));
+  if (!answered) return refuse(call, answered.error());
+  if (*answered) return detail::complete(call, *std::move(*answered));
+  call.context().repetitions = parts_.repetitions;
+  call.inFrame([&] { call.route().handler(call); });
 }
 
 void Dispatcher::runOn(exec::Pool& pool, Call call, std::move_only_function<void(Call&)> work) {
@@ -252,7 +303,8 @@ void Dispatcher::addCorsHeaders(Call& call) const {
   call.addHeader("Access-Control-Allow-Origin", allowsAnyOrigin() ? "*" : std::string(origin));
   call.addHeader("Vary", "Origin");
   call.addHeader("Access-Control-Expose-Headers",
-                 "X-Request-ID, Location, ETag, RateLimit, RateLimit-Policy, Retry-After");
+                 "X-Request-ID, Location, ETag, RateLimit, RateLimit-Policy, Retry-After, "
+                 "Idempotency-Replayed");
 }
 
 bool Dispatcher::answeredAsPreflight(Call& call) {

@@ -12,6 +12,7 @@
 #include "exec/pool.h"
 #include "http/call.h"
 #include "http/exchange.h"
+#include "http/repetition.h"
 #include "http/router.h"
 
 namespace corbel::http {
@@ -72,6 +73,7 @@ class Dispatcher final : public Service {
     trace::Tracer* tracer = nullptr;      // none: calls are not traced
     exec::Pool* admissionPool = nullptr;  // where admission waits; null: `pool`
     HandlerFrame* frame = nullptr;
+    Repetitions* repetitions = nullptr;  // null: no Idempotency-Key is looked at
   };
   // All parts must outlive the dispatcher.
   Dispatcher(Parts parts, DispatcherOptions options)
@@ -92,7 +94,9 @@ class Dispatcher final : public Service {
   bool allowsAnyOrigin() const;
   void addCorsHeaders(Call& call) const;
   void admitted(Call call);
-  void refuse(const Call& call, const Error& error);
+  bool hasKey(const Call& call) const;
+  void handleOnce(Call& call) const;
+  static void refuse(const Call& call, const Error& error);
   void runOn(exec::Pool& pool, Call call, std::move_only_function<void(Call&)> work);
 
   Parts parts_;

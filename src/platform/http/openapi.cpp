@@ -238,6 +238,7 @@ class DocumentWriter {
         if (segment.starts_with('{')) pathParameter(segment.substr(1, segment.size() - 2));
       }
       if (!route.access.isOpen()) reference("parameters", "Tenant");
+      if (route.takesIdempotencyKey()) reference("parameters", "IdempotencyKey");
       if (route.options.takesIfMatch) reference("parameters", "IfMatch");
       if (route.options.takesIfNoneMatch) reference("parameters", "IfNoneMatch");
       if (route.request == nullptr || route.input == Input::json) return;
@@ -280,7 +281,8 @@ class DocumentWriter {
     if (route.input != Input::json && route.input != Input::upload) return;
     object("requestBody", [&] {
       writer_.field("required", true);
-      object("content", [&] { route.input == Input::json ? jsonBodies(route) : fileBody(); });
+      object("content",
+             [&] { route.input == Input::json ? jsonBodies(route) : fileBodies(route); });
     });
   }
 
@@ -296,8 +298,14 @@ class DocumentWriter {
     });
   }
 
-  void fileBody() {
-    object(detail::kFileType, [&] { raw("schema", R"({"type":"string","format":"binary"})"); });
+  void fileBodies(const Route& route) {
+    fileBody(detail::kFileType);
+    for (std::string_view types = route.options.uploadTypes; !types.empty();)
+      fileBody(trim(takeUntil(types, ',')));
+  }
+
+  void fileBody(std::string_view mediaType) {
+    object(mediaType, [&] { raw("schema", R"({"type":"string","format":"binary"})"); });
   }
 
   void responses(const Route& route) {
@@ -316,7 +324,8 @@ class DocumentWriter {
 
   void success(const Route& route) {
     writer_.field("description", statusText(route.successStatus));
-    if (route.successStatus == 201) object("headers", [&] { location(); });
+    if (route.successStatus == 201 || route.successStatus == 202)
+      object("headers", [&] { location(); });
     if (route.successStatus == 204 || route.webSocket) return;
     object("content", [&] {
       object(route.options.contentType, [&] {
@@ -353,6 +362,9 @@ class DocumentWriter {
       object("parameters", [&] {
         header("Tenant", "X-Tenant-ID",
                "Which of the caller's tenants is meant. An API key belongs to one and needs none.");
+        header("IdempotencyKey", "Idempotency-Key",
+               "Made by the client, unique for what it wants done: a repetition within 24 hours is "
+               "answered as the first request was, and not carried out.");
         header("IfMatch", "If-Match", "The ETag of the state that is meant; another one is 412.");
         header("IfNoneMatch", "If-None-Match", "The ETag of the state you have; it is 304 then.");
       });

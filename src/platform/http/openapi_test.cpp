@@ -125,7 +125,7 @@ TEST_F(OpenApiTest, TakesAnUploadAsBytesAndItsArgumentsFromTheQuery) {
   const std::string post = std::string(kThings) + "~1{thing}~1parts/post";
   EXPECT_EQ(textAt(post + "/requestBody/content/application~1octet-stream/schema/format"),
             "binary");
-  EXPECT_EQ(textAt(post + "/parameters/2/in"), "query");
+  EXPECT_EQ(textAt(post + "/parameters/3/in"), "query");
 }
 
 TEST_F(OpenApiTest, ListsTheAnswersAnOperationCanGive) {

@@ -1,8 +1,11 @@
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "base/text.h"
 #include "compression.h"
 #include "http/dispatcher.h"
+#include "http/repetition.h"
 #include "http/reply.h"
 #include "http/status.h"
 #include "json/encode.h"
@@ -60,6 +63,11 @@ Response errorResponse(CallContext* context, const Error& error) {
 namespace detail {
 
 void complete(const Call& call, Response response) {
+  // Who hears the answer may rely on it: it is kept first.
+  if (Repetitions* keeper = std::exchange(call.context().repetitions, nullptr)) {
+    auto kept = std::make_shared<Response>(std::move(response));
+    return keeper->keep(call, *kept, [call, kept] { complete(call, std::move(*kept)); });
+  }
   if (Observer* observer = call.context().bodies) {
     const auto* text = std::get_if<std::string>(&response.body);
     observer->onBodies(call.context(), call.body(),
@@ -81,13 +89,17 @@ Result<void> requireJson(const RequestHead& head) {
               "Content-Type must be application/merge-patch+json or application/json");
 }
 
-Result<void> requireFile(const RequestHead& head) {
+Result<void> requireFile(const RequestHead& head, std::string_view types) {
   std::string_view rest = head.header("Content-Type");
   const auto media = trim(takeUntil(rest, ';'));
   if (media.empty() || equalsIgnoringCase(media, kFileType)) return {};
+  for (std::string_view others = types; !others.empty();) {
+    if (equalsIgnoringCase(media, trim(takeUntil(others, ',')))) return {};
+  }
   return fail(ErrorCode::unsupportedMediaType,
-              "Content-Type must be application/octet-stream: the body is the file itself, "
-              "not a form that holds it");
+              "Content-Type must be application/octet-stream" +
+                  (types.empty() ? std::string() : ", " + std::string(types)) +
+                  ": the body is the file itself, not a form that holds it");
 }
 
 }  // namespace detail

@@ -21,6 +21,13 @@ struct Created {
   T value;
 };
 
+// 202 with Location: the work goes on elsewhere.
+template <class T>
+struct Accepted {
+  std::string location;
+  T value;
+};
+
 // 204.
 struct NoContent {};
 
@@ -36,6 +43,10 @@ template <class T>
 struct IsCreated : std::false_type {};
 template <class T>
 struct IsCreated<Created<T>> : std::true_type {};
+template <class T>
+struct IsAccepted : std::false_type {};
+template <class T>
+struct IsAccepted<Accepted<T>> : std::true_type {};
 
 template <class T>
 Response respond(T&& value) {
@@ -44,9 +55,9 @@ Response respond(T&& value) {
     return std::forward<T>(value);
   } else if constexpr (std::same_as<Value, NoContent>) {
     return Response{.status = 204, .contentType = {}, .headers = {}, .body = std::string()};
-  } else if constexpr (IsCreated<Value>::value) {
+  } else if constexpr (IsCreated<Value>::value || IsAccepted<Value>::value) {
     Response response = respond(value.value);
-    response.status = 201;
+    response.status = IsCreated<Value>::value ? 201 : 202;
     response.headers.emplace_back("Location", std::forward<T>(value).location);
     return response;
   } else {

@@ -14,7 +14,7 @@
 //   Result<Out> handler(Call&, const In&)   the same, with the decoded query (GET, DELETE) or JSON
 //   body void handler(Call, In, Reply<Out>)      runs on the network thread, must not block,
 //   replies once, now or later void handler(Call, Reply<Out>)          the same without input
-// Out is a described type, Created<T>, NoContent or a Response.
+// Out is a described type, Created<T>, Accepted<T>, NoContent or a Response.
 #pragma once
 #include <chrono>
 #include <concepts>
@@ -74,15 +74,23 @@ enum class Audit : std::uint8_t {
 
 inline constexpr std::chrono::milliseconds kNoDeadline = std::chrono::milliseconds::max();
 
+// Whether a client may send a request again without its being carried out again.
+enum class Repeatable : std::uint8_t {
+  byKey,  // every POST that needs a credential takes an Idempotency-Key
+  no,     // its repetition is harmless, or its answer cannot be kept
+};
+
 struct RouteOptions {
   LimitClass limit = LimitClass::api;
   std::size_t bodyMax = limits::kJsonBody;
   std::string_view description = {};
   std::string_view contentType = "application/json";  // of a successful response
   const json::Type* answer = nullptr;     // of handlers that write their Response by hand
+  std::string_view uploadTypes = {};      // media types of uploads beside a plain file: "a/b, c/d"
   std::chrono::milliseconds deadline{0};  // of a call; 0: the server's; kNoDeadline for streams
-  bool takesIfMatch = false;              // refuses with 412 what If-Match does not allow
-  bool takesIfNoneMatch = false;          // answers 304 what the client has
+  Repeatable repeatable = Repeatable::byKey;
+  bool takesIfMatch = false;      // refuses with 412 what If-Match does not allow
+  bool takesIfNoneMatch = false;  // answers 304 what the client has
   Audit audit = Audit::changes;
 };
 
@@ -104,6 +112,9 @@ struct Route {
   const json::Type* request = nullptr;   // of the body, or of the query; nullptr: takes none
   const json::Type* response = nullptr;  // nullptr: no JSON
   std::move_only_function<void(Call) const> handler;
+  bool takesIdempotencyKey() const {
+    return method == Method::post && !access.isOpen() && options.repeatable == Repeatable::byKey;
+  }
   // Upload routes: says where the body goes; runs on the api pool before the body is read.
   std::move_only_function<Result<std::shared_ptr<BodySink>>(Call&) const> openUpload;
 };
@@ -154,6 +165,11 @@ struct AnswerTraits<Created<T>> {
   using Body = T;
   static constexpr int kStatus = 201;
 };
+template <class T>
+struct AnswerTraits<Accepted<T>> {
+  using Body = T;
+  static constexpr int kStatus = 202;
+};
 template <>
 struct AnswerTraits<NoContent> {
   using Body = void;
@@ -172,8 +188,8 @@ inline constexpr std::string_view kFileType = "application/octet-stream";
 
 // Refuses bodies that are not JSON. A PATCH may also say that it is a merge patch, which it is.
 Result<void> requireJson(const RequestHead& head);
-// Refuses bodies that say they are something else than a file.
-Result<void> requireFile(const RequestHead& head);
+// Refuses bodies that say they are something else than a file, or one of the other `types`.
+Result<void> requireFile(const RequestHead& head, std::string_view types);
 
 template <class In>
 Result<In> decodeInput(const Call& call, Input input) {

@@ -32,11 +32,14 @@ enum class Permission : std::uint8_t {
   eventsRead,  // see webhooks and what was sent to them
   eventsWrite,
   auditRead,  // see who did what
+  jobsRead,   // see jobs, their files and schedules
+  jobsWrite,  // start, cancel and schedule them
 };
-inline constexpr std::array<std::string_view, 14> kPermissionNames = {
-    "models:read",  "models:write",  "models:predict", "keys:read",   "keys:write",
-    "tenants:read", "tenants:write", "roles:read",     "roles:write", "settings:read",
-    "system:read",  "events:read",   "events:write",   "audit:read"};
+inline constexpr std::array<std::string_view, 16> kPermissionNames = {
+    "models:read",  "models:write",  "models:predict", "keys:read",
+    "keys:write",   "tenants:read",  "tenants:write",  "roles:read",
+    "roles:write",  "settings:read", "system:read",    "events:read",
+    "events:write", "audit:read",    "jobs:read",      "jobs:write"};
 
 constexpr std::string_view name(Permission permission) {
   return kPermissionNames[static_cast<std::size_t>(permission)];
@@ -94,8 +97,9 @@ struct BuiltInRole {
 };
 namespace detail {
 using enum Permission;
-inline constexpr PermissionSet kViewer{modelsRead, modelsPredict};
-inline constexpr PermissionSet kDeveloper = kViewer | PermissionSet{modelsWrite, settingsRead};
+inline constexpr PermissionSet kViewer{modelsRead, modelsPredict, jobsRead};
+inline constexpr PermissionSet kDeveloper =
+    kViewer | PermissionSet{modelsWrite, settingsRead, jobsWrite};
 inline constexpr PermissionSet kAdmin =
     kDeveloper | PermissionSet{keysRead,   keysWrite,  tenantsRead, rolesRead, rolesWrite,
                                systemRead, eventsRead, eventsWrite, auditRead};
@@ -104,7 +108,7 @@ inline constexpr std::array kBuiltInRoles = {
     BuiltInRole{"owner", PermissionSet::all()}, BuiltInRole{"admin", detail::kAdmin},
     BuiltInRole{"developer", detail::kDeveloper}, BuiltInRole{"viewer", detail::kViewer},
     BuiltInRole{"service", PermissionSet{Permission::modelsRead, Permission::modelsPredict,
-                                         Permission::systemRead}}};
+                                         Permission::systemRead, Permission::jobsRead}}};
 
 std::optional<PermissionSet> builtInRole(std::string_view name);
 

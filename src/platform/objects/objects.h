@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/deadline.h"
@@ -109,5 +110,11 @@ class ObjectStore {
 // process has it), permission_denied, insufficient_storage, internal.
 Result<std::unique_ptr<ObjectStore>> openLocalObjects(const std::filesystem::path& folder,
                                                       const Clock& clock);
+
+// What is in such a folder that another process may be using, by digest; for backups. Nothing is
+// verified: whoever copies an object compares it with its name.
+Result<std::vector<ObjectInfo>> listLocalObjects(const std::filesystem::path& folder);
+// not_found.
+Result<ObjectFile> readLocalObject(const std::filesystem::path& folder, const Digest& digest);
 
 }  // namespace corbel::objects

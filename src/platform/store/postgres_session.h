@@ -35,9 +35,17 @@ class PostgresSession {
   const Clock& clock_;
 };
 
+inline Result<Timestamp> serverTime(Reader& reader) {
+  constexpr Sql<0> kNow(
+      "SELECT 0", "SELECT CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp()) * 1000) AS BIGINT)");
+  CORBEL_TRY(const auto now, reader.query(kNow).one([](const Row& row) { return row.time(0); }));
+  return now.value_or(Timestamp());
+}
+
 class PostgresReader final : public Reader {
  public:
   explicit PostgresReader(PostgresSession session) : session_(session) {}
+  Result<Timestamp> now() override { return serverTime(*this); }
 
  private:
   Result<std::int64_t> runNow(const Statement& statement, std::span<const Value> values,
@@ -51,12 +59,7 @@ class PostgresTransaction final : public Transaction {
  public:
   explicit PostgresTransaction(PostgresSession session) : session_(session) {}
 
-  Result<Timestamp> now() override {
-    constexpr Sql<0> kNow(
-        "SELECT 0", "SELECT CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp()) * 1000) AS BIGINT)");
-    CORBEL_TRY(const auto now, query(kNow).one([](const Row& row) { return row.time(0); }));
-    return now.value_or(Timestamp());
-  }
+  Result<Timestamp> now() override { return serverTime(*this); }
 
  private:
   Result<std::int64_t> runNow(const Statement& statement, std::span<const Value> values,

@@ -91,7 +91,7 @@ Result<void> ReaderPool::read(std::move_only_function<Result<void>(Reader&)> fn,
   const auto onSnapshot = [&](Connection& connection) -> Result<void> {
     connection.setDeadline(deadline.earlier(Deadline::after(clock_, readMax_)));
     CORBEL_CHECK(connection.run("BEGIN"));
-    SqliteReader reader(connection);
+    SqliteReader reader(connection, clock_);
     return fn(reader);
   };
   return inspect(onSnapshot, deadline);

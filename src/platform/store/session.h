@@ -10,7 +10,9 @@ namespace corbel::store {
 
 class SqliteReader final : public Reader {
  public:
-  explicit SqliteReader(Connection& connection) : connection_(connection) {}
+  SqliteReader(Connection& connection, const Clock& clock)
+      : connection_(connection), clock_(clock) {}
+  Result<Timestamp> now() override { return clock_.now(); }
 
  private:
   Result<std::int64_t> runNow(const Statement& statement, std::span<const Value> values,
@@ -18,6 +20,7 @@ class SqliteReader final : public Reader {
     return connection_.run(statement.sqlite, values, visit);
   }
   Connection& connection_;
+  const Clock& clock_;
 };
 
 class SqliteTransaction final : public Transaction {

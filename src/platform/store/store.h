@@ -73,6 +73,8 @@ class Reader {
   Query<sizeof...(Values)> query(Sql<sizeof...(Values)> sql, const Values&... values) {
     return {*this, sql.statement(), {toValue(values)...}};
   }
+  // Of the database: the server's on PostgreSQL, so that all processes agree.
+  virtual Result<Timestamp> now() = 0;
   // Of the first statement that failed.
   const std::optional<Error>& failure() const { return failure_; }
 
@@ -110,9 +112,6 @@ class Transaction : public Reader {
     const std::array<Value, sizeof...(Values)> bound{toValue(values)...};
     return run(sql.statement(), bound, ignore);
   }
-
-  // Of the database: the server's on PostgreSQL, so that all processes agree.
-  virtual Result<Timestamp> now() = 0;
 
   // Called after the commit, before UnitOfWork::done, on the same terms. Forgotten when the unit is
   // undone or run again.

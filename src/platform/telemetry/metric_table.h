@@ -68,6 +68,11 @@ inline constexpr GaugeSpec kEventsLag{"corbel_events_lag_seconds", "Age of the o
 inline constexpr GaugeSpec kOutboxRows{"corbel_events_outbox_rows", "Events in the outbox."};
 inline constexpr GaugeSpec kOutboxBytes{"corbel_events_outbox_bytes", "Size of the events in the outbox."};
 
+// Jobs
+inline constexpr CounterSpec kJobsEnded{"corbel_jobs_ended_total", "Jobs that ended here, by how.", "status", "kind"};
+inline constexpr GaugeSpec kJobsRunning{"corbel_jobs_running", "Jobs that run in this process now."};
+inline constexpr GaugeSpec kJobsOpen{"corbel_jobs_open", "Jobs that are queued or running anywhere, looked at once a minute."};
+
 // Traces
 inline constexpr CounterSpec kSpansExported{"corbel_trace_spans_exported_total", "Spans that the collector took."};
 inline constexpr CounterSpec kSpansDropped{"corbel_trace_spans_dropped_total", "Spans dropped because the collector did not take them fast enough, or at all."};
