@@ -104,6 +104,7 @@ Result<void> addFile(archive::Writer& writer, const std::string& name,
 
 std::vector<BackupMigration> migrationsOf(const std::vector<store::AppliedMigration>& applied) {
   std::vector<BackupMigration> migrations;
+  migrations.reserve(applied.size());
   for (const auto& migration : applied) migrations.push_back({migration.version, migration.name});
   return migrations;
 }
@@ -246,6 +247,7 @@ Result<std::int64_t> replacePostgres(const config::Settings& settings,
   }
   CORBEL_CHECK(makeTables(settings, manifest, clock));
   std::vector<store::DumpedTable> tables;
+  tables.reserve(manifest.tables.size());
   for (const BackupTable& table : manifest.tables) tables.push_back({table.name, table.columns});
   std::int64_t bytes = 0;
   CORBEL_CHECK(

@@ -95,6 +95,32 @@ bool addAssignment(CommonOptions& common, std::string_view text) {
   return true;
 }
 
+// Of an installation that is there: what keeps it safe and finds its ills.
+struct CareCommands {
+  const CLI::App* backUp;
+  const CLI::App* restore;
+  const CLI::App* doctor;
+};
+
+CareCommands addCareCommands(CLI::App& root, Flags& flags) {
+  auto* backUp =
+      addCommand(root, flags, "backup",
+                 "Write database and model files to one file, also while the server runs",
+                 "  corbel backup /backup/corbel-$(date +%F).tar");
+  backUp->add_option("file", flags.backUp.file, "File to make")->required();
+  auto* restore =
+      addCommand(root, flags, "restore", "Put a backup in place (while the server is stopped)",
+                 "  corbel restore /backup/corbel-2026-01-31.tar\n"
+                 "  corbel restore /backup/corbel-2026-01-31.tar --force");
+  restore->add_option("file", flags.restore.file, "File that backup made")->required();
+  restore->add_flag("--force", flags.restore.force,
+                    "Replace the database that is there; it is kept in a folder beside");
+  const auto* doctor =
+      addCommand(root, flags, "doctor", "Look for what is wrong, and say how to mend it",
+                 "  corbel doctor\n  corbel doctor --output json");
+  return {backUp, restore, doctor};
+}
+
 // Flags that no option claimed are settings: --server.port=8080.
 std::optional<std::string> addSettings(const CLI::App& root, Flags& flags) {
   for (const std::string& assignment : flags.assignments) {
@@ -142,21 +168,7 @@ Parsed parseCommandLine(int argc, const char* const* argv) {
 
   const KeyCommands key = addKeyCommands(root, flags);
   const auto* verifyAudit = addAuditCommand(root, flags);
-  auto* backUp =
-      addCommand(root, flags, "backup",
-                 "Write database and model files to one file, also while the server runs",
-                 "  corbel backup /backup/corbel-$(date +%F).tar");
-  backUp->add_option("file", flags.backUp.file, "File to make")->required();
-  auto* restore =
-      addCommand(root, flags, "restore", "Put a backup in place (while the server is stopped)",
-                 "  corbel restore /backup/corbel-2026-01-31.tar\n"
-                 "  corbel restore /backup/corbel-2026-01-31.tar --force");
-  restore->add_option("file", flags.restore.file, "File that backup made")->required();
-  restore->add_flag("--force", flags.restore.force,
-                    "Replace the database that is there; it is kept in a folder beside");
-  const auto* doctor =
-      addCommand(root, flags, "doctor", "Look for what is wrong, and say how to mend it",
-                 "  corbel doctor\n  corbel doctor --output json");
+  const CareCommands care = addCareCommands(root, flags);
   const auto* openApi = addCommand(root, flags, "openapi", "Print the OpenAPI document",
                                    "  corbel openapi > openapi.json");
   const auto* version =
@@ -184,9 +196,9 @@ Parsed parseCommandLine(int argc, const char* const* argv) {
     if (*key.revoke) return flags.revoke;
     if (*key.rotateMaster) return RotateMasterKey{};
     if (*verifyAudit) return flags.verifyAudit;
-    if (*backUp) return flags.backUp;
-    if (*restore) return flags.restore;
-    if (*doctor) return Examine{};
+    if (*care.backUp) return flags.backUp;
+    if (*care.restore) return flags.restore;
+    if (*care.doctor) return Examine{};
     if (*openApi) return ShowOpenApi{};
     static_cast<void>(version);
     return ShowVersion{};

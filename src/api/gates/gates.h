@@ -37,8 +37,8 @@ class Gates final : public http::Admission {
     const identity::Directory& directory;
     identity::JwtVerifier& tokens;
     limits::RateLimiter& limiter;
-    identity::BackendTokens* backend = nullptr;       // null: nobody else knows tokens
-    const resilience::MemoryGuard* memory = nullptr;  // null: there is always enough
+    identity::BackendTokens* backend = nullptr;        // null: nobody else knows tokens
+    const resilience::MemoryGuard* memory = nullptr;   // null: there is always enough
     identity::ServiceTokens* serviceTokens = nullptr;  // null: there are none
   };
   enum class Authentication : std::uint8_t { required, off };

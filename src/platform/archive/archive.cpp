@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "base/text.h"
@@ -27,9 +28,8 @@ using Header = std::array<char, kBlock>;
 
 std::unexpected<Error> diskError(int number, std::string_view what) {
   const bool full = number == ENOSPC || number == EDQUOT || number == EFBIG;
-  // NOLINTNEXTLINE(concurrency-mt-unsafe): glibc's is
   return fail(full ? ErrorCode::insufficientStorage : ErrorCode::internal,
-              fmt::format("{}: {}", what, std::strerror(number)));
+              fmt::format("{}: {}", what, std::generic_category().message(number)));
 }
 
 std::unexpected<Error> damaged(std::string_view why) {

@@ -49,13 +49,6 @@ TEST_F(ArchiveTest, GivesBackWhatWasWritten) {
   EXPECT_EQ((*reader)->text("database/corbel.db", 10).error().code, ErrorCode::unprocessable);
 }
 
-TEST_F(ArchiveTest, IsAFileThatTarReads) {
-  write({{"manifest.json", "{}"}, {"objects/abc", "content"}});
-  const std::string command =
-      "cd " + folder.string() + " && tar xf a.tar && sha256sum --quiet -c SHA256SUMS";
-  EXPECT_EQ(std::system(command.c_str()), 0);  // NOLINT: a test
-}
-
 TEST_F(ArchiveTest, IsReadableByItsOwnerAlone) {
   write({{"a", "b"}});
   using std::filesystem::perms;

@@ -39,7 +39,8 @@ CREATE INDEX jobs_leases ON jobs (lease_until) WHERE status = 'running';
 CREATE INDEX jobs_open ON jobs (tenant_id) WHERE finished_at IS NULL;
 CREATE INDEX jobs_finished ON jobs (finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX jobs_tenant ON jobs (tenant_id, id);
-CREATE UNIQUE INDEX jobs_schedule ON jobs (schedule_id, scheduled_for) WHERE schedule_id IS NOT NULL;
+CREATE UNIQUE INDEX jobs_schedule ON jobs (schedule_id, scheduled_for)
+  WHERE schedule_id IS NOT NULL;
 CREATE TABLE job_log (
   job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
   position BIGINT NOT NULL,

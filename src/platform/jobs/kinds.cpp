@@ -63,6 +63,7 @@ const Kind* Kinds::find(std::string_view name) const {
 
 std::vector<const Kind*> Kinds::all() const {
   std::vector<const Kind*> all;
+  all.reserve(kinds_.size());
   for (const auto& [name, kind] : kinds_) all.push_back(&kind);
   return all;
 }

@@ -182,6 +182,7 @@ TEST_F(QueueTest, CancelsALostJobThatWasToBeCancelled) {
 TEST_F(QueueTest, KeepsTheLastLinesOfALog) {
   const Job job = add();
   std::vector<LogLine> lines;
+  lines.reserve(kLogLines + 10);
   for (int i = 0; i < kLogLines + 10; ++i)
     lines.push_back({.revision = 2, .at = clock.now(), .text = std::to_string(i)});
   write<bool>([&](store::Transaction& tx) -> Result<bool> {

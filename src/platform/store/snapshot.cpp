@@ -51,6 +51,7 @@ Result<Rows> query(sqlite3* connection, const char* sql) {
   Rows rows;
   const auto collect = [](void* into, int count, char** values, char**) {
     std::vector<std::string> row;
+    row.reserve(static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i) row.emplace_back(values[i] == nullptr ? "" : values[i]);
     static_cast<Rows*>(into)->push_back(std::move(row));
     return 0;
@@ -86,7 +87,7 @@ Result<void> sync(const std::filesystem::path& file) {
 
 Result<std::vector<AppliedMigration>> inspectSqlite(const std::filesystem::path& file) {
   CORBEL_TRY(const Handle handle, open(file, SQLITE_OPEN_READONLY));
-  const auto damaged = [](std::string why) {
+  const auto damaged = [](const std::string& why) {
     return fail(ErrorCode::failedPrecondition, "the copy of the database is damaged: " + why);
   };
   const auto id = query(handle.get(), "PRAGMA application_id");

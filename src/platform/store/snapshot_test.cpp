@@ -69,7 +69,7 @@ TEST_F(SnapshotTest, FindsDamage) {
   ASSERT_TRUE(copySqlite(folder.database(), copy(), clock));
   {
     std::fstream file(copy(), std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(4096 * 5);
+    file.seekp(std::streamoff{4096} * 5);
     file << std::string(4096, '\x7f');
   }
   EXPECT_EQ(inspectSqlite(copy()).error().code, ErrorCode::failedPrecondition);
