@@ -76,6 +76,11 @@ void JobsPart::start() {
                            [this](const jobs::JobFile& file) { return forget(file); }},
       workerOptions());
   working_ = workers_.get();
+  // Zeros, so that alerts and dashboards find their names.
+  for (const jobs::Kind* kind : kinds_.all()) {
+    for (const std::string_view status : {"succeeded", "failed", "cancelled"})
+      parts_.metrics.of(metrics::kJobsEnded).with(status, kind->name);
+  }
   using None = std::array<std::string_view, 0>;
   observations_.push_back(parts_.metrics.observe(
       metrics::kJobsRunning, None{},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import tarfile
@@ -80,6 +81,7 @@ class Backup(unittest.TestCase):
         done = self.restored()
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("Recovery time", done.stdout)
+        shutil.copy(corbel.folder / "master-key", self.folder / "restored")
         other = Corbel(folder=self.folder / "restored")
         other.database = lambda: {}  # type: ignore[method-assign]
         with other:
@@ -179,6 +181,7 @@ class OnPostgres(unittest.TestCase):
             corbel.call("POST", MODELS, {"name": "houses", "framework": "xgboost"}).expect(201)
             corbel.call("POST", f"{MODELS}/houses/versions", MODEL_FILE).expect(201)
             corbel.call("PATCH", f"{MODELS}/houses", {"description": "tab\tline\nback\\slash ä"}).expect(200)
+            master_key = (corbel.folder / "master-key").read_bytes()
             key = corbel.admin_key
             store = [f"--store.url={server.url}", f"--store.schema={corbel.schema}"]
             done = run("backup", str(folder / "b.tar"), f"--data.folder={corbel.folder}", *store)
@@ -190,6 +193,7 @@ class OnPostgres(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         schemas = server.psql("SELECT count(*) FROM pg_namespace WHERE nspname LIKE '%_replaced_%'")
         self.assertEqual(schemas, "1")
+        (folder / "data/master-key").write_bytes(master_key)
         with Corbel(corbel.settings, folder=folder / "data") as other:
             self.assertEqual(names(other, key), {"houses"})
             shown = other.call("GET", f"{MODELS}/houses", key=key).expect(200).json()

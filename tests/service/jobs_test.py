@@ -178,8 +178,9 @@ class TwoProcesses(unittest.TestCase):
     def pair(self, **settings: str) -> tuple[Corbel, Corbel]:
         first = Corbel({"store.url": self.server.url, "jobs.leaseMs": "1000", "jobs.threads": "1"} | settings)
         first.settings["store.schema"] = first.schema
-        second = Corbel(dict(first.settings))
-        return self.started(first), self.started(second)
+        first = self.started(first)
+        second = Corbel(dict(first.settings) | {"secrets.keyFile": str(first.folder / "master-key")})
+        return first, self.started(second)
 
     def started(self, corbel: Corbel) -> Corbel:
         """A busy machine may take longer to connect than a server may wait."""
