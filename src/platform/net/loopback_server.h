@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "base/mutex.h"
+#include "base/text.h"
 
 namespace corbel::net {
 
@@ -43,7 +44,7 @@ class Server {
   }
   std::uint16_t port() const { return port_; }
   int connections() const { return connections_; }
-  // What came first on the last connection.
+  // The last one that came.
   std::string request() const {
     const MutexLock lock(mutex_);
     return request_;
@@ -54,17 +55,41 @@ class Server {
     for (int peer = accept(listener_, nullptr, nullptr); peer >= 0;
          peer = accept(listener_, nullptr, nullptr)) {
       ++connections_;
-      std::string request(4096, '\0');
-      const auto length = recv(peer, request.data(), request.size(), 0);
-      keep(request.substr(0, static_cast<std::size_t>(std::max<ssize_t>(length, 0))));
-      if (length > 0) send(peer, answer_.data(), answer_.size(), MSG_NOSIGNAL);
+      const std::string request = receive(peer);
+      keep(request);
+      if (!request.empty()) send(peer, answer_.data(), answer_.size(), MSG_NOSIGNAL);
       // An empty answer is a server that never speaks: it waits until the client has gone.
-      if (answer_.empty()) recv(peer, request.data(), request.size(), 0);
+      char rest[4096];
+      if (answer_.empty()) recv(peer, rest, sizeof rest, 0);
       shutdown(peer, SHUT_WR);
-      while (recv(peer, request.data(), request.size(), 0) > 0) {
+      while (recv(peer, rest, sizeof rest, 0) > 0) {
       }
       close(peer);
     }
+  }
+
+  // All of a request with its body, or as much as comes: an answer ahead of the body would end the
+  // exchange before the client has sent it.
+  static std::string receive(int peer) {
+    std::string request;
+    char chunk[4096];
+    while (!isWhole(request)) {
+      const auto length = recv(peer, chunk, sizeof chunk, 0);
+      if (length <= 0) break;
+      request.append(chunk, static_cast<std::size_t>(length));
+    }
+    return request;
+  }
+
+  static bool isWhole(std::string_view request) {
+    constexpr std::string_view kLength = "Content-Length: ";
+    const std::size_t end = request.find("\r\n\r\n");
+    if (end == std::string_view::npos) return false;
+    std::string_view head = request.substr(0, end);
+    const std::size_t at = head.find(kLength);
+    if (at == std::string_view::npos) return true;
+    head.remove_prefix(at + kLength.size());
+    return request.size() >= end + 4 + parseNumber<std::size_t>(takeUntil(head, '\r')).value_or(0);
   }
 
   void keep(std::string request) {
