@@ -49,7 +49,7 @@ run() {
     [[ $option != *server.port=* ]] || port=${option##*=}
   done
   build release corbel
-  [[ -d $data ]] || mkdir -p -m 700 "$data"
+  (umask 077 && mkdir -p "$data")
   [[ -e $data/demo/manifest.json ]] || "$VENV/python" examples/demo.py train "$data/demo"
   [[ -e $data/demo/.registered ]] || register_demo "$data" "http://127.0.0.1:$port" &
   unset CORBEL_CACHE CORBEL_DATA_DIR   # ours, not the program's

@@ -82,6 +82,8 @@ class Server {
   }
 
   static bool isWhole(std::string_view request) {
+    constexpr char kTlsHandshake = 0x16;
+    if (request.starts_with(kTlsHandshake)) return true;
     constexpr std::string_view kLength = "Content-Length: ";
     const std::size_t end = request.find("\r\n\r\n");
     if (end == std::string_view::npos) return false;
