@@ -78,7 +78,7 @@ class Start(unittest.TestCase):
         self.assertIn("log.level", result.stderr)
 
     def test_a_backend_that_is_not_built_is_refused_with_a_sentence(self) -> None:
-        self.assert_refused(self.serve(KUBECONFIG="/root/.kube/config"), "KUBECONFIG", "Kubernetes")
+        self.assert_refused(self.serve(KUBECONFIG="/home/me/.kube/config"), "KUBECONFIG", "Kubernetes")
 
     def test_an_address_of_redis_that_is_none_is_refused_without_its_password(self) -> None:
         result = self.serve(REDIS_URL="http://:canary@127.0.0.1")
