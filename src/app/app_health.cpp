@@ -23,6 +23,12 @@ std::string explain(const identity::KeySetState& keys) {
   return text + " Tried again in 2 s at the latest.";
 }
 
+// Nothing: it has no breaker.
+std::function<resilience::Snapshot()> snapshotOf(const resilience::Dependency* dependency) {
+  if (dependency == nullptr) return {};
+  return [dependency] { return dependency->snapshot(); };
+}
+
 }  // namespace
 
 std::vector<native::HealthCheck> App::healthChecks() {
@@ -38,7 +44,8 @@ std::vector<native::HealthCheck> App::healthChecks() {
                    {"usedBytes", static_cast<double>(stats.bytes)}};
   };
   std::vector<native::HealthCheck> checks{
-      storeCheck(), {"objects", objects}, {"models", models}, memoryCheck(), onnxCheck()};
+      storeCheck(),  {"objects", objects, snapshotOf(objects_->dependency())},
+      {"models", models}, memoryCheck(), onnxCheck()};
   std::ranges::copy(shared_->healthChecks(), std::back_inserter(checks));
   const auto& issuers = settings_.auth.issuers;
   for (std::size_t i = 0; i < issuers.size(); ++i) {
@@ -53,7 +60,8 @@ std::vector<native::HealthCheck> App::healthChecks() {
 }
 
 native::HealthCheck App::storeCheck() {
-  return {"store", [this](Deadline deadline) -> Result<Figures> {
+  native::HealthCheck check{
+      "store", [this](Deadline deadline) -> Result<Figures> {
             CORBEL_CHECK(installation_->database->read(
                 [](store::Reader& reader) -> Result<void> {
                   CORBEL_CHECK(reader.query("SELECT 1").one([](const store::Row& row) {
@@ -70,6 +78,8 @@ native::HealthCheck App::storeCheck() {
             return Figures{{"waitingWrites", static_cast<double>(stats.queueDepth)},
                            {"readers", static_cast<double>(stats.readersOpen)}};
           }};
+  check.dependency = snapshotOf(installation_->database->dependency());
+  return check;
 }
 
 native::HealthCheck App::memoryCheck() {

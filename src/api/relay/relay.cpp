@@ -150,7 +150,7 @@ class Passage : public std::enable_shared_from_this<Passage> {
       return true;
     };
     transfer_.onBody = [this](std::string_view piece) { return take(piece); };
-    const auto outcome = relay_.client_.run(transfer_, deadline_);
+    const auto outcome = pass();
     if (upload_) upload_->ignoreRest();
     if (download_) {
       download_->end(outcome ? Download::End::complete : Download::End::cutOff);
@@ -160,6 +160,16 @@ class Passage : public std::enable_shared_from_this<Passage> {
     } else {
       reply(unreachable(target_, outcome.error()));
     }
+  }
+
+  // What the other process says is its answer, whatever it is; that it says nothing is a failure.
+  Result<void> pass() {
+    CORBEL_TRY(auto permit, target_.process.tryEnter(deadline_));
+    auto outcome = relay_.client_.run(transfer_, deadline_);
+    if (!outcome && outcome.error().code == ErrorCode::aborted)
+      permit.countAs(resilience::Outcome::unknown);
+    permit.finish(outcome ? nullptr : &outcome.error());
+    return outcome;
   }
 
   bool take(std::string_view piece) {

@@ -16,8 +16,6 @@
 namespace corbel::objects {
 namespace {
 
-constexpr std::chrono::seconds kQuestion{10};  // of a request without a file
-
 // Which files the folder holds, by when they were opened last.
 class CachedFiles {
  public:
@@ -62,6 +60,7 @@ struct Shared {
         clock(time),
         cacheBytes(options.cacheBytes),
         timeout(options.timeout),
+        questionMax(options.questionMax),
         prefix(std::move(options.prefix)) {}
 
   std::string keyOf(const Digest& digest) const {
@@ -83,6 +82,7 @@ struct Shared {
   const Clock& clock;
   const std::int64_t cacheBytes;
   const std::chrono::milliseconds timeout;
+  const std::chrono::milliseconds questionMax;
   const std::string prefix;
   CachedFiles files;
 };
@@ -124,7 +124,11 @@ class S3Objects final : public ObjectStore {
  public:
   explicit S3Objects(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
 
+  // Nobody sends gigabytes to a server that is known to be away.
   Result<std::unique_ptr<ObjectWriter>> begin() override {
+    if (const auto* const server = dependency(); server != nullptr && server->isOpen())
+      return fail(ErrorCode::unavailable, "the object store cannot answer now",
+                  "the breaker is open");
     CORBEL_TRY(auto file, shared_->folder->begin());
     return std::make_unique<S3Writer>(shared_, std::move(file));
   }
@@ -143,13 +147,13 @@ class S3Objects final : public ObjectStore {
 
   Result<std::optional<ObjectInfo>> find(const Digest& digest) override {
     CORBEL_TRY(const auto size,
-               shared_->client.head(shared_->keyOf(digest), shared_->within(kQuestion)));
+               shared_->client.head(shared_->keyOf(digest), shared_->within(shared_->questionMax)));
     if (!size) return std::nullopt;
     return ObjectInfo{digest, *size};
   }
 
   Result<void> remove(const Digest& digest) override {
-    CORBEL_CHECK(shared_->client.remove(shared_->keyOf(digest), shared_->within(kQuestion)));
+    CORBEL_CHECK(shared_->client.remove(shared_->keyOf(digest), shared_->within(shared_->questionMax)));
     shared_->files.forget(digest);
     return shared_->folder->remove(digest);
   }
@@ -162,10 +166,16 @@ class S3Objects final : public ObjectStore {
   }
 
   Result<void> check(Deadline deadline) override { return shared_->client.check(deadline); }
+  const resilience::Dependency* dependency() const override {
+    return shared_->client.dependency();
+  }
 
  private:
-  // What arrives gets the name of what it is, so another object never takes this one's place.
+  // What arrives gets the name of what it is, so another object never takes this one's place. A
+  // question first: a server that is away is found out sooner than by waiting for a file.
   Result<void> fetch(const Digest& digest, Deadline deadline) {
+    CORBEL_TRY(const auto there, shared_->client.head(shared_->keyOf(digest), deadline));
+    if (!there) return fail(ErrorCode::notFound, "the stored file does not exist");
     CORBEL_TRY(const auto writer, shared_->folder->begin());
     Result<void> kept;
     const auto got = shared_->client.get(
