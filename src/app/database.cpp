@@ -103,8 +103,7 @@ Result<std::unique_ptr<Installation>> openInstallation(const config::Settings& s
   auto opened = std::make_unique<Installation>();
   CORBEL_CHECK(makeDataFolder(settings.data.folder));
   if (metrics != nullptr) {
-    opened->guard.emplace(
-        resilience::DependencyParts{opened->clock, opened->random, *metrics});
+    opened->guard.emplace(resilience::DependencyParts{opened->clock, opened->random, *metrics});
     CORBEL_TRY(opened->database, awaitDatabase(settings, opened->clock, &*opened->guard));
   } else {
     CORBEL_TRY(opened->database, openDatabase(settings, opened->clock));

@@ -43,8 +43,7 @@ Result<std::string> bodyOf(const std::string& url, const std::string& body,
 Result<void> checkThere(const std::string& url, Deadline deadline, const Clock& clock) {
   constexpr int kNotImplemented = 501;
   const net::AskOptions options{.destination = {.anyHost = true}, .maxBytes = kAnswerBytes};
-  CORBEL_TRY(const auto answer,
-             net::ask({.method = "HEAD", .url = url}, options, deadline, clock));
+  CORBEL_TRY(const auto answer, net::ask({.method = "HEAD", .url = url}, options, deadline, clock));
   if (answer.status < 500 || answer.status == kNotImplemented) return {};
   return fail(ErrorCode::unavailable, "It answers with an error.");
 }
@@ -57,13 +56,13 @@ FallbackEndpoints::FallbackEndpoints(std::string operatorUrl, net::DestinationPo
       ownersPolicy_(std::move(ownersPolicy)),
       parts_(outbound.parts()) {
   if (operatorUrl_.empty()) return;
-  operators_ = &outbound.add(
-      {.name = "inference.fallback",
-       .endpoint = operatorUrl_,
-       .cap = kEndpointTime,
-       .probe = [url = operatorUrl_, &clock = parts_.clock](Deadline deadline) {
-         return checkThere(url, deadline, clock);
-       }});
+  operators_ =
+      &outbound.add({.name = "inference.fallback",
+                     .endpoint = operatorUrl_,
+                     .cap = kEndpointTime,
+                     .probe = [url = operatorUrl_, &clock = parts_.clock](Deadline deadline) {
+                       return checkThere(url, deadline, clock);
+                     }});
 }
 
 std::shared_ptr<resilience::Dependency> FallbackEndpoints::ownersAt(const std::string& url) {

@@ -62,14 +62,14 @@ void SharedState::connectRedis(const config::Settings& settings,
       redisOptions(*std::move(target), settings.redis.caFile, parts), clock, parts.random);
   buckets_ = std::make_unique<redis::LimitBuckets>(*redis_);
   auto shared = std::make_unique<limits::SharedLimiter>(
-      *buckets_, clock, parts.random, limits::SharedLimiterOptions{.replicas = settings.limits.replicas});
+      *buckets_, clock, parts.random,
+      limits::SharedLimiterOptions{.replicas = settings.limits.replicas});
   shared_ = shared.get();
   limiter_ = std::move(shared);
-  checks_.push_back({"redis",
-                     [this, &clock](Deadline deadline) {
-                       return askRedis(*redis_, *shared_, clock, deadline);
-                     },
-                     [this] { return redis_->dependency()->snapshot(); }});
+  checks_.push_back(
+      {"redis",
+       [this, &clock](Deadline deadline) { return askRedis(*redis_, *shared_, clock, deadline); },
+       [this] { return redis_->dependency()->snapshot(); }});
 }
 
 void SharedState::openCache(const config::Settings& settings, const Clock& clock) {

@@ -65,17 +65,16 @@ std::vector<http::Route> Split::routesOf(std::string_view role, std::vector<http
   if (has(role)) return mounted;
   const auto url = settings_.roleUrls.find(std::string(role));
   if (url == settings_.roleUrls.end()) return {};
-  return relay_.routes(std::move(described), {.role = std::string(role),
-                                              .url = url->second,
-                                              .process = processes_.at(std::string(role))});
+  return relay_.routes(
+      std::move(described),
+      {.role = std::string(role), .url = url->second, .process = processes_.at(std::string(role))});
 }
 
 std::vector<native::HealthCheck> Split::healthChecks() {
   std::vector<native::HealthCheck> checks;
   for (const auto& [role, url] : settings_.roleUrls) {
     if (has(role)) continue;
-    checks.push_back({"role." + role,
-                      [this, url](Deadline deadline) { return ask(url, deadline); },
+    checks.push_back({"role." + role, [this, url](Deadline deadline) { return ask(url, deadline); },
                       [process = &processes_.at(role)] { return process->snapshot(); }});
   }
   return checks;

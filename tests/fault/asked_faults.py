@@ -117,10 +117,13 @@ def s3_weather(name: str, weather: Weather, degrades: bool = True) -> Row:
                     DEGRADED,
                     headers={"Content-Type": "application/octet-stream"},
                 )
-                for _ in range(4)  # as many as are taken up at once
+                for _ in range(2)  # as many as are taken up at once
             ]
-            fault = Fault(name, *turned(proxy, weather), uploads, others(), hold_s=4, degrades=degrades)
-            return fault.measure(corbel)
+            # It is known after five failures.
+            turns = turned(proxy, weather)
+            return Fault(
+                name, *turns, uploads, others(), hold_s=5, degrades=degrades, known_s=3
+            ).measure(corbel)  # fmt: skip
 
 
 HANG, DOWN, RESET, LATENCY = Weather(hang=True), Weather(down=True), Weather(reset_after=20), Weather(latency_s=0.1)

@@ -159,6 +159,7 @@ class Fault:
     hold_s: float = HOLD_S
     degrades: bool = True  # somebody must get a degraded answer
     breaker: bool | None = None  # one opens; None: where somebody gets degraded answers
+    known_s: float = BREAKER_KNOWS_S
 
     def measure(self, corbel: Corbel) -> Row:
         stop = threading.Event()
@@ -198,7 +199,7 @@ class Fault:
         row.p50_ms = percentile((s.ms for s in during), 0.5)
         row.p99_ms = percentile((s.ms for s in during), 0.99)
         if self.breaker or (self.breaker is None and self.degrades):
-            row.breaker_open_p99_ms = percentile((s.ms for s in during if s.begin >= begin + BREAKER_KNOWS_S), 0.99)
+            row.breaker_open_p99_ms = percentile((s.ms for s in during if s.begin >= begin + self.known_s), 0.99)
         row.recovery_ms = None if recovered is None else (recovered - healed) * 1000
         if recovered is None:
             row.broken(f"not healed within {RECOVERY_MAX_S:.0f} s")

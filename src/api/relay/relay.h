@@ -20,8 +20,8 @@ namespace corbel::relay {
 
 // Where the calls of one role go.
 struct Target {
-  std::string role;  // what the service tokens are for
-  std::string url;   // without a slash at the end, as in http://10.0.0.5:3004
+  std::string role;                 // what the service tokens are for
+  std::string url;                  // without a slash at the end, as in http://10.0.0.5:3004
   resilience::Dependency& process;  // must outlive the routes
 };
 

@@ -217,8 +217,7 @@ Handle newHandle() { return {curl_easy_init(), &curl_easy_cleanup}; }
 
 Result<void> exchange(CURL* handle, const StreamingRequest& wanted, const Rules& rules,
                       Deadline deadline, const Clock& clock) {
-  if (handle == nullptr)
-    return fail(ErrorCode::internal, "The HTTP client could not be started.");
+  if (handle == nullptr) return fail(ErrorCode::internal, "The HTTP client could not be started.");
   if (deadline.expired(clock)) return fail(ErrorCode::deadlineExceeded, "There was no time left.");
   trace::Span span("HTTP", hostOf(wanted.url), trace::Kind::client);
   const HeaderList headers = headersOf(wanted);

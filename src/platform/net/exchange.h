@@ -43,11 +43,11 @@ Result<Rules> rulesFor(const std::string& url, const DestinationPolicy& policy);
 using Handle = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
 Handle newHandle();
 
-// Blocks until the answer is there as a whole, whatever its status, or the deadline. It is a span of
-// the trace that the thread works under, and tells the other side about it.
-// deadline_exceeded. permission_denied: the name has no public address. unavailable: no connection,
-// no answer, or it stalled. aborted: one of the functions gave up. internal: there is no handle. The
-// message never says what answered.
+// Blocks until the answer is there as a whole, whatever its status, or the deadline. It is a span
+// of the trace that the thread works under, and tells the other side about it. deadline_exceeded.
+// permission_denied: the name has no public address. unavailable: no connection, no answer, or it
+// stalled. aborted: one of the functions gave up. internal: there is no handle. The message never
+// says what answered.
 Result<void> exchange(CURL* handle, const StreamingRequest& wanted, const Rules& rules,
                       Deadline deadline, const Clock& clock);
 

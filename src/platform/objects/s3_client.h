@@ -21,8 +21,8 @@ namespace corbel::objects {
 
 // Thread-safe. Every request passes send(), and the breaker where there is one. Outcomes of all:
 // not_found (no such key, where one is read), unavailable (not reached, or it refuses),
-// deadline_exceeded; the detail says what it said. A question, which is a request without a file, has
-// options.questionMax.
+// deadline_exceeded; the detail says what it said. A question, which is a request without a file,
+// has options.questionMax.
 class S3Client {
  public:
   // `options.url` is http:// or https:// with a host and no path.

@@ -153,7 +153,8 @@ class S3Objects final : public ObjectStore {
   }
 
   Result<void> remove(const Digest& digest) override {
-    CORBEL_CHECK(shared_->client.remove(shared_->keyOf(digest), shared_->within(shared_->questionMax)));
+    CORBEL_CHECK(
+        shared_->client.remove(shared_->keyOf(digest), shared_->within(shared_->questionMax)));
     shared_->files.forget(digest);
     return shared_->folder->remove(digest);
   }
@@ -166,9 +167,7 @@ class S3Objects final : public ObjectStore {
   }
 
   Result<void> check(Deadline deadline) override { return shared_->client.check(deadline); }
-  const resilience::Dependency* dependency() const override {
-    return shared_->client.dependency();
-  }
+  const resilience::Dependency* dependency() const override { return shared_->client.dependency(); }
 
  private:
   // What arrives gets the name of what it is, so another object never takes this one's place. A

@@ -10,9 +10,8 @@ using std::chrono::milliseconds;
 
 constexpr const char* kContended = "somebody else is changing this; try again";
 // Two: one may have been bad luck. A lock that is let go is noticed within longestOpen.
-constexpr resilience::BreakerOptions kBreaker{.consecutiveFailures = 2,
-                                              .firstOpen = milliseconds(1'000),
-                                              .longestOpen = milliseconds(3'000)};
+constexpr resilience::BreakerOptions kBreaker{
+    .consecutiveFailures = 2, .firstOpen = milliseconds(1'000), .longestOpen = milliseconds(3'000)};
 
 }  // namespace
 

@@ -113,8 +113,8 @@ resilience::DependencyOptions PostgresDatabase::dependencyOptions() {
 
 // Whether the server answered, whatever it said.
 void settle(resilience::Permit& permit, const Result<void>& outcome) {
-  const bool isAway = !outcome && (PostgresConnection::isNoAnswer(outcome.error()) ||
-                                   isInDoubt(outcome.error()));
+  const bool isAway =
+      !outcome && (PostgresConnection::isNoAnswer(outcome.error()) || isInDoubt(outcome.error()));
   permit.countAs(isAway ? resilience::Outcome::failed : resilience::Outcome::answered);
   permit.finish(outcome ? nullptr : &outcome.error());
 }

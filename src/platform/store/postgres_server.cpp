@@ -64,12 +64,12 @@ Result<std::unique_ptr<PostgresConnection>> PostgresServer::connect(milliseconds
     return std::unexpected(
         PostgresConnection::noAnswer("the last attempt to connect has just failed"));
   const auto begun = steady_clock::now();
-  auto connection =
-      PostgresConnection::open(target_, {.schema = options_.schema,
-                                         .connectMax = options_.connectMax,
-                                         .statementMax = statementMax,
-                                         .lockMax = options_.lockMax,
-                                         .isThere = [this](Moment since) { return isThere(since); }});
+  auto connection = PostgresConnection::open(
+      target_, {.schema = options_.schema,
+                .connectMax = options_.connectMax,
+                .statementMax = statementMax,
+                .lockMax = options_.lockMax,
+                .isThere = [this](Moment since) { return isThere(since); }});
   connection ? succeeded() : failed(begun);
   return connection;
 }

@@ -227,8 +227,7 @@ Result<void> PostgresWriter::resolve(Own& own, const PostgresConnection::CommitO
     if (!fate) continue;
     if (*fate == PostgresConnection::Fate::unknown) break;
     if (*fate == PostgresConnection::Fate::committed) return {};
-    return std::unexpected(
-        PostgresConnection::noAnswer("the server went away before the commit"));
+    return std::unexpected(PostgresConnection::noAnswer("the server went away before the commit"));
   }
   return std::unexpected(inDoubtError(outcome.error.detail));
 }

@@ -251,9 +251,9 @@ class Database {
   // Queues the unit and returns at once. A unit that is queued after another's `done` was called is
   // applied after it; otherwise there is no order.
   // Outcomes besides apply's own: unavailable (the queue is full, the store has stopped or cannot
-  // be reached, or somebody else's lock was in the way; nothing was done), aborted (it lost against concurrent changes twice; nothing was
-  // done), deadline_exceeded, insufficient_storage, internal (the commit failed: isInDoubt();
-  // SQLite's store has stopped then).
+  // be reached, or somebody else's lock was in the way; nothing was done), aborted (it lost against
+  // concurrent changes twice; nothing was done), deadline_exceeded, insufficient_storage, internal
+  // (the commit failed: isInDoubt(); SQLite's store has stopped then).
   virtual void write(UnitOfWork unit) = 0;
 
   // Result<T> fn(Transaction&), and waits for its commit. May return a little after the deadline:
