@@ -411,6 +411,34 @@ TEST_F(Delegation, DoesNotLetTheWeakTakeOverTheKeysOfTheStrong) {
   EXPECT_TRUE(opens(strong.text));
 }
 
+TEST_F(Delegation, DoesNotLetAKeyTakeOverOneThatIsWiderOrLivesLonger) {
+  const MintedKey endless = mint({.name = "endless", .role = "admin"}, owner);
+  const MintedKey bounded = mint({.name = "bounded",
+                                  .role = "admin",
+                                  .limits = {.requestsPerMinute = 100},
+                                  .expiresAt = clock.now() + hours(1)},
+                                 owner);
+  const MintedKey narrower = mint({.name = "narrower",
+                                   .role = "viewer",
+                                   .limits = {.requestsPerMinute = 100},
+                                   .expiresAt = clock.now() + hours(1)},
+                                  owner);
+  const MintedKey wider = mint({.name = "wider",
+                                .role = "viewer",
+                                .limits = {.requestsPerMinute = 101},
+                                .expiresAt = clock.now() + hours(1)},
+                               owner);
+  const PrincipalRef principal = mustBe(keys->verify(bounded.text.reveal()));
+  const Actor by{*principal, principal->memberships.front()};
+  EXPECT_EQ(keys->rotate(endless.key.id, hours(1), by, kSoon).error().code,
+            ErrorCode::permissionDenied);
+  EXPECT_EQ(keys->rotate(wider.key.id, hours(1), by, kSoon).error().code,
+            ErrorCode::permissionDenied);
+  EXPECT_TRUE(keys->rotate(narrower.key.id, hours(1), by, kSoon));
+  EXPECT_TRUE(keys->rotate(bounded.key.id, hours(1), by, kSoon)) << "its own";
+  EXPECT_TRUE(opens(endless.text));
+}
+
 TEST_F(Delegation, CopiesACustomRoleSoThatItCannotGrowLater) {
   ASSERT_TRUE(directory->saveRole({.name = "analyst", .permissions = {Permission::modelsRead}},
                                   owner, kSoon));
