@@ -12,10 +12,12 @@ import threading
 import time
 import unittest
 import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from corbel import Answer, Corbel, run
+from otlp import OtlpReceiver
 from postgres import Postgres, free_port
 
 CONFIGURATION = 78
@@ -155,6 +157,84 @@ class SplitTest(unittest.TestCase):
         refused = run("serve", "--roles=chef")
         self.assertEqual(refused.returncode, CONFIGURATION)
         self.assertIn("server.roles", refused.stderr)
+
+
+class OtherProcess(ThreadingHTTPServer):
+    """Stands where the models are: keeps the headers it gets, trusts nobody or sends a file slowly."""
+
+    daemon_threads = True
+    pieces, pause, piece = 3, 0.4, b"x" * (1 << 20)
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), OtherHandler)
+        self.got: list[dict[str, str]] = []
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+
+class OtherHandler(BaseHTTPRequestHandler):
+    server: OtherProcess
+
+    def do_GET(self) -> None:
+        self.server.got.append({name.lower(): value for name, value in self.headers.items()})
+        if self.path.endswith("/artifact"):
+            return self.send_file()
+        body = b'{"code": "unauthenticated"}'
+        self.send_response(401)
+        self.send_header("WWW-Authenticate", "Bearer")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def send_file(self) -> None:
+        other = self.server
+        self.send_response(200)
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Length", str(other.pieces * len(other.piece)))
+        self.end_headers()
+        for _ in range(other.pieces):
+            self.wfile.write(other.piece)
+            time.sleep(other.pause)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class PassedOnTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.other = OtherProcess()
+        self.addCleanup(self.other.server_close)
+        self.addCleanup(self.other.shutdown)
+        self.receiver = OtlpReceiver()
+        self.addCleanup(self.receiver.close)
+        self.entry = self.enterContext(
+            Corbel(
+                {
+                    "server.roles": "gateway,worker",
+                    "server.roleUrls": f"models=http://127.0.0.1:{self.other.server_port}",
+                    "traces.endpoint": f"http://127.0.0.1:{self.receiver.port}",
+                }
+            )
+        )
+
+    def test_a_process_that_does_not_trust_this_one_is_not_the_callers_fault(self) -> None:
+        answer = self.entry.call("GET", MODELS).expect(503)
+        self.assertEqual(answer.json()["code"], "unavailable")
+        self.assertNotIn("www-authenticate", answer.headers)
+        self.assertIn("it refuses service tokens", self.entry.log())
+
+    def test_the_trace_goes_on_below_the_call(self) -> None:
+        trace, caller = secrets.token_hex(16), secrets.token_hex(8)
+        self.entry.call("GET", MODELS, traceparent=f"00-{trace}-{caller}-01")
+        self.entry.stop()  # sends what is left
+        _, passed, span, _ = self.other.got[0]["traceparent"].split("-")
+        self.assertEqual(passed, trace)
+        self.assertEqual([one.id for one in self.receiver.named("relay models")], [span])
+
+    def test_a_file_may_take_longer_than_its_call(self) -> None:
+        whole = self.other.pieces * self.other.piece
+        answer = self.entry.call("GET", f"{MODELS}/m/versions/1/artifact", **{"Corbel-Deadline-Ms": "500"})
+        self.assertEqual(len(answer.expect(200).body), len(whole))
+        self.assertLessEqual(int(self.other.got[0]["corbel-deadline-ms"]), 500)
 
 
 if __name__ == "__main__":

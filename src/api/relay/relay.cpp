@@ -10,6 +10,8 @@
 
 #include "base/mutex.h"
 #include "base/text.h"
+#include "base/trace.h"
+#include "identity/identity.h"
 #include "relay/pieces.h"
 
 namespace corbel::relay {
@@ -19,6 +21,8 @@ namespace {
 constexpr std::size_t kAnswerInMemory = std::size_t{1} << 20;
 // Of an upload: opening a model file takes that long after its last byte.
 constexpr std::chrono::milliseconds kUploadStall{75'000};
+constexpr int kUnauthorized = 401;
+constexpr std::string_view kFile = "application/octet-stream";
 constexpr std::string_view kTooMany =
     "Too many calls wait for another part of this installation. Try again in a second.";
 
@@ -72,14 +76,21 @@ std::unexpected<Error> unreachable(const Target& target, const Error& error) {
               "relay to " + target.role + ": " + error.message + " " + error.detail);
 }
 
-std::vector<std::pair<std::string, std::string>> headersOf(const http::Call& call,
-                                                           const Secret& token) {
+// The caller has proved who he is: what is not believed is the token, so another master key or
+// another time. A 401 would tell him to sign in again.
+std::unexpected<Error> distrusted(const Target& target) {
+  return fail(ErrorCode::unavailable,
+              "The part of this installation that does this cannot be reached. Try again.",
+              "relay to " + target.role +
+                  ": it refuses service tokens; compare the master keys and the clocks");
+}
+
+std::vector<std::pair<std::string, std::string>> headersOf(const http::Call& call) {
   std::vector<std::pair<std::string, std::string>> headers;
   for (const std::string_view name : kRequestHeaders) {
     if (const auto value = call.head().header(name); !value.empty())
       headers.emplace_back(name, value);
   }
-  headers.emplace_back("Authorization", "Bearer " + std::string(token.reveal()));
   headers.emplace_back("X-Request-ID", call.requestId());
   return headers;
 }
@@ -91,13 +102,17 @@ std::vector<std::pair<std::string, std::string>> headersOf(const http::Call& cal
 class Passage : public std::enable_shared_from_this<Passage> {
  public:
   Passage(Relay& relay, const Target& target, const http::Call& call)
-      : relay_(relay), target_(target), deadline_(call.deadline()) {
+      : relay_(relay),
+        target_(target),
+        principal_(call.context().principal),
+        membership_(call.membership()),
+        callersDeadline_(call.deadline()),
+        deadline_(call.deadline()) {
     transfer_.method = name(call.head().method);
     transfer_.url = target.url + std::string(call.head().target);
-    transfer_.headers = headersOf(call, relay.parts_.tokens.issue(target.role, call.actor()));
-    if (deadline_.time() == SteadyTime::max()) return;
-    transfer_.headers.emplace_back("Corbel-Deadline-Ms",
-                                   std::to_string(deadline_.remaining(relay.parts_.clock).count()));
+    transfer_.headers = headersOf(call);
+    // How long a file takes is up to its length, here as without a relay.
+    if (call.route().options.contentType == kFile) deadline_ = Deadline::never();
   }
 
   // A body that is in memory as long as the call is not answered.
@@ -144,16 +159,37 @@ class Passage : public std::enable_shared_from_this<Passage> {
   }
 
  private:
+  // What counts from now on: the call may have waited for its thread.
+  void stamp() {
+    auto& headers = transfer_.headers;
+    const Secret token = relay_.parts_.tokens.issue(target_.role, {*principal_, membership_});
+    headers.emplace_back("Authorization", "Bearer " + std::string(token.reveal()));
+    if (std::string own = trace::outgoingTraceparent(); !own.empty()) {
+      std::erase_if(headers, [](const auto& header) { return header.first == "traceparent"; });
+      headers.emplace_back("traceparent", std::move(own));
+    }
+    if (callersDeadline_.time() == SteadyTime::max()) return;
+    const auto left = callersDeadline_.remaining(relay_.parts_.clock);
+    headers.emplace_back("Corbel-Deadline-Ms", std::to_string(left.count()));
+  }
+
   void run() {
+    trace::Span span("relay", target_.role, trace::Kind::client);
+    stamp();
     transfer_.onHead = [this](const net::StreamingHead& head) {
+      status_ = head.status;
       response_ = responseOf(head);
       return true;
     };
     transfer_.onBody = [this](std::string_view piece) { return take(piece); };
     const auto outcome = relay_.client_.run(transfer_, deadline_);
+    span.set("http.response.status_code", status_);
+    if (!outcome) span.fail(outcome.error().message);
     if (upload_) upload_->ignoreRest();
     if (download_) {
       download_->end(outcome ? Download::End::complete : Download::End::cutOff);
+    } else if (outcome && status_ == kUnauthorized) {
+      reply(distrusted(target_));
     } else if (outcome) {
       response_.body = std::move(body_);
       reply(std::move(response_));
@@ -190,9 +226,13 @@ class Passage : public std::enable_shared_from_this<Passage> {
 
   Relay& relay_;
   const Target target_;
+  const identity::PrincipalRef principal_;
+  const identity::Membership& membership_;  // of the principal
+  const Deadline callersDeadline_;
   Deadline deadline_;
   net::StreamingRequest transfer_;
   std::shared_ptr<Upload> upload_;
+  int status_ = 0;
   http::Response response_;
   std::string body_;
   std::shared_ptr<Download> download_;
