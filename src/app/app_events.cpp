@@ -16,14 +16,15 @@ constexpr std::size_t kWebhookLanes = 4;
 
 Result<void> App::startEvents() {
   const Clock& clock = installation_->clock;
+  // One process takes events to their sinks, so that their order holds. Its settings alone say
+  // which brokers there are.
+  if (!split_->has("worker")) return {};
   CORBEL_TRY(const std::int64_t forgotten,
              installation_->outbox->forgetOtherSinks(startDeadline(clock)));
   if (forgotten > 0) {
     log::warn("app", "events were dropped that waited for a broker that is not configured any more",
               {{"events", forgotten}});
   }
-  // One process takes events to their sinks, so that their order holds.
-  if (!split_->has("worker")) return {};
   const events::DispatchParts parts{*installation_->database, installation_->ids,
                                     installation_->random, clock, metrics_};
   eventSinks_ = makeEventSinks(settings_, clock);

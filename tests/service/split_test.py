@@ -42,14 +42,15 @@ def forged(secret: str, **replaced: Any) -> str:
 
 
 class SplitTest(unittest.TestCase):
+    server: Postgres
     entry: Corbel
     models: Corbel
 
     @classmethod
     def setUpClass(cls) -> None:
-        server = cls.enterClassContext(Postgres())
+        cls.server = cls.enterClassContext(Postgres())
         port = free_port()
-        shared = {"store.url": server.url, "store.schema": "split"}
+        shared = {"store.url": cls.server.url, "store.schema": "split"}
         environment = {"CORBEL_SECRETS_MASTER_KEY": secrets.token_hex(32)}
         cls.entry = Corbel(
             shared | {"server.roles": "gateway,worker", "server.roleUrls": f"models=http://127.0.0.1:{port}"},
@@ -149,6 +150,18 @@ class SplitTest(unittest.TestCase):
         self.assertEqual(next(d for d in found if d["name"] == "role.models")["state"], "down")
         self.models.start()
         self.entry.call("POST", f"{MODELS}/houses/predict", ROW).expect(200)
+
+    def test_a_process_without_brokers_forgets_no_events_that_wait_for_them(self) -> None:
+        shared = {"store.url": self.server.url, "store.schema": "brokers"}
+        environment = {"CORBEL_SECRETS_MASTER_KEY": secrets.token_hex(32)}
+        waiting = "SELECT count(*) FROM brokers.event_deliveries WHERE sink = 'nats'"
+        with Corbel(shared | {"nats.url": f"nats://127.0.0.1:{free_port()}"}, environment) as worker:
+            worker.call("POST", "/api/v1/ai/keys", {"name": "k", "role": "viewer"}).expect(201)
+            before = int(self.server.psql(waiting))
+            self.assertGreater(before, 0)
+            with Corbel(shared | {"server.roles": "models"}, environment) as models:
+                self.assertNotIn("events were dropped", models.log())
+            self.assertEqual(int(self.server.psql(waiting)), before)
 
     def test_a_gateway_that_does_not_know_where_models_are_does_not_start(self) -> None:
         refused = run("serve", "--roles=gateway")
