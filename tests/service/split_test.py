@@ -8,6 +8,7 @@ import hmac
 import json
 import os
 import secrets
+import socket
 import threading
 import time
 import unittest
@@ -198,6 +199,13 @@ class OtherHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_POST(self) -> None:
+        """Has no room, and says so at once."""
+        self.send_response(507)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+        self.close_connection = True
+
     def send_file(self) -> None:
         other = self.server
         self.send_response(200)
@@ -242,6 +250,22 @@ class PassedOnTest(unittest.TestCase):
         _, passed, span, _ = self.other.got[0]["traceparent"].split("-")
         self.assertEqual(passed, trace)
         self.assertEqual([one.id for one in self.receiver.named("relay models")], [span])
+
+    def test_uploads_that_were_refused_hold_nobody_up_while_they_come_to_their_end(self) -> None:
+        head = f"POST {MODELS}/m/versions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {1 << 30}\r\n"
+        head += f"Authorization: Bearer {self.entry.admin_key}\r\n\r\n"
+        clients = []
+        for _ in range(17):  # one more than the relay has threads
+            client = self.enterContext(socket.create_connection(("127.0.0.1", self.entry.port), 10))
+            client.sendall(head.encode())
+            clients.append(client)
+        for _ in range(10):
+            for client in clients:
+                client.sendall(bytes(256 << 10))
+            time.sleep(0.05)
+        begin = time.monotonic()
+        self.entry.call("GET", MODELS).expect(503)
+        self.assertLess(time.monotonic() - begin, 2)
 
     def test_a_file_may_take_longer_than_its_call(self) -> None:
         whole = self.other.pieces * self.other.piece

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <condition_variable>
 #include <cstring>
 #include <optional>
 #include <span>
@@ -138,11 +137,18 @@ class Passage : public std::enable_shared_from_this<Passage> {
     deadline_ = Deadline::never();
   }
 
-  // Where the answer goes. Once.
+  // Where the answer goes, which may be there already. Once.
   void answerTo(http::Reply<http::Response> reply) {
-    const MutexLock lock(mutex_);
-    reply_.emplace(std::move(reply));
-    replyThere_.notify_all();
+    std::optional<Result<http::Response>> early;
+    {
+      const MutexLock lock(mutex_);
+      early = std::exchange(early_, std::nullopt);
+      if (!early) {
+        reply_.emplace(std::move(reply));
+        return;
+      }
+    }
+    reply(*std::move(early));
   }
 
   // False: too many wait; nothing happens then.
@@ -153,9 +159,13 @@ class Passage : public std::enable_shared_from_this<Passage> {
   void refuse() { reply(fail(ErrorCode::unavailable, std::string(kTooMany))); }
   // The client went away before its body had ended.
   void abandon() {
-    const MutexLock lock(mutex_);
-    abandoned_ = true;
-    replyThere_.notify_all();
+    std::optional<Result<http::Response>> early;
+    {
+      const MutexLock lock(mutex_);
+      abandoned_ = true;
+      early = std::exchange(early_, std::nullopt);
+    }
+    if (early && *early) http::letGo(**early);
   }
 
  private:
@@ -210,13 +220,16 @@ class Passage : public std::enable_shared_from_this<Passage> {
     return reply(std::move(response_));
   }
 
-  // Waits for the end of an upload, whose answer may be there before. False: the client is gone.
+  // The answer of an upload may be there before its end, for which no thread waits. False: the
+  // client is gone.
   bool reply(Result<http::Response> answer) {
     std::optional<http::Reply<http::Response>> reply;
     {
-      MutexLock lock(mutex_);
-      while (!reply_ && !abandoned_) lock.wait(replyThere_);
-      if (!reply_) return false;
+      const MutexLock lock(mutex_);
+      if (!reply_) {
+        if (!abandoned_) early_.emplace(std::move(answer));
+        return !abandoned_;
+      }
       reply.emplace(*std::move(reply_));
       reply_.reset();
     }
@@ -237,9 +250,9 @@ class Passage : public std::enable_shared_from_this<Passage> {
   std::string body_;
   std::shared_ptr<Download> download_;
   Mutex mutex_;
-  std::condition_variable replyThere_;
   bool abandoned_ CORBEL_GUARDED_BY(mutex_) = false;
   std::optional<http::Reply<http::Response>> reply_ CORBEL_GUARDED_BY(mutex_);
+  std::optional<Result<http::Response>> early_ CORBEL_GUARDED_BY(mutex_);  // until reply_ is there
 };
 
 namespace {
