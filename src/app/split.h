@@ -33,7 +33,11 @@ class Split {
                                     std::vector<http::Route> described);
   // Of the processes that calls are passed on to.
   std::vector<native::HealthCheck> healthChecks();
-  void stop(Deadline deadline) { pool_->stop(deadline); }
+  // What still runs at the deadline is given up.
+  void stop(Deadline deadline) {
+    pool_->stop(deadline);
+    relay_.stop();
+  }
   // Waits for what still runs; nothing is passed on any more.
   void join() { pool_.reset(); }
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
+import http.client
 import json
 import os
 import secrets
@@ -182,6 +184,7 @@ class OtherProcess(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), OtherHandler)
         self.got: list[dict[str, str]] = []
+        self.hangs = threading.Event()
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
 
@@ -192,6 +195,9 @@ class OtherHandler(BaseHTTPRequestHandler):
         self.server.got.append({name.lower(): value for name, value in self.headers.items()})
         if self.path.endswith("/artifact"):
             return self.send_file()
+        if self.path.endswith("/hang"):
+            self.server.hangs.set()
+            time.sleep(20)
         body = b'{"code": "unauthenticated"}'
         self.send_response(401)
         self.send_header("WWW-Authenticate", "Bearer")
@@ -232,6 +238,7 @@ class PassedOnTest(unittest.TestCase):
                 {
                     "server.roles": "gateway,worker",
                     "server.roleUrls": f"models=http://127.0.0.1:{self.other.server_port}",
+                    "server.shutdownDeadlineMs": "2000",
                     "traces.endpoint": f"http://127.0.0.1:{self.receiver.port}",
                 }
             )
@@ -266,6 +273,21 @@ class PassedOnTest(unittest.TestCase):
         begin = time.monotonic()
         self.entry.call("GET", MODELS).expect(503)
         self.assertLess(time.monotonic() - begin, 2)
+
+    def test_a_process_that_hangs_does_not_hold_up_the_end_of_this_one(self) -> None:
+        key = self.entry.admin_key
+
+        def ask() -> None:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                self.entry.call("GET", f"{MODELS}/hang", key=key)
+
+        asker = threading.Thread(target=ask)
+        asker.start()
+        self.assertTrue(self.other.hangs.wait(5))
+        begin = time.monotonic()
+        self.assertEqual(self.entry.stop(), 0)
+        self.assertLess(time.monotonic() - begin, 6)
+        asker.join()
 
     def test_a_file_may_take_longer_than_its_call(self) -> None:
         whole = self.other.pieces * self.other.piece

@@ -110,6 +110,7 @@ class Passage : public std::enable_shared_from_this<Passage> {
     transfer_.method = name(call.head().method);
     transfer_.url = target.url + std::string(call.head().target);
     transfer_.headers = headersOf(call);
+    transfer_.stop = relay.stop_.get_token();
     // How long a file takes is up to its length, here as without a relay.
     if (call.route().options.contentType == kFile) deadline_ = Deadline::never();
   }
