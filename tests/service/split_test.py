@@ -147,6 +147,7 @@ class SplitTest(unittest.TestCase):
         begin = time.monotonic()
         answer = self.entry.call("POST", f"{MODELS}/houses/predict", ROW)
         self.assertEqual(answer.status, 503)
+        self.assertIn("retry-after", answer.headers)
         self.assertLess(time.monotonic() - begin, 2)
         self.entry.call("GET", "/api/v1/ai/keys").expect(200)
         found = self.entry.call("GET", "/health/detailed").expect(200).json()["dependencies"]

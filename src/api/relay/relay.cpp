@@ -139,17 +139,18 @@ class Passage : public std::enable_shared_from_this<Passage> {
   }
 
   // Where the answer goes, which may be there already. Once.
-  void answerTo(http::Reply<http::Response> reply) {
+  void answerTo(const http::Call& call) {
+    Caller caller{call, http::Reply<http::Response>(call)};
     std::optional<Result<http::Response>> early;
     {
       const MutexLock lock(mutex_);
       early = std::exchange(early_, std::nullopt);
       if (!early) {
-        reply_.emplace(std::move(reply));
+        caller_.emplace(std::move(caller));
         return;
       }
     }
-    reply(*std::move(early));
+    std::move(caller).answer(*std::move(early));
   }
 
   // False: too many wait; nothing happens then.
@@ -170,6 +171,17 @@ class Passage : public std::enable_shared_from_this<Passage> {
   }
 
  private:
+  struct Caller {
+    http::Call call;
+    http::Reply<http::Response> reply;
+
+    void answer(Result<http::Response> response) && {
+      if (!response && response.error().code == ErrorCode::unavailable)
+        call.addHeader("Retry-After", "1");
+      reply(std::move(response));
+    }
+  };
+
   // What counts from now on: the call may have waited for its thread.
   void stamp() {
     auto& headers = transfer_.headers;
@@ -224,17 +236,17 @@ class Passage : public std::enable_shared_from_this<Passage> {
   // The answer of an upload may be there before its end, for which no thread waits. False: the
   // client is gone.
   bool reply(Result<http::Response> answer) {
-    std::optional<http::Reply<http::Response>> reply;
+    std::optional<Caller> caller;
     {
       const MutexLock lock(mutex_);
-      if (!reply_) {
+      if (!caller_) {
         if (!abandoned_) early_.emplace(std::move(answer));
         return !abandoned_;
       }
-      reply.emplace(*std::move(reply_));
-      reply_.reset();
+      caller.emplace(*std::move(caller_));
+      caller_.reset();
     }
-    (*reply)(std::move(answer));
+    std::move(*caller).answer(std::move(answer));
     return true;
   }
 
@@ -252,8 +264,8 @@ class Passage : public std::enable_shared_from_this<Passage> {
   std::shared_ptr<Download> download_;
   Mutex mutex_;
   bool abandoned_ CORBEL_GUARDED_BY(mutex_) = false;
-  std::optional<http::Reply<http::Response>> reply_ CORBEL_GUARDED_BY(mutex_);
-  std::optional<Result<http::Response>> early_ CORBEL_GUARDED_BY(mutex_);  // until reply_ is there
+  std::optional<Caller> caller_ CORBEL_GUARDED_BY(mutex_);
+  std::optional<Result<http::Response>> early_ CORBEL_GUARDED_BY(mutex_);  // until he is there
 };
 
 namespace {
@@ -271,8 +283,8 @@ class RelaySink final : public http::BodySink {
               std::move_only_function<void(Result<void>)> done) override {
     upload_->append(chunk, std::move(done));
   }
-  void finish(http::Reply<http::Response> reply) {
-    passage_->answerTo(std::move(reply));
+  void finish(const http::Call& call) {
+    passage_->answerTo(call);
     upload_->end();
   }
 
@@ -295,19 +307,22 @@ std::vector<http::Route> Relay::routes(std::vector<http::Route> described, const
         auto passage = std::make_shared<Passage>(*this, target, call);
         passage->carry(upload,
                        parseNumber<std::uint64_t>(trim(call.head().header("Content-Length"))));
-        if (!passage->start()) return fail(ErrorCode::unavailable, std::string(kTooMany));
+        if (!passage->start()) {
+          call.addHeader("Retry-After", "1");
+          return fail(ErrorCode::unavailable, std::string(kTooMany));
+        }
         return std::make_shared<RelaySink>(std::move(upload), std::move(passage));
       };
       route.handler = [](const http::Call& call) {
         auto& sink = static_cast<RelaySink&>(*call.context().upload);
-        sink.finish(http::Reply<http::Response>(call));
+        sink.finish(call);
       };
       continue;
     }
     route.handler = [this, target](const http::Call& call) {
       auto passage = std::make_shared<Passage>(*this, target, call);
       passage->carry(call.body());
-      passage->answerTo(http::Reply<http::Response>(call));
+      passage->answerTo(call);
       if (!passage->start()) passage->refuse();
     };
   }
