@@ -180,6 +180,7 @@ class OtherProcess(ThreadingHTTPServer):
     """Stands where the models are: keeps the headers it gets, trusts nobody or sends a file slowly."""
 
     daemon_threads = True
+    request_queue_size = 64
     pieces, pause, piece = 3, 0.4, b"x" * (1 << 20)
 
     def __init__(self) -> None:
@@ -208,6 +209,7 @@ class OtherHandler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Has no room, and says so at once."""
+        self.server.got.append({name.lower(): value for name, value in self.headers.items()})
         self.send_response(507)
         self.send_header("Content-Length", "0")
         self.end_headers()
@@ -259,18 +261,33 @@ class PassedOnTest(unittest.TestCase):
         self.assertEqual(passed, trace)
         self.assertEqual([one.id for one in self.receiver.named("relay models")], [span])
 
-    def test_uploads_that_were_refused_hold_nobody_up_while_they_come_to_their_end(self) -> None:
+    def test_uploads_that_were_refused_hold_no_threads_while_they_come_to_their_end(self) -> None:
         head = f"POST {MODELS}/m/versions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {1 << 30}\r\n"
         head += f"Authorization: Bearer {self.entry.admin_key}\r\n\r\n"
         clients = []
-        for _ in range(17):  # one more than the relay has threads
+        for _ in range(17):  # more than the relay has threads
             client = self.enterContext(socket.create_connection(("127.0.0.1", self.entry.port), 10))
             client.sendall(head.encode())
             clients.append(client)
-        for _ in range(10):
+        until = time.monotonic() + 8
+        while len(self.other.got) < len(clients) and time.monotonic() < until:
             for client in clients:
-                client.sendall(bytes(256 << 10))
+                client.setblocking(False)
+                with contextlib.suppress(OSError):  # full, or closed
+                    client.send(bytes(256 << 10))
             time.sleep(0.05)
+        self.assertEqual(len(self.other.got), len(clients))
+
+    def test_files_on_their_way_hold_up_no_other_calls(self) -> None:
+        self.other.pause = 3
+        head = f"GET {MODELS}/m/versions/1/artifact HTTP/1.1\r\nHost: localhost\r\n"
+        head += f"Authorization: Bearer {self.entry.admin_key}\r\n\r\n"
+        for _ in range(17):  # one more than the relay has threads for other calls
+            client = self.enterContext(socket.create_connection(("127.0.0.1", self.entry.port), 10))
+            client.sendall(head.encode())
+        until = time.monotonic() + 2
+        while len(self.other.got) < 16 and time.monotonic() < until:
+            time.sleep(0.02)
         begin = time.monotonic()
         self.entry.call("GET", MODELS).expect(503)
         self.assertLess(time.monotonic() - begin, 2)

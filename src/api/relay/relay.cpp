@@ -111,8 +111,7 @@ class Passage : public std::enable_shared_from_this<Passage> {
     transfer_.url = target.url + std::string(call.head().target);
     transfer_.headers = headersOf(call);
     transfer_.stop = relay.stop_.get_token();
-    // How long a file takes is up to its length, here as without a relay.
-    if (call.route().options.contentType == kFile) deadline_ = Deadline::never();
+    if (call.route().options.contentType == kFile) beFile();
   }
 
   // A body that is in memory as long as the call is not answered.
@@ -134,8 +133,7 @@ class Passage : public std::enable_shared_from_this<Passage> {
     transfer_.stallMax = kUploadStall;
     transfer_.body = [upload](std::span<char> space) { return upload->take(space); };
     upload_ = std::move(upload);
-    // How long a file takes is up to its length; the transport sees that it moves.
-    deadline_ = Deadline::never();
+    beFile();
   }
 
   // Where the answer goes, which may be there already. Once.
@@ -155,7 +153,7 @@ class Passage : public std::enable_shared_from_this<Passage> {
 
   // False: too many wait; nothing happens then.
   bool start() {
-    return relay_.parts_.pool.tryRun([self = shared_from_this()] { self->run(); });
+    return pool_->tryRun([self = shared_from_this()] { self->run(); });
   }
 
   void refuse() { reply(fail(ErrorCode::unavailable, std::string(kTooMany))); }
@@ -181,6 +179,12 @@ class Passage : public std::enable_shared_from_this<Passage> {
       reply(std::move(response));
     }
   };
+
+  // How long it takes is up to its length and its client; the transport sees that it moves.
+  void beFile() {
+    pool_ = &relay_.parts_.files;
+    deadline_ = Deadline::never();
+  }
 
   // What counts from now on: the call may have waited for its thread.
   void stamp() {
@@ -252,6 +256,7 @@ class Passage : public std::enable_shared_from_this<Passage> {
 
   Relay& relay_;
   const Target target_;
+  exec::Pool* pool_ = &relay_.parts_.pool;
   const identity::PrincipalRef principal_;
   const identity::Membership& membership_;  // of the principal
   const Deadline callersDeadline_;

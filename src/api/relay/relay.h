@@ -32,6 +32,7 @@ class Relay {
   struct Parts {
     const identity::ServiceTokens& tokens;
     exec::Pool& pool;
+    exec::Pool& files;  // for uploads and downloads, which take as long as their clients
     const Clock& clock;
   };
   explicit Relay(Parts parts) : parts_(parts), client_(parts.clock) {}
