@@ -273,9 +273,18 @@ Result<int> Vault::refresh(Deadline deadline) {
 Result<std::string> rotateMasterKey(const std::string& file, Random& random) {
   CORBEL_TRY(const Secret text, readKeyFile(file));
   CORBEL_TRY(const auto keys, MasterKeys::parse(text.reveal(), "the key file " + file));
-  MasterKey fresh = MasterKey::generate(random);
-  std::string id = fresh.id;
-  CORBEL_CHECK(writeKeyFile(file, MasterKeys({std::move(fresh), keys.current()}).text()));
+  if (keys.all().size() >= MasterKeys::kMax) {
+    return fail(ErrorCode::failedPrecondition,
+                fmt::format("The key file {} holds {} master keys, the most allowed. Start the "
+                            "server: it seals all secrets with the first one and takes the others "
+                            "out.",
+                            file, keys.all().size()));
+  }
+  // A rotation before this one may not have been carried out: then the others are still needed.
+  std::vector<MasterKey> all = keys.all();
+  all.insert(all.begin(), MasterKey::generate(random));
+  const std::string id = all.front().id;
+  CORBEL_CHECK(writeKeyFile(file, MasterKeys(std::move(all)).text()));
   return id;
 }
 

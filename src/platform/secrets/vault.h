@@ -118,9 +118,9 @@ class Vault {
   std::map<std::string, DataKeyRef, std::less<>> keys_ CORBEL_GUARDED_BY(mutex_);  // by tenant
 };
 
-// Puts a new master key in front of the file's first one and leaves the others out: the next
-// refresh() or open() seals with it. Its id. not_found: there is no file. Else as readKeyFile() and
-// writeKeyFile().
+// Puts a new master key in front of those of the file: the next refresh() or open() seals with it
+// and takes the others out. Its id. not_found: there is no file. failed_precondition: it holds
+// MasterKeys::kMax already. Else as readKeyFile() and writeKeyFile().
 Result<std::string> rotateMasterKey(const std::string& file, Random& random);
 
 }  // namespace corbel::secrets

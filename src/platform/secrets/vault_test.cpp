@@ -170,6 +170,25 @@ TEST_F(VaultTest, RotatesWhileItRuns) {
   EXPECT_EQ(mustBe(vault->refresh(Deadline::never())), 0);
 }
 
+TEST_F(VaultTest, RotatesAgainBeforeTheFirstRotationWasCarriedOut) {
+  const std::string sealed = seal(*mustBe(open()));
+  rotate();
+  const std::string fresh = rotate();
+  const auto vault = mustBe(open());
+  EXPECT_EQ(vault->masterKey(), fresh);
+  EXPECT_EQ(unseal(*vault, sealed), "hunter2");
+  EXPECT_EQ(mustBe(readKeyFile(keyFile)).reveal().size(), 65u) << "one key and a line end";
+}
+
+TEST_F(VaultTest, RefusesARotationThatWouldLeaveAKeyOut) {
+  const std::string sealed = seal(*mustBe(open()));
+  for (std::size_t keys = 1; keys < MasterKeys::kMax; ++keys) rotate();
+  const auto refused = rotateMasterKey(keyFile, random);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::failedPrecondition);
+  EXPECT_EQ(unseal(*mustBe(open()), sealed), "hunter2");
+}
+
 TEST_F(VaultTest, KeepsTheOldKeysWhileTheFileCannotBeRead) {
   const auto vault = mustBe(open());
   const std::string sealed = seal(*vault);
