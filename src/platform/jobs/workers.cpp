@@ -167,11 +167,13 @@ bool Workers::settled(Attempt& attempt) {
   const auto held = parts_.database.write(
       [&](store::Transaction& tx) -> Result<bool> {
         CORBEL_TRY(const Timestamp now, tx.now());
-        const rows::Ending ending = endingOf(job, end->outcome, end->reason, now, parts_.random);
-        status = ending.status;
         const rows::Report report{news.progress, news.stage, news.message, news.changed};
         CORBEL_TRY(const auto renewed, rows::renew(tx, {job.id, attempt.token()}, now, report));
         if (!renewed) return false;
+        // Whoever cancelled it was told that it ends, also where it was not told in time.
+        const StopReason reason = renewed->cancelRequested ? StopReason::cancelled : end->reason;
+        const rows::Ending ending = endingOf(job, end->outcome, reason, now, parts_.random);
+        status = ending.status;
         auto lines = news.lines;
         for (LogLine& line : lines) line.revision = renewed->revision;
         CORBEL_CHECK(rows::addLog(tx, job.id, lines));

@@ -103,6 +103,22 @@ TEST_F(WorkersTest, StopAJobThatIsCancelled) {
   await(job, Status::cancelled);
 }
 
+TEST_F(WorkersTest, DoNotBeginAgainWhatWasCancelledBeforeItFailed) {
+  work = [this](Context& context) -> Result<std::string> {
+    EXPECT_TRUE(database->write(
+        [&](store::Transaction& tx) {
+          return tx.execute("UPDATE jobs SET cancel_requested = ? WHERE id = ?", true,
+                            context.job().id);
+        },
+        kSoon));
+    return fail(ErrorCode::unavailable, "not now");
+  };
+  const Job job = add();
+  const auto workers = start();
+  while (get(job).attempts == 0 || get(job).status == Status::running) std::this_thread::yield();
+  EXPECT_EQ(get(job).status, Status::cancelled);
+}
+
 TEST_F(WorkersTest, StopAJobThatIsOutOfTime) {
   kinds.add({.name = "work",
              .doc = "",
