@@ -30,6 +30,11 @@ void complain(std::string_view what, const Error& error) {
   log::warn("jobs", what, {{"detail", error.detail.empty() ? error.message : error.detail}});
 }
 
+// The store takes these values neither now nor later.
+bool isNeverTaken(ErrorCode code) {
+  return code == ErrorCode::invalidArgument || code == ErrorCode::payloadTooLarge;
+}
+
 // What becomes of an attempt that has ended.
 rows::Ending endingOf(const Job& job, const Result<std::string>& outcome, StopReason reason,
                       Timestamp now, Random& random) {
@@ -185,6 +190,8 @@ bool Workers::settled(Attempt& attempt) {
       patience());
   if (!held) {
     complain("the end of a job could not be written, and will be tried again", held.error());
+    if (isNeverTaken(held.error().code))
+      attempt.end(fail(ErrorCode::internal, "What the job answered cannot be stored."));
     return attempt.leaseEnds() < parts_.clock.steady();
   }
   if (*held && hasEnded(status)) ended_.with(name(status), job.kind).add();

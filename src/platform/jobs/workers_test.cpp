@@ -80,6 +80,19 @@ TEST_F(WorkersTest, EndAJobAtOnceThatAnotherAttemptWouldNotHelp) {
   EXPECT_EQ(done.attempts, 1);
 }
 
+TEST_F(WorkersTest, EndAJobWhoseAnswerTheStoreNeverTakes) {
+  kinds.add({.name = "work",
+             .doc = "",
+             .attemptsMax = 1,
+             .check = {},
+             .run = [](Context&) -> Result<std::string> {
+               return fail(ErrorCode::unprocessable, "no text: \xff");
+             }});
+  const Job job = add();
+  const auto workers = start();
+  EXPECT_EQ(await(job, Status::failed).errorCode, "internal");
+}
+
 TEST_F(WorkersTest, TryAgainWhatMayPass) {
   std::atomic<int> attempts = 0;
   work = [&](Context&) -> Result<std::string> {
