@@ -62,6 +62,8 @@ Result<JobFeed::Told> JobFeed::tell(Follower& follower) const {
     CORBEL_TRY(const auto lines,
                queue_.log(follower.tenant, follower.job, follower.seen, patience()));
     for (const jobs::LogLine& line : lines) {
+      // Came after the job was read: it is told with that revision, and not twice.
+      if (line.revision > job.revision) break;
       const std::string text = json::encode(LogLineView{line.at, line.text});
       follower.stream->push({.data = text, .name = "log"});
     }
@@ -75,6 +77,11 @@ Result<JobFeed::Told> JobFeed::tell(Follower& follower) const {
   if (!ended) return Told::more;
   follower.stream->end();
   return Told::all;
+}
+
+bool JobFeed::isStopping() {
+  const MutexLock lock(mutex_);
+  return stopping_;
 }
 
 void JobFeed::look() {
@@ -95,6 +102,7 @@ void JobFeed::look() {
       followers = followers_;
     }
     for (const auto& follower : followers) {
+      if (isStopping()) return;
       const auto told = tell(*follower);
       const bool isOver = told ? *told == Told::all : told.error().code == ErrorCode::notFound;
       if (!isOver) continue;

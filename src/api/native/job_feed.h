@@ -49,6 +49,7 @@ class JobFeed {
   enum class Told : std::uint8_t { more, all };
 
   void look();
+  bool isStopping();
   Result<Told> tell(Follower& follower) const;
   Deadline patience() const;
 
