@@ -97,6 +97,7 @@ class Vault {
 
   Vault(Parts parts, MasterKeySource source) : parts_(parts), source_(std::move(source)) {}
   FileState fileState() const;
+  Result<MasterKeys> readMasterKeys() const;
   Result<void> loadMasterKeys();
   Result<void> makeMasterKey(Deadline deadline);
   MasterKeysRef masterKeys() const;
@@ -114,7 +115,7 @@ class Vault {
   Mutex refreshing_;
   mutable Mutex mutex_;
   MasterKeysRef masters_ CORBEL_GUARDED_BY(mutex_);
-  FileState seen_ CORBEL_GUARDED_BY(mutex_);
+  FileState seen_ CORBEL_GUARDED_BY(mutex_);  // of the file with which all data keys are sealed
   std::map<std::string, DataKeyRef, std::less<>> keys_ CORBEL_GUARDED_BY(mutex_);  // by tenant
 };
 

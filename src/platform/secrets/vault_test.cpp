@@ -225,6 +225,29 @@ TEST_F(VaultTest, TakesAKeyThatAnotherProcessHasPutIntoTheFile) {
   EXPECT_EQ(unseal(*one, sealed, place), "hunter2");
 }
 
+TEST_F(VaultTest, AKeyThatIsMadeAfterARotationOfAnotherProcessOpensAfterARestart) {
+  const auto one = mustBe(open());
+  const auto other = mustBe(open());
+  rotate();
+  mustBe(other->refresh(Deadline::never()));
+  // It has not looked at the file since, and the file has no old key any more.
+  const std::string sealed = seal(*one);
+  EXPECT_EQ(unseal(*mustBe(open()), sealed), "hunter2");
+}
+
+TEST_F(VaultTest, FinishesARotationThatItMetWhileItUnsealed) {
+  const auto one = mustBe(open());
+  const std::string sealed = seal(*one);
+  Place place = kPlace;
+  place.tenant = "globex";
+  const auto other = mustBe(open());
+  rotate();
+  const std::string fresh = seal(*other, place);
+  EXPECT_EQ(unseal(*one, fresh, place), "hunter2");
+  EXPECT_EQ(mustBe(one->refresh(Deadline::never())), 2) << "the installation's and acme's";
+  EXPECT_EQ(mustBe(readKeyFile(keyFile)).reveal().size(), 65u) << "one key and a line end";
+}
+
 TEST_F(VaultTest, TakesKeysFromASettingAndLeavesTheFileAlone) {
   const MasterKey old = MasterKey::generate(random);
   const MasterKey fresh = MasterKey::generate(random);
