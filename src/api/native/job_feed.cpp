@@ -44,7 +44,9 @@ Result<std::shared_ptr<http::EventStream>> JobFeed::follow(const std::string& te
       Follower{tenant, std::move(id), seen, std::make_shared<http::EventStream>()});
   CORBEL_TRY(const Told told, tell(*follower));
   if (told == Told::all) return follower->stream;
+  follower->stream->onGone([gone = follower->gone] { *gone = true; });
   const MutexLock lock(mutex_);
+  forgetGone();
   if (stopping_ || followers_.size() >= kFollowersMax) {
     return fail(ErrorCode::unavailable,
                 "Too many clients follow jobs. Try again later, or read the job now and then.");
@@ -79,6 +81,10 @@ Result<JobFeed::Told> JobFeed::tell(Follower& follower) const {
   return Told::all;
 }
 
+void JobFeed::forgetGone() {
+  std::erase_if(followers_, [](const auto& follower) { return follower->gone->load(); });
+}
+
 bool JobFeed::isStopping() {
   const MutexLock lock(mutex_);
   return stopping_;
@@ -99,6 +105,7 @@ void JobFeed::look() {
       }
       if (stopping_) return;
       woken_ = false;
+      forgetGone();
       followers = followers_;
     }
     for (const auto& follower : followers) {
