@@ -191,8 +191,8 @@ class RabbitmqSink final : public EventSink {
       // Until it is answered that the channel is closed, the broker hears nothing on it (AMQP
       // 0-9-1, 1.5.2.6).
       amqp_channel_close_ok_t closed{};
-      CORBEL_CHECK(checkStatus(amqp_send_method(connection_.get(), kChannel,
-                                                AMQP_CHANNEL_CLOSE_OK_METHOD, &closed)));
+      CORBEL_CHECK(checkStatus(
+          amqp_send_method(connection_.get(), kChannel, AMQP_CHANNEL_CLOSE_OK_METHOD, &closed)));
       CORBEL_CHECK(openChannel());
     }
     amqp_confirm_select(connection_.get(), kChannel);

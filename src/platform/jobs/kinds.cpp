@@ -49,8 +49,8 @@ bool isWorthRetrying(ErrorCode code) {
 
 Result<void> checkInput(const Kind& kind, std::string_view tenant, std::string_view input) {
   if (input.size() > kInputBytes) {
-    return failField("/input", "must have at most " + std::to_string(kInputBytes) +
-                                   " bytes, got " + std::to_string(input.size()));
+    return failField("/input", "must have at most " + std::to_string(kInputBytes) + " bytes, got " +
+                                   std::to_string(input.size()));
   }
   if (!kind.check) return {};
   auto checked = kind.check(tenant, input);
