@@ -80,6 +80,19 @@ TEST_F(WorkersTest, EndAJobAtOnceThatAnotherAttemptWouldNotHelp) {
   EXPECT_EQ(done.attempts, 1);
 }
 
+TEST_F(WorkersTest, EndAJobWhoseAnswerTheStoreNeverTakes) {
+  kinds.add({.name = "work",
+             .doc = "",
+             .attemptsMax = 1,
+             .check = {},
+             .run = [](Context&) -> Result<std::string> {
+               return fail(ErrorCode::unprocessable, "no text: \xff");
+             }});
+  const Job job = add();
+  const auto workers = start();
+  EXPECT_EQ(await(job, Status::failed).errorCode, "internal");
+}
+
 TEST_F(WorkersTest, TryAgainWhatMayPass) {
   std::atomic<int> attempts = 0;
   work = [&](Context&) -> Result<std::string> {
@@ -101,6 +114,22 @@ TEST_F(WorkersTest, StopAJobThatIsCancelled) {
   await(job, Status::running);
   mustBe(queue.cancel("acme", job.id, kSoon));
   await(job, Status::cancelled);
+}
+
+TEST_F(WorkersTest, DoNotBeginAgainWhatWasCancelledBeforeItFailed) {
+  work = [this](Context& context) -> Result<std::string> {
+    EXPECT_TRUE(database->write(
+        [&](store::Transaction& tx) {
+          return tx.execute("UPDATE jobs SET cancel_requested = ? WHERE id = ?", true,
+                            context.job().id);
+        },
+        kSoon));
+    return fail(ErrorCode::unavailable, "not now");
+  };
+  const Job job = add();
+  const auto workers = start();
+  while (get(job).attempts == 0 || get(job).status == Status::running) std::this_thread::yield();
+  EXPECT_EQ(get(job).status, Status::cancelled);
 }
 
 TEST_F(WorkersTest, StopAJobThatIsOutOfTime) {
