@@ -34,8 +34,19 @@ Client::Pool::~Pool() {
 
 Result<Reply> Client::Pool::ask(std::span<const std::string_view> words, Deadline deadline) {
   const Deadline soon = deadline.earlier(Deadline::after(clock_, options_.timeout));
+  // That a server does not answer in less says more about the caller, or about who had the
+  // connections before him.
+  const auto hasTime = [&] { return soon.remaining(clock_) >= options_.timeout / 2; };
+  const auto tooLate = [] {
+    return fail(ErrorCode::deadlineExceeded, "Redis: there was too little time left to ask.");
+  };
+  if (!hasTime()) return tooLate();
   const std::string encoded = encode(words);
   CORBEL_TRY(Lease lease, take(soon));
+  if (!hasTime()) {
+    giveBack(std::move(lease), nullptr);
+    return tooLate();
+  }
   // A server that has gone, or has spoken unasked, is found out before it gets the command.
   Result<Reply> reply = fail(ErrorCode::unavailable, "Redis: the server closed the connection.");
   if (lease.connection->isQuiet()) reply = lease.connection->ask(encoded, soon);
