@@ -24,6 +24,18 @@ class Parts {
       if (quota.limit > 0) quota.limit = std::max(quota.limit / replicas, 1U);
     }
   }
+  // For counting what was granted elsewhere. A log counts units, whatever the quota. A counter
+  // counts shares of its quota, so a unit weighs in this process's part only what it should where
+  // it is counted as a unit of that part.
+  static Parts toCount(std::span<const Charge> charges, std::uint32_t replicas) {
+    Parts parts(charges, replicas);
+    for (std::size_t i = 0; i < parts.count_; ++i) {
+      Charge& charge = parts.charges_[i];
+      if (charges[i].quota.limit <= kExactUpTo) charge.quota.limit = charges[i].quota.limit;
+      charge.cost = std::min(charge.cost, charge.quota.limit);
+    }
+    return parts;
+  }
   std::span<Charge> charges() { return std::span(charges_).first(count_); }
 
  private:
@@ -68,8 +80,14 @@ Decision SharedLimiter::admit(std::span<const Charge> charges) {
     goAway(decision.error());
     return admitHere(charges);
   }
-  if (decision->allowed) here_.admit(charges);
+  if (decision->allowed) countHere(charges);
   return *decision;
+}
+
+// One by one: a part that is used up already must not keep the others from being counted.
+void SharedLimiter::countHere(std::span<const Charge> charges) {
+  Parts parts = Parts::toCount(charges, options_.replicas);
+  for (const Charge& charge : parts.charges()) here_.admit(std::span(&charge, 1));
 }
 
 Decision SharedLimiter::admitHere(std::span<const Charge> charges) {

@@ -68,6 +68,8 @@ class SharedLimiter final : public RateLimiter {
 
  private:
   Decision admitHere(std::span<const Charge> charges);
+  // What the shared buckets have granted to this process.
+  void countHere(std::span<const Charge> charges);
   // The refusal by this process's part, while the shared buckets may not know what it has admitted.
   std::optional<Decision> refusedWhileSettling(std::span<const Charge> charges);
   Deadline soon() const { return Deadline::after(clock_, options_.timeout); }

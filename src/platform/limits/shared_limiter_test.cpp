@@ -156,6 +156,20 @@ TEST_F(SharedLimiterTest, NeedsTheConsentOfBothForAWindowAfterTheyCameBack) {
   EXPECT_EQ(admitted(limiter, 100), 0);
 }
 
+// A part of a large quota may be counted in another way than the whole.
+TEST_F(SharedLimiterTest, AllowsItsPartOfALargeQuotaForAWindowAfterTheyCameBack) {
+  for (const std::uint32_t limit : {1'500U, 2'000U, 6'000U}) {
+    const Quota many{"many", limit};
+    SharedLimiter& limiter = replica(3);
+    shared.goAway();
+    EXPECT_TRUE(take(limiter, many).allowed);
+    shared.isAway = false;
+    shared.forget();
+    limiter.probe();
+    EXPECT_EQ(admitted(limiter, 7'000, many), static_cast<int>(limit / 3) - 1) << limit;
+  }
+}
+
 TEST_F(SharedLimiterTest, StartsWithItsPartWhereTheyAreAway) {
   shared.goAway();
   EXPECT_EQ(admitted(replica(3), 100), 10);
