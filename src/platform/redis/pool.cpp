@@ -118,14 +118,15 @@ Client::Pool::Work Client::Pool::nextWork(const std::stop_token& stop, Lease& id
   MutexLock lock(mutex_);
   while (!stop.stop_requested()) {
     idle.generation = generation_;
-    const bool isDue = clock_.steady() >= nextWork_;
+    const SteadyTime now = clock_.steady();
+    const bool isDue = now >= nextWork_;
     if (!isAvailable_) {
       if (isDue) return Work::connect;
-    } else if (waiting_ > idle_.size() && open_ < options_.connectionsMax) {
+    } else if (waiting_ > idle_.size() && open_ < options_.connectionsMax && now >= nextMore_) {
       ++open_;
       return Work::connect;
     } else if (isDue) {
-      nextWork_ = clock_.steady() + kCheckEvery;
+      nextWork_ = now + kCheckEvery;
       if (idle_.empty()) continue;
       idle.connection = std::move(idle_.front());
       idle_.erase(idle_.begin());
@@ -141,15 +142,21 @@ void Client::Pool::connect(std::uint64_t generation) {
   const MutexLock lock(mutex_);
   if (generation != generation_) return;
   if (!made) {
-    if (isAvailable_) return lose(made.error());
-    lastError_ = made.error().message;
-    nextWork_ = clock_.steady() + pause();
+    const SteadyTime next = clock_.steady() + pause();
     ++failures_;
+    // Those that there are go on, and tell when it is lost: it may have no place for one more.
+    if (isAvailable_) {
+      --open_;
+      nextMore_ = next;
+      return;
+    }
+    lastError_ = made.error().message;
+    nextWork_ = next;
     return;
   }
+  failures_ = 0;
   if (!isAvailable_) {
     isAvailable_ = true;
-    failures_ = 0;
     open_ = 1;
     nextWork_ = clock_.steady() + kCheckEvery;
   }

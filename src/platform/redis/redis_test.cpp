@@ -117,6 +117,21 @@ TEST_F(RedisTest, AnAnswerThatComesLateIsNobodysAnswer) {
   EXPECT_EQ(textOf({"ECHO", "second"}), "second");
 }
 
+TEST_F(RedisTest, KeepsTheConnectionsThatItHasWhereItGetsNoMore) {
+  client({.timeout = milliseconds(5'000)});
+  ASSERT_EQ(textOf({"CONFIG", "SET", "maxclients", "1"}), "OK");
+  std::atomic<bool> isDone = false;
+  std::jthread holder([&] {
+    EXPECT_TRUE(ask({"BLPOP", "nothing", "1"}));  // a second, on the only connection
+    isDone = true;
+  });
+  while (!isDone) {
+    EXPECT_EQ(textOf({"PING"}), "PONG");
+    poll(nullptr, 0, 1);  // the holder's turn
+  }
+  EXPECT_EQ(client().losses(), 0u);
+}
+
 TEST_F(RedisTest, IsNotLostToCallersWhoGiveItNoTime) {
   SlowProxy proxy(server.port());
   client({.port = proxy.port(), .timeout = milliseconds(2'000)});
