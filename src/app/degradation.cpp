@@ -100,6 +100,7 @@ void MemoryWatch::look() {
         : log::info("app", "there is more memory again", {{"level", resilience::name(now)}});
   }
   if (now < MemoryLevel::shrink) return;
+  parts_.cache.shrink();
   // The last one stays: it would be loaded again for the next prediction.
   if (parts_.serving.stats().models > 1) parts_.serving.giveUpOldest();
   if (now != before) ::malloc_trim(0);

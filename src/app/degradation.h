@@ -12,6 +12,7 @@
 #include "base/id.h"
 #include "base/mutex.h"
 #include "base/result.h"
+#include "cache/cache.h"
 #include "config/settings.h"
 #include "exec/periodic.h"
 #include "exec/pool.h"
@@ -83,6 +84,7 @@ class MemoryWatch {
   struct Parts {
     resilience::MemoryGuard& guard;
     models::Serving& serving;
+    cache::Cache& cache;
   };
   MemoryWatch(std::uint64_t limitBytes, const Parts& parts);
 
