@@ -74,14 +74,24 @@ std::optional<Decision> SharedLimiter::tryAdmit(std::span<const Charge> charges)
 Decision SharedLimiter::admit(std::span<const Charge> charges) {
   charges = charges.first(std::min(charges.size(), kChargesMax));
   if (isAway_) return admitHere(charges);
-  if (auto refusal = refusedWhileSettling(charges)) return *refusal;
+  const bool settles = isSettling(charges);
+  // What is refused here anyway should take nothing there.
+  if (settles) {
+    if (auto refusal = refusalHere(charges)) return *refusal;
+  }
   auto decision = buckets_.take(charges, soon());
   if (!decision) {
     goAway(decision.error());
     return admitHere(charges);
   }
-  if (decision->allowed) countHere(charges);
-  return *decision;
+  if (!decision->allowed) return *decision;
+  if (!settles) {
+    countHere(charges);
+    return *decision;
+  }
+  // Others may have taken this process's part since it was looked at.
+  Decision here = here_.admit(Parts(charges, options_.replicas).charges());
+  return here.allowed ? *decision : here;
 }
 
 // One by one: a part that is used up already must not keep the others from being counted.
@@ -95,12 +105,15 @@ Decision SharedLimiter::admitHere(std::span<const Charge> charges) {
   return here_.admit(Parts(charges, options_.replicas).charges());
 }
 
-std::optional<Decision> SharedLimiter::refusedWhileSettling(std::span<const Charge> charges) {
+bool SharedLimiter::isSettling(std::span<const Charge> charges) const {
   const std::int64_t now = clock_.steady().time_since_epoch().count();
   const std::int64_t since = now - backAtNs_;
   const auto longest =
       std::ranges::max(charges, {}, [](const Charge& charge) { return charge.quota.window; });
-  if (since >= std::chrono::nanoseconds(longest.quota.window).count()) return std::nullopt;
+  return since < std::chrono::nanoseconds(longest.quota.window).count();
+}
+
+std::optional<Decision> SharedLimiter::refusalHere(std::span<const Charge> charges) {
   Parts parts(charges, options_.replicas);
   for (Charge& charge : parts.charges()) {
     const std::uint32_t cost = std::exchange(charge.cost, 0);
