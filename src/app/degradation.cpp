@@ -79,6 +79,7 @@ Result<std::string> FallbackEndpoints::ask(const std::string& url, const std::st
 Degradation::Degradation(const config::Settings& settings, const Parts& parts)
     : endpoints_(settings.inference.fallbackUrl, webhookPolicy(settings.events), parts.outbound),
       fallback_({parts.registry, parts.serving, parts.cache, parts.metrics, parts.ids, parts.clock,
+                 parts.loads,
                  [this](const std::string& url, const std::string& body, Deadline deadline) {
                    return endpoints_.ask(url, body, deadline);
                  },

@@ -63,6 +63,7 @@ class Degradation {
     const Clock& clock;
     Outbound& outbound;
     exec::Pool& pool;
+    exec::Pool& loads;
   };
   Degradation(const config::Settings& settings, const Parts& parts);
 
