@@ -22,6 +22,10 @@ class WorkersTest : public JobsTest {
                        [this](const JobFile& file) -> Result<void> {
                          forgotten.push_back(file.name);
                          return {};
+                       },
+                       [this] {
+                         ++askedForLeave;
+                         return mayBegin.load();
                        }},
         options);
     queue.onWork([raw = workers.get()] { raw->wake(); });
@@ -44,6 +48,8 @@ class WorkersTest : public JobsTest {
 
   metrics::Metrics metrics;
   std::vector<std::string> forgotten;
+  std::atomic<bool> mayBegin = true;
+  std::atomic<int> askedForLeave = 0;
 };
 
 TEST_F(WorkersTest, RunAJobAndKeepItsResultLogAndFiles) {
@@ -105,6 +111,17 @@ TEST_F(WorkersTest, TryAgainWhatMayPass) {
   clock.advance(std::chrono::minutes(10));
   await(job, Status::succeeded);
   EXPECT_EQ(get(job).attempts, 2);
+}
+
+TEST_F(WorkersTest, BeginNothingUntilTheyMay) {
+  mayBegin = false;
+  const Job job = add();
+  const auto workers = start();
+  const int before = askedForLeave;
+  while (askedForLeave < before + 3) std::this_thread::yield();
+  EXPECT_EQ(get(job).status, Status::queued);
+  mayBegin = true;
+  await(job, Status::succeeded);
 }
 
 TEST_F(WorkersTest, StopAJobThatIsCancelled) {
