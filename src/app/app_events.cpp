@@ -15,12 +15,10 @@ constexpr std::size_t kWebhookLanes = 4;
 }  // namespace
 
 Result<void> App::startEvents() {
-  // A process that takes no events to sinks may not know of their settings.
+  // A process that takes no events to sinks may not know of their settings, which alone say which
+  // brokers there are.
   if (!split_->has("worker")) return {};
   const Clock& clock = installation_->clock;
-  // One process takes events to their sinks, so that their order holds. Its settings alone say
-  // which brokers there are.
-  if (!split_->has("worker")) return {};
   CORBEL_TRY(const std::int64_t forgotten,
              installation_->outbox->forgetOtherSinks(startDeadline(clock)));
   if (forgotten > 0) {
