@@ -12,6 +12,22 @@ constexpr unsigned kThreads = 16;
 constexpr std::size_t kWaiting = 256;
 // Of what a call may take, half counts as a failure of the other process.
 constexpr std::chrono::milliseconds kAnswerMax{5'000};
+// Files take as long as their clients like.
+constexpr unsigned kFileThreads = 8;
+constexpr std::size_t kFilesWaiting = 64;
+
+std::unique_ptr<exec::Pool> makePool(std::string name, unsigned threads, std::size_t waiting,
+                                     const Clock& clock) {
+  return std::make_unique<exec::Pool>(
+      exec::PoolOptions{.name = std::move(name),
+                        .threads = threads,
+                        .queueBound = waiting,
+                        .onThrow =
+                            [](std::string_view what) {
+                              log::error("app", "a call was not passed on", {{"detail", what}});
+                            }},
+      clock);
+}
 
 }  // namespace
 
@@ -21,26 +37,21 @@ Split::Split(const config::ServerSettings& settings, Installation& installation,
     : settings_(settings),
       tokens_(std::move(tokens)),
       client_(installation.clock),
-      pool_(std::make_unique<exec::Pool>(
-          exec::PoolOptions{.name = "relay",
-                            .threads = settings.roleUrls.empty() ? 1 : kThreads,
-                            .queueBound = kWaiting,
-                            .onThrow =
-                                [](std::string_view what) {
-                                  log::error("app", "a call was not passed on", {{"detail", what}});
-                                }},
-          installation.clock)),
-      relay_({*tokens_, *pool_, installation.clock}) {
+      pool_(makePool("relay", settings.roleUrls.empty() ? 1 : kThreads, kWaiting,
+                     installation.clock)),
+      files_(makePool("relay-files", settings.roleUrls.empty() ? 1 : kFileThreads, kFilesWaiting,
+                      installation.clock)),
+      relay_({*tokens_, *pool_, *files_, installation.clock}) {
   for (const auto& [role, url] : settings.roleUrls) {
     if (has(role)) continue;
-    // The pool is the bound of what is passed on at once.
+    // The pools are the bound of what is passed on at once.
     processes_.try_emplace(
         role,
         resilience::DependencyOptions{
             .name = "role." + role,
             .endpoint = url,
             .cap = kAnswerMax,
-            .bulkhead = {.running = kThreads, .waiting = 0},
+            .bulkhead = {.running = kThreads + kFileThreads, .waiting = 0},
             .probe = [this, url](Deadline deadline) { return checkAlive(url, deadline); }},
         parts);
   }

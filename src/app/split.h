@@ -36,9 +36,17 @@ class Split {
                                     std::vector<http::Route> described);
   // Of the processes that calls are passed on to.
   std::vector<native::HealthCheck> healthChecks();
-  void stop(Deadline deadline) { pool_->stop(deadline); }
+  // What still runs at the deadline is given up.
+  void stop(Deadline deadline) {
+    pool_->stop(deadline);
+    files_->stop(deadline);
+    relay_.stop();
+  }
   // Waits for what still runs; nothing is passed on any more.
-  void join() { pool_.reset(); }
+  void join() {
+    pool_.reset();
+    files_.reset();
+  }
 
  private:
   Split(const config::ServerSettings& settings, Installation& installation,
@@ -51,6 +59,7 @@ class Split {
   net::StreamingClient client_;
   std::map<std::string, resilience::Dependency> processes_;  // by role; of others
   std::unique_ptr<exec::Pool> pool_;
+  std::unique_ptr<exec::Pool> files_;
   relay::Relay relay_;
 };
 

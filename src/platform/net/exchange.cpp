@@ -117,7 +117,8 @@ int watch(void* user, curl_off_t, curl_off_t received, curl_off_t, curl_off_t se
     running.movedAt = now;
   }
   running.stalled = now - running.movedAt > running.wanted.stallMax;
-  return running.stalled || now >= running.deadline ? 1 : 0;
+  if (running.wanted.stop.stop_requested()) running.gaveUp = true;
+  return running.gaveUp || running.stalled || now >= running.deadline ? 1 : 0;
 }
 
 HeaderList headersOf(const StreamingRequest& wanted) {
@@ -219,7 +220,8 @@ Result<void> exchange(CURL* handle, const StreamingRequest& wanted, const Rules&
                       Deadline deadline, const Clock& clock) {
   if (handle == nullptr) return fail(ErrorCode::internal, "The HTTP client could not be started.");
   if (deadline.expired(clock)) return fail(ErrorCode::deadlineExceeded, "There was no time left.");
-  trace::Span span("HTTP", hostOf(wanted.url), trace::Kind::client);
+  std::optional<trace::Span> span;
+  if (rules.isSpan) span.emplace("HTTP", hostOf(wanted.url), trace::Kind::client);
   const HeaderList headers = headersOf(wanted);
   Running running{.wanted = wanted,
                   .rules = rules,
@@ -233,10 +235,8 @@ Result<void> exchange(CURL* handle, const StreamingRequest& wanted, const Rules&
   curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, static_cast<long>(left));
   const CURLcode outcome = curl_easy_perform(handle);
   auto judged = judge(outcome, running);
-  if (judged)
-    span.set("http.response.status_code", std::int64_t{running.status});
-  else
-    span.fail(curl_easy_strerror(outcome));
+  if (span && judged) span->set("http.response.status_code", std::int64_t{running.status});
+  if (span && !judged) span->fail(curl_easy_strerror(outcome));
   curl_easy_reset(handle);  // forgets the request and keeps the connection
   return judged;
 }

@@ -34,6 +34,7 @@ struct Rules {
   Reach reach = Reach::anywhere;
   std::string caFile = {};                                   // PEM; empty: the system's authorities
   std::optional<std::chrono::milliseconds> connectMax = {};  // to resolve, connect, agree on TLS
+  bool isSpan = true;                                        // false: the caller has one of his own
 };
 
 // Those of a URL that somebody outside chose. invalid_argument: it is refused.

@@ -31,7 +31,7 @@ void StreamingClient::giveBack(std::unique_ptr<Connection> connection) {
 }
 
 Result<void> StreamingClient::run(const StreamingRequest& transfer, Deadline deadline) {
-  const Rules rules{.connectMax = std::chrono::milliseconds(1'000)};
+  const Rules rules{.connectMax = std::chrono::milliseconds(1'000), .isSpan = false};
   auto connection = take();
   auto outcome = exchange(connection->handle.get(), transfer, rules, deadline, clock_);
   if (outcome) giveBack(std::move(connection));

@@ -107,11 +107,12 @@ class S3Writer final : public ObjectWriter {
   }
 
  private:
+  // In place of one that is there: it may be damaged, and storing it again mends that. A question
+  // first: a server that is away is found out sooner than by sending a file.
   Result<void> send(const ObjectInfo& info) {
-    const Deadline deadline = shared_->within(shared_->timeout);
     const std::string key = shared_->keyOf(info.digest);
-    CORBEL_TRY(const auto there, shared_->client.head(key, deadline));
-    if (there == info.sizeBytes) return {};
+    CORBEL_CHECK(shared_->client.head(key, shared_->within(shared_->questionMax)));
+    const Deadline deadline = shared_->within(shared_->timeout);
     CORBEL_TRY(const ObjectFile file, shared_->folder->open(info.digest, deadline));
     return shared_->client.put(key, file, deadline);
   }

@@ -1,5 +1,5 @@
-// For tests: stands between a client and a PostgreSQL server, and cuts the connection at a COMMIT,
-// or takes everything and passes nothing on.
+// For tests: stands between a client and a PostgreSQL server, cuts the connection at a COMMIT,
+// takes no new one, or takes everything and passes nothing on.
 #pragma once
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
@@ -52,6 +52,7 @@ class CuttingProxy {
   void beSilent() { silent_ = true; }
   // Connections that were there meanwhile end: theirs would be half a conversation.
   void speakAgain() { silent_ = false; }
+  void refuseNew() { refusesNew_ = true; }
 
  private:
   static sockaddr_in loopback(std::uint16_t port) {
@@ -68,6 +69,7 @@ class CuttingProxy {
       pollfd waiting{.fd = listener_.number(), .events = POLLIN, .revents = 0};
       if (poll(&waiting, 1, 5) <= 0) continue;
       Descriptor client(accept(listener_.number(), nullptr, nullptr));
+      if (refusesNew_) continue;
       relays.emplace_back(
           [this, stop, held = std::move(client)]() mutable { relay(stop, std::move(held)); });
     }
@@ -111,6 +113,7 @@ class CuttingProxy {
   std::atomic<Cut> cut_ = Cut::no;
   std::atomic<int> cuts_ = 0;
   std::atomic<bool> silent_ = false;
+  std::atomic<bool> refusesNew_ = false;
   std::jthread acceptor_;
 };
 

@@ -34,8 +34,6 @@ void PostgresServer::failed(steady_clock::time_point begun) {
   MutexLock lock(mutex_);
   if (begun <= succeeded_) return;  // somebody else has been luckier meanwhile
   condition_.lost();
-  gone_ = true;
-  goneAt_ = steady_clock::now();
   pause_ = std::clamp(pause_ * 2, kFirstPause, kLongestPause);
   notBefore_ = steady_clock::now() + withJitter(pause_);
 }
@@ -47,6 +45,15 @@ void PostgresServer::succeeded() {
   succeeded_ = steady_clock::now();
   pause_ = milliseconds(0);
   notBefore_ = {};
+}
+
+// Connections that are there may answer where a new one is not to be had; but not when one of them
+// was silent.
+void PostgresServer::goneSince(Moment begun) {
+  failed(begun);
+  MutexLock lock(mutex_);
+  gone_ = begun > succeeded_;
+  if (gone_) goneAt_ = steady_clock::now();
 }
 
 bool PostgresServer::isGone() const {
@@ -78,6 +85,9 @@ Result<std::unique_ptr<PostgresConnection>> PostgresServer::reconnect(millisecon
   auto connection = connect(statementMax);
   if (connection) return connection;
   const Error& error = connection.error();
+  if (isRefusal(error))
+    return fail(ErrorCode::unavailable, "the database takes nobody in now; try again",
+                error.detail);
   return std::unexpected(PostgresConnection::noAnswer(error.message + ": " + error.detail));
 }
 
@@ -91,7 +101,7 @@ Result<void> PostgresServer::ask(Moment since) {
     const auto connected = PostgresConnection::tryToConnect(target_, options_.connectMax);
     if (!connected) answer_ = connected.error();
     if (connected) succeeded();
-    if (!connected && !isRefusal(connected.error())) failed(askedAt_);
+    if (!connected && !isRefusal(connected.error())) goneSince(askedAt_);
   }
   if (answer_) return std::unexpected(*answer_);
   return {};

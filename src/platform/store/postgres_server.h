@@ -27,14 +27,14 @@ class PostgresServer {
   // unavailable at once while it waits after a failure; else as PostgresConnection::open, with
   // messages for the operator.
   Result<std::unique_ptr<PostgresConnection>> connect(std::chrono::milliseconds statementMax);
-  // The same with one message, PostgresConnection::noAnswer(), for callers.
+  // The same with messages for callers: PostgresConnection::noAnswer(), or that it takes nobody in.
   Result<std::unique_ptr<PostgresConnection>> reconnect(std::chrono::milliseconds statementMax);
   // Whether the server answers one that connects anew, asked by one thread for all that want to
   // know. An answer to a question of before `since` counts only when it was no.
   Result<void> ask(Moment since);
-  // It did not answer, and has not since.
+  // It did not answer ask(), and has not since.
   bool isGone() const;
-  // False: it has not answered since that connection was made, so that the connection is dead, too.
+  // False: it has been gone since that connection was made, so that the connection is dead, too.
   bool trusts(const PostgresConnection& connection) const;
   const std::string& name() const { return target_.name; }
   const PostgresOptions& options() const { return options_; }
@@ -45,6 +45,7 @@ class PostgresServer {
   bool isThere(Moment since);
   bool mayTry() const;
   void failed(Moment begun);
+  void goneSince(Moment begun);
   void succeeded();
 
   const PostgresTarget target_;
