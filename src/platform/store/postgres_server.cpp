@@ -95,7 +95,7 @@ Result<void> PostgresServer::ask(Moment since) {
   const MutexLock alone(asking_);
   const bool isNew = askedAt_ > since;
   const bool isFresh = askedAt_ > steady_clock::now() - 2 * options_.connectMax;
-  if (!isNew && !(isFresh && answer_)) {
+  if (!isNew && !(isFresh && answer_ && isGone())) {
     askedAt_ = steady_clock::now();
     answer_.reset();
     const auto connected = PostgresConnection::tryToConnect(target_, options_.connectMax);
