@@ -229,7 +229,8 @@ class Passage : public std::enable_shared_from_this<Passage> {
   Result<void> pass() {
     CORBEL_TRY(auto permit, target_.process.tryEnter(deadline_));
     auto outcome = relay_.client_.run(transfer_, deadline_);
-    if (!outcome && outcome.error().code == ErrorCode::aborted)
+    // An upload that breaks off may have been refused before its end.
+    if (!outcome && (upload_ || outcome.error().code == ErrorCode::aborted))
       permit.countAs(resilience::Outcome::unknown);
     permit.finish(outcome ? nullptr : &outcome.error());
     return outcome;
