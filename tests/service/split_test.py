@@ -44,6 +44,13 @@ def forged(secret: str, **replaced: Any) -> str:
     return f"crs_{text}.{part(hmac.digest(secret.encode(), text.encode(), hashlib.sha256))}"
 
 
+DATABASES: list[Postgres] = []
+
+
+def setUpModule() -> None:
+    DATABASES.append(unittest.enterModuleContext(Postgres()))
+
+
 class SplitTest(unittest.TestCase):
     server: Postgres
     entry: Corbel
@@ -51,7 +58,7 @@ class SplitTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls) -> None:
-        cls.server = cls.enterClassContext(Postgres())
+        cls.server = DATABASES[-1]
         port = free_port()
         shared = {"store.url": cls.server.url, "store.schema": "split"}
         environment = {"CORBEL_SECRETS_MASTER_KEY": secrets.token_hex(32)}
@@ -249,6 +256,8 @@ class PassedOnTest(unittest.TestCase):
         self.entry = self.enterContext(
             Corbel(
                 {
+                    "store.url": DATABASES[-1].url,
+                    "store.schema": f"passed_on_{self.other.server_port}",
                     "server.roles": "gateway,worker",
                     "server.roleUrls": f"models=http://127.0.0.1:{self.other.server_port}",
                     "server.shutdownDeadlineMs": "2000",
@@ -261,6 +270,7 @@ class PassedOnTest(unittest.TestCase):
         answer = self.entry.call("GET", MODELS).expect(503)
         self.assertEqual(answer.json()["code"], "unavailable")
         self.assertNotIn("www-authenticate", answer.headers)
+        self.entry.stop()  # writes what is left of the log
         self.assertIn("it refuses service tokens", self.entry.log())
 
     def test_the_trace_goes_on_below_the_call(self) -> None:
