@@ -2,9 +2,11 @@
 #pragma once
 #include <memory>
 
+#include "app/database.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "config/settings.h"
+#include "custody/custody.h"
 #include "objects/objects.h"
 
 namespace corbel::app {
@@ -13,5 +15,9 @@ namespace corbel::app {
 // the store.
 Result<std::unique_ptr<objects::ObjectStore>> openObjectStore(const config::Settings& settings,
                                                               const Clock& clock);
+
+// Who needs which of them: versions and jobs. Both must outlive it.
+std::unique_ptr<custody::Custody> openCustody(Installation& installation,
+                                              objects::ObjectStore& objects);
 
 }  // namespace corbel::app
