@@ -18,6 +18,8 @@ Result<void> App::startEvents() {
   // A process that takes no events to sinks may not know of their settings.
   if (!split_->has("worker")) return {};
   const Clock& clock = installation_->clock;
+  if (config::postgresUrl(settings_).empty())
+    CORBEL_CHECK(installation_->outbox->endLeases(startDeadline(clock)));
   CORBEL_TRY(const std::int64_t forgotten,
              installation_->outbox->forgetOtherSinks(startDeadline(clock)));
   if (forgotten > 0) {
