@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <thread>
+#include <type_traits>
 
 namespace corbel::custody {
 namespace {
@@ -34,6 +35,22 @@ Result<void> end(store::Transaction& tx, std::string_view id) {
   return tx.execute("UPDATE object_holds SET until_at = ? WHERE id = ?", kOver, id);
 }
 
+// Result<T> fn(Transaction&), in a unit to which nothing else belongs: it is no part of the change
+// of a call that a Companion joins.
+template <class Fn>
+auto writeAlone(store::Database& database, Fn&& fn, Deadline deadline)
+    -> std::invoke_result_t<Fn&, store::Transaction&> {
+  std::optional<std::invoke_result_t<Fn&, store::Transaction&>> outcome;
+  CORBEL_CHECK(database.writeAndWait({.apply = [&](store::Transaction& tx) -> Result<void> {
+                                        outcome.emplace(fn(tx));
+                                        if (!*outcome) return std::unexpected(outcome->error());
+                                        return {};
+                                      },
+                                      .done = {},
+                                      .deadline = deadline}));
+  return *std::move(outcome);
+}
+
 }  // namespace
 
 Hold::~Hold() {
@@ -56,7 +73,8 @@ Result<Hold> Custody::hold(const objects::Digest& digest, std::chrono::milliseco
   const std::string id = parts_.ids.next();
   for (;;) {
     CORBEL_TRY(const bool held,
-               parts_.database.write(
+               writeAlone(
+                   parts_.database,
                    [&](store::Transaction& tx) -> Result<bool> {
                      CORBEL_TRY(const Timestamp now, tx.now());
                      CORBEL_TRY(const bool removed, isThere(tx, digest.hex(), true, now));
@@ -81,8 +99,8 @@ Result<KeptObject> Custody::commit(objects::ObjectWriter& writer,
 }
 
 void Custody::giveUp(KeptObject object, Deadline deadline) const {
-  const auto over = parts_.database.write(
-      [&](store::Transaction& tx) { return end(tx, object.hold.id()); }, deadline);
+  const auto over = writeAlone(
+      parts_.database, [&](store::Transaction& tx) { return end(tx, object.hold.id()); }, deadline);
   if (over) static_cast<void>(removeIfUnused(object.info.digest, deadline));
 }
 
@@ -92,7 +110,8 @@ Result<void> Custody::letGo(store::Transaction& tx, std::string_view sha256) con
 
 // The id of the removal; none where the object is needed.
 Result<std::string> Custody::beginRemoval(std::string_view sha256, Deadline deadline) const {
-  return parts_.database.write(
+  return writeAlone(
+      parts_.database,
       [&](store::Transaction& tx) -> Result<std::string> {
         CORBEL_TRY(const Timestamp now, tx.now());
         CORBEL_CHECK(
@@ -116,7 +135,8 @@ Result<bool> Custody::removeIfUnused(const objects::Digest& digest, Deadline dea
   if (removal.empty() || late.expired(parts_.clock)) return false;
   // What fails here is tried again by the sweep() after the removal's time.
   CORBEL_CHECK(parts_.objects.remove(digest));
-  CORBEL_CHECK(parts_.database.write(
+  CORBEL_CHECK(writeAlone(
+      parts_.database,
       [&](store::Transaction& tx) {
         return tx.execute("DELETE FROM object_holds WHERE id = ?", removal);
       },

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/random.h"
+#include "store/companion.h"
 
 namespace corbel::custody {
 namespace {
@@ -116,6 +117,19 @@ TEST_F(CustodyTest, RemovesWhatWasGivenUpAndNobodyElseNeeds) {
   one.giveUp(std::move(kept), kSoon);
   EXPECT_FALSE(isThere(digest));
   EXPECT_EQ(rows(), 0);
+}
+
+TEST_F(CustodyTest, WritesNothingThatACallsChangeCouldJoin) {
+  struct Joins final : store::Companion {
+    Result<void> join(store::Transaction&) override {
+      ++joined;
+      return {};
+    }
+    int joined = 0;
+  } companion;
+  const store::Accompanied accompanied(companion);
+  one.giveUp(mustBe(commit(one, "rows")), kSoon);
+  EXPECT_EQ(companion.joined, 0);
 }
 
 TEST_F(CustodyTest, KeepsWhatAnotherProcessHasJustStored) {
