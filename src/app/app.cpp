@@ -135,8 +135,9 @@ Result<void> App::buildFeatures() {
                                  alone ? Trust::Processes::one : Trust::Processes::several));
   registry_ = std::make_unique<models::Registry>(database, installation_->ids, clock,
                                                  installation_->outbox.get());
+  custody_ = openCustody(*installation_, *objects_);
   intake_ = std::make_unique<models::ArtifactIntake>(
-      *registry_, *objects_, inspector(), clock,
+      *registry_, *objects_, *custody_, inspector(), clock,
       static_cast<std::int64_t>(settings_.memory.limit.count / kBytesALoadedByte));
   serving_ = std::make_unique<models::Serving>(
       *registry_,
@@ -211,8 +212,10 @@ void App::buildApi() {
       quotas,
       settings_.auth.enabled ? gates::Gates::Authentication::required
                              : gates::Gates::Authentication::off);
-  idempotency_ =
-      std::make_unique<idempotency::Records>(*installation_->database, installation_->ids.next());
+  idempotency_ = std::make_unique<idempotency::Records>(
+      *installation_->database, installation_->ids.next(),
+      config::postgresUrl(settings_).empty() ? idempotency::Processes::one
+                                             : idempotency::Processes::several);
   keyedRequests_ = std::make_unique<gates::KeyedRequests>(*idempotency_);
   dispatcher_ = std::make_unique<http::Dispatcher>(
       http::Dispatcher::Parts{*router_, *gates_, trust_->auditing(), *apiPool_, clock,

@@ -114,6 +114,7 @@ class App {
   std::unique_ptr<exec::Periodic> keyRefresh_;
   std::unique_ptr<SharedState> shared_;
   std::unique_ptr<objects::ObjectStore> objects_;
+  std::unique_ptr<custody::Custody> custody_;
   Mutex onnxMutex_;
   std::shared_ptr<inference::OnnxRuntime> onnx_ CORBEL_GUARDED_BY(onnxMutex_);
   std::optional<Error> onnxFailure_

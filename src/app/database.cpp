@@ -7,6 +7,7 @@
 
 #include "app/event_sinks.h"
 #include "audit/audit_migrations.h"
+#include "custody/custody.h"
 #include "events/events_migrations.h"
 #include "idempotency/idempotency.h"
 #include "identity/migrations.h"
@@ -25,7 +26,7 @@ std::vector<store::Migration> allMigrations() {
   std::vector<store::Migration> all;
   for (const auto part :
        {identity::migrations(), models::migrations(), jobs::migrations(), idempotency::migrations(),
-        audit::migrations(), secrets::migrations(), events::migrations()})
+        custody::migrations(), audit::migrations(), secrets::migrations(), events::migrations()})
     all.insert(all.end(), part.begin(), part.end());
   std::ranges::sort(all, {}, &store::Migration::version);
   return all;

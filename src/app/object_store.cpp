@@ -1,5 +1,7 @@
 #include "app/object_store.h"
 
+#include "jobs/jobs.h"
+#include "models/registry.h"
 #include "objects/s3_objects.h"
 
 namespace corbel::app {
@@ -19,6 +21,15 @@ Result<std::unique_ptr<objects::ObjectStore>> openObjectStore(
                                  .cacheBytes = static_cast<std::int64_t>(s3.cache.count),
                                  .guard = guard},
                                 config::objectCacheFolder(settings), clock);
+}
+
+std::unique_ptr<custody::Custody> openCustody(Installation& installation,
+                                              objects::ObjectStore& objects) {
+  auto custody = std::make_unique<custody::Custody>(custody::Custody::Parts{
+      *installation.database, objects, installation.ids, installation.clock});
+  custody->referredToBy(models::Registry::isReferenced);
+  custody->referredToBy(jobs::Queue::isReferenced);
+  return custody;
 }
 
 }  // namespace corbel::app

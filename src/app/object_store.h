@@ -2,9 +2,11 @@
 #pragma once
 #include <memory>
 
+#include "app/database.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "config/settings.h"
+#include "custody/custody.h"
 #include "objects/objects.h"
 #include "resilience/dependency.h"
 
@@ -15,5 +17,9 @@ namespace corbel::app {
 Result<std::unique_ptr<objects::ObjectStore>> openObjectStore(
     const config::Settings& settings, const Clock& clock,
     const resilience::DependencyParts* guard = nullptr);
+
+// Who needs which of them: versions and jobs. Both must outlive it.
+std::unique_ptr<custody::Custody> openCustody(Installation& installation,
+                                              objects::ObjectStore& objects);
 
 }  // namespace corbel::app

@@ -53,6 +53,8 @@ class ObjectWriter {
   // insufficient_storage: no room. internal: the disk failed. After an error the bytes so far are
   // gone and every later call has the same outcome.
   virtual Result<void> append(std::span<const std::byte> bytes) = 0;
+  // What commit() will name the object; nothing may be appended afterwards. Errors as of append().
+  virtual Result<Digest> digest() = 0;
   // Once it answers, the object is complete and survives a power cut. The same bytes twice are one
   // object. At most once; errors as of append().
   virtual Result<ObjectInfo> commit() = 0;

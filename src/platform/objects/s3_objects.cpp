@@ -95,6 +95,7 @@ class S3Writer final : public ObjectWriter {
       : shared_(std::move(shared)), file_(std::move(file)) {}
 
   Result<void> append(std::span<const std::byte> bytes) override { return file_->append(bytes); }
+  Result<Digest> digest() override { return file_->digest(); }
 
   Result<ObjectInfo> commit() override {
     CORBEL_TRY(const ObjectInfo info, file_->commit());
