@@ -4,6 +4,8 @@
 #include <limits>
 #include <set>
 #include <span>
+#include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "events/delivery_store.h"
@@ -110,8 +112,9 @@ std::vector<Courier::Due> Courier::dueTargets(SteadyTime& next) {
       next = std::min(next, target.second.notBefore);
     }
   }
-  std::ranges::stable_sort(
-      due, {}, [](const Due one) { return std::pair(one->second.pace, one->second.served); });
+  std::ranges::sort(due, {}, [](const Due one) {
+    return std::tuple(one->second.pace, one->second.served, std::string_view(one->first));
+  });
   return due;
 }
 
