@@ -10,6 +10,7 @@
 #include "identity/migrations.h"
 #include "jobs/jobs_migrations.h"
 #include "models/models_migrations.h"
+#include "privacy/privacy_migrations.h"
 #include "secrets/secrets_migrations.h"
 
 namespace corbel::app {
@@ -22,7 +23,7 @@ std::vector<store::Migration> allMigrations() {
   std::vector<store::Migration> all;
   for (const auto part :
        {identity::migrations(), models::migrations(), jobs::migrations(), idempotency::migrations(),
-        audit::migrations(), secrets::migrations(), events::migrations()})
+        audit::migrations(), secrets::migrations(), events::migrations(), privacy::migrations()})
     all.insert(all.end(), part.begin(), part.end());
   std::ranges::sort(all, {}, &store::Migration::version);
   return all;

@@ -45,11 +45,16 @@ class JobsPart {
     models::Serving& serving;
     objects::ObjectStore& objects;
     exec::Pool& uploads;
+    std::vector<jobs::Kind> moreKinds = {};  // of other parts
   };
   explicit JobsPart(const Parts& parts);
 
   std::vector<http::Route> mount();
   static std::vector<http::Route> describe();
+
+  const jobs::Queue& queue() const { return queue_; }
+  // Removes the file of a job that is gone, unless somebody else has it.
+  Result<void> forget(const jobs::JobFile& file);
 
   // From now on jobs are run.
   void start();
@@ -62,7 +67,6 @@ class JobsPart {
   void end();
 
  private:
-  Result<void> forget(const jobs::JobFile& file);
   jobs::WorkerOptions workerOptions() const;
 
   const Parts parts_;

@@ -14,7 +14,7 @@ constexpr std::chrono::hours kHeadEvery{1};
 Trust::Trust(Installation& installation, metrics::Metrics& metrics, Processes processes)
     : installation_(installation),
       processes_(processes),
-      audit_({*installation.database, installation.clock, &metrics}),
+      audit_({*installation.database, installation.clock, installation.random, &metrics}),
       headDue_(installation.clock.steady()) {}
 
 Result<std::unique_ptr<Trust>> Trust::open(Installation& installation, events::Webhooks& webhooks,

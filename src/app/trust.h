@@ -26,6 +26,7 @@ class Trust {
 
   // Before the functions below.
   void buildApi(exec::Pool& pool, http::Observer& accounting);
+  const audit::AuditLog& audit() const { return audit_; }
   // What stands around handlers and is told of answers; tells `accounting`.
   gates::Auditing& auditing() { return *auditing_; }
   std::vector<http::Route> mount();

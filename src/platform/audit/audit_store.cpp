@@ -19,6 +19,8 @@ Line lineOf(const store::Row& row) {
                   .outcome = outcome(row.text(9)).value_or(Outcome::failed),
                   .code = row.string(10),
                   .omitted = row.integer(11)},
+          .salt = row.string(13),
+          .who = row.string(14),
           .hash = row.string(12)};
 }
 
@@ -49,9 +51,10 @@ Result<void> insert(store::Transaction& tx, const Line& line) {
                           line.hash));
   return tx.execute(
       "INSERT INTO audit_log (number, at, tenant_id, principal, kind, action, object, remote, "
-      "request_id, outcome, code, omitted, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "request_id, outcome, code, omitted, hash, salt, who) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+      "?, ?, ?, ?, ?)",
       line.number, line.at, act.tenant, act.principal, act.kind, act.action, act.object, act.remote,
-      act.requestId, name(act.outcome), act.code, act.omitted, line.hash);
+      act.requestId, name(act.outcome), act.code, act.omitted, line.hash, line.salt, line.who);
 }
 
 Result<std::vector<Line>> newest(store::Reader& reader, const Query& query, std::int64_t before,
@@ -60,7 +63,8 @@ Result<std::vector<Line>> newest(store::Reader& reader, const Query& query, std:
   return reader
       .query(
           "SELECT number, at, tenant_id, principal, kind, action, object, remote, request_id, "
-          "outcome, code, omitted, hash FROM audit_log WHERE tenant_id = ? AND number < ? AND (? = "
+          "outcome, code, omitted, hash, salt, who FROM audit_log WHERE tenant_id = ? AND number < "
+          "? AND (? = "
           "'' OR principal = ?) AND (? = '' OR action = ?) AND (? = '' OR object = ?) AND (? = '' "
           "OR outcome = ?) AND at >= ? AND at < ? ORDER BY number DESC LIMIT ?",
           query.tenant, before, query.principal, query.principal, query.action, query.action,
@@ -75,7 +79,8 @@ Result<std::vector<Line>> oldest(store::Reader& reader, const Query& query, std:
   return reader
       .query(
           "SELECT number, at, tenant_id, principal, kind, action, object, remote, request_id, "
-          "outcome, code, omitted, hash FROM audit_log WHERE tenant_id = ? AND number > ? AND (? = "
+          "outcome, code, omitted, hash, salt, who FROM audit_log WHERE tenant_id = ? AND number > "
+          "? AND (? = "
           "'' OR principal = ?) AND (? = '' OR action = ?) AND (? = '' OR object = ?) AND (? = '' "
           "OR outcome = ?) AND at >= ? AND at < ? ORDER BY number LIMIT ?",
           query.tenant, after, query.principal, query.principal, query.action, query.action,
@@ -89,7 +94,8 @@ Result<std::vector<Line>> chain(store::Reader& reader, std::int64_t after, std::
   return reader
       .query(
           "SELECT number, at, tenant_id, principal, kind, action, object, remote, request_id, "
-          "outcome, code, omitted, hash FROM audit_log WHERE number > ? AND number <= ? ORDER BY "
+          "outcome, code, omitted, hash, salt, who FROM audit_log WHERE number > ? AND number <= ? "
+          "ORDER BY "
           "number LIMIT ?",
           after, upTo, limit)
       .all(lineOf);
