@@ -12,10 +12,6 @@ namespace {
 
 class ErasuresFileTest : public testing::Test {
  protected:
-  ErasuresFileTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "corbel-test-XXXXXX").string();
-    folder = mkdtemp(pattern.data());
-  }
   ~ErasuresFileTest() override { std::filesystem::remove_all(folder); }
 
   Tombstone aTombstone(const std::string& id) const {
@@ -32,7 +28,10 @@ class ErasuresFileTest : public testing::Test {
     return ids;
   }
 
-  std::filesystem::path folder;
+  const std::filesystem::path folder = [] {
+    std::string pattern = (std::filesystem::temp_directory_path() / "corbel-test-XXXXXX").string();
+    return std::filesystem::path(mkdtemp(pattern.data()));
+  }();
   ErasuresFile file{folder / "erasures"};
 };
 

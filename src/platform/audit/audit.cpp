@@ -72,9 +72,9 @@ class Walk {
       return refuse(expected, "it was changed, or the line before it was replaced");
     const bool isErased = !line.who.empty() && line.salt.empty();
     if (!line.salt.empty() && whoOf(line) != line.who)
-      return refuse(expected, "who did it, from where, was changed");
+      return refuse(expected, "it was changed: who did it, or from where");
     if (isErased && !line.act.principal.starts_with(kErasedName))
-      return refuse(expected, "who did it was changed");
+      return refuse(expected, "it was changed: who did it");
     verdict_.erased += isErased ? 1 : 0;
     verdict_.head = {.number = line.number, .hash = line.hash};
     ++verdict_.lines;
