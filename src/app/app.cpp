@@ -131,6 +131,7 @@ Result<void> App::buildFeatures() {
   const bool alone = config::postgresUrl(settings_).empty();
   CORBEL_TRY(trust_, Trust::open(*installation_, *webhooks_, metrics_,
                                  alone ? Trust::Processes::one : Trust::Processes::several));
+  trust_->keepLinesFor(std::chrono::days(settings_.audit.keepDays));
   registry_ = std::make_unique<models::Registry>(database, installation_->ids, clock,
                                                  installation_->outbox.get());
   intake_ = std::make_unique<models::ArtifactIntake>(

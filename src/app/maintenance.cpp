@@ -121,6 +121,13 @@ int backUp(const BackUp& command, const config::Settings& settings, Output outpu
                       toRfc3339(report->takenAt),
                       static_cast<double>(report->took.count()) / 1000));
   }
+  if (!settings.s3.url.empty()) {
+    std::fprintf(
+        stderr,
+        "corbel: model files and files of jobs are in the bucket %s and not in the backup: "
+        "keep versions or a copy of the bucket\n",
+        settings.s3.bucket.c_str());
+  }
   for (const std::string& damaged : report->damaged)
     std::fprintf(stderr, "corbel: the object %s is damaged and is not in the backup\n",
                  damaged.c_str());

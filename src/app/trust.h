@@ -1,5 +1,6 @@
 // What makes the installation trustworthy beside its gates: sealed secrets and the audit log.
 #pragma once
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +36,9 @@ class Trust {
   // As ApiKeys::ensureFirstKey.
   Result<std::optional<identity::MintedKey>> makeFirstKey(const std::string& file);
 
+  // Lines of the audit log that are older go; 0: none. Before keepHouse().
+  void keepLinesFor(std::chrono::days days) { keepLines_ = days; }
+
   // About once a second, from one thread.
   void keepHouse();
 
@@ -43,6 +47,7 @@ class Trust {
   void refreshMasterKeys();
   void followChanges();
   void logHead();
+  void shorten();
 
   Installation& installation_;
   const Processes processes_;
@@ -53,6 +58,8 @@ class Trust {
   std::int64_t followedHead_ = 0;
   std::int64_t loggedHead_ = 0;
   SteadyTime headDue_;
+  std::chrono::days keepLines_{0};
+  SteadyTime shorteningDue_;
 };
 
 }  // namespace corbel::app

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import shutil
+import tempfile
 import unittest
 import unittest.mock
 import urllib.parse
@@ -15,7 +16,7 @@ from typing import Any
 import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
-from corbel import Answer, Corbel
+from corbel import Answer, Corbel, run
 from s3_server import S3
 
 MODEL_FILE = Path(__file__).with_name("house-prices.json").read_bytes()
@@ -73,6 +74,17 @@ class S3Test(unittest.TestCase):
         predict(corbel, "houses").expect(200)
         self.assertEqual(self.dependency(corbel)["state"], "up")
         self.assertNotIn(self.s3.secret_key, corbel.log())
+
+    def test_a_backup_says_that_the_files_are_in_the_bucket(self) -> None:
+        corbel = self.corbel()
+        upload(corbel, "houses").expect(201)
+        with tempfile.TemporaryDirectory() as folder:
+            settings = {"data.folder": str(corbel.folder)} | corbel.database() | corbel.settings
+            flags = [f"--{name}={value}" for name, value in settings.items()]
+            done = run("backup", f"{folder}/backup.tar", *flags)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("0 objects", done.stdout)
+        self.assertIn("in the bucket corbel-test and not in the backup", done.stderr)
 
     def test_a_large_file_goes_and_comes_in_parts(self) -> None:
         corbel = self.corbel()

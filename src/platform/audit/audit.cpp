@@ -17,6 +17,7 @@ namespace corbel::audit {
 namespace {
 
 constexpr int kReadAtOnce = 1'000;
+constexpr int kRemovedAtOnce = 5'000;
 constexpr std::string_view kErasedName = "erased:";
 constexpr std::array<std::string_view, 3> kOutcomes = {"done", "refused", "failed"};
 
@@ -61,7 +62,10 @@ std::string makeSalt(Random& random) {
 class Walk {
  public:
   Walk(Verdict& verdict, const std::optional<Anchor>& anchor) : verdict_(verdict), anchor_(anchor) {
-    verdict_.head = {.number = 0, .hash = std::string(kFirstHash)};
+    verdict_.head = verdict_.start;
+    const Anchor& start = verdict_.start;
+    if (anchor_ && anchor_->number == start.number && anchor_->hash != start.hash)
+      refuse(start.number, "its hash is not the one that was written down");
   }
 
   bool broken() const { return verdict_.broken.has_value(); }
@@ -199,20 +203,27 @@ Result<Anchor> AuditLog::head(Deadline deadline) const {
 
 Result<Verdict> AuditLog::verify(const std::optional<Anchor>& anchor, Deadline deadline) const {
   struct End {
+    Anchor start;
     Anchor head;
     std::optional<std::int64_t> above;
   };
   CORBEL_TRY(const End end, parts_.database.read(
                                 [](store::Reader& reader) -> Result<End> {
+                                  CORBEL_TRY(Anchor start, audit_store::start(reader));
                                   CORBEL_TRY(Anchor head, audit_store::head(reader));
                                   CORBEL_TRY(const auto above,
                                              audit_store::firstAbove(reader, head.number));
-                                  return End{std::move(head), above};
+                                  return End{std::move(start), std::move(head), above};
                                 },
                                 deadline));
-  Verdict verdict;
+  if (anchor && anchor->number < end.start.number) {
+    return fail(ErrorCode::unprocessable,
+                fmt::format("The line {} is not kept any more: the log begins behind line {}.",
+                            anchor->number, end.start.number));
+  }
+  Verdict verdict{.start = end.start, .head = {}};
   Walk walk(verdict, anchor);
-  std::int64_t after = 0;
+  std::int64_t after = end.start.number;
   while (!walk.broken()) {
     CORBEL_TRY(const auto lines, parts_.database.read(
                                      [&](store::Reader& reader) {
@@ -228,6 +239,31 @@ Result<Verdict> AuditLog::verify(const std::optional<Anchor>& anchor, Deadline d
   }
   walk.end(end.head, end.above);
   return verdict;
+}
+
+Result<std::int64_t> AuditLog::shorten(Timestamp time, Deadline deadline) const {
+  std::int64_t all = 0;
+  while (true) {
+    CORBEL_TRY(const std::int64_t some,
+               parts_.database.write(
+                   [&](store::Transaction& tx) -> Result<std::int64_t> {
+                     CORBEL_TRY(const auto last, audit_store::lastBefore(tx, time, kRemovedAtOnce));
+                     if (!last) return 0;
+                     CORBEL_TRY(const std::int64_t removed, audit_store::removeUpTo(tx, *last));
+                     CORBEL_CHECK(append(tx, {.tenant = "default",
+                                              .principal = "corbel",
+                                              .kind = "service",
+                                              .action = "audit log shortened",
+                                              .object = fmt::format("audit-lines/{}", last->number),
+                                              .remote = {},
+                                              .requestId = {},
+                                              .code = {}}));
+                     return removed;
+                   },
+                   deadline));
+    all += some;
+    if (some < kRemovedAtOnce) return all;
+  }
 }
 
 }  // namespace corbel::audit

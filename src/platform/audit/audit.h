@@ -92,6 +92,7 @@ struct Verdict {
   };
   std::int64_t lines = 0;   // that are good
   std::int64_t erased = 0;  // of them, that have lost the name
+  Anchor start;             // behind which the chain begins; number 0: at its very beginning
   Anchor head;              // of the last good one
   std::optional<Break> broken = {};
 };
@@ -129,8 +130,13 @@ class AuditLog {
   // The last line; number 0 when there is none.
   Result<Anchor> head(Deadline deadline) const;
   // Reads every line that was there when it began. `anchor`: the chain must have that point.
-  // deadline_exceeded, unavailable, internal: it could not be read to its end.
+  // deadline_exceeded, unavailable, internal: it could not be read to its end. unprocessable: the
+  // line of the anchor is not kept any more.
   Result<Verdict> verify(const std::optional<Anchor>& anchor, Deadline deadline) const;
+
+  // Removes the lines at the old end that were written before `time`; how many. The chain begins
+  // behind them from then on, and that they are gone is a line itself.
+  Result<std::int64_t> shorten(Timestamp time, Deadline deadline) const;
 
  private:
   bool mayWriteRefusal() CORBEL_REQUIRES(mutex_);

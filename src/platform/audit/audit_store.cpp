@@ -45,6 +45,34 @@ Result<Anchor> head(store::Reader& reader) {
   return *std::move(found);
 }
 
+Result<Anchor> start(store::Reader& reader) {
+  CORBEL_TRY(auto found,
+             reader.query("SELECT number, hash FROM audit_head WHERE id = 2")
+                 .one([](const store::Row& row) { return Anchor{row.integer(0), row.string(1)}; }));
+  return found.value_or(Anchor{.number = 0, .hash = std::string(kFirstHash)});
+}
+
+Result<std::optional<Anchor>> lastBefore(store::Reader& reader, Timestamp time, int limit) {
+  CORBEL_TRY(
+      const auto first,
+      reader.query("SELECT number FROM audit_log WHERE at >= ? ORDER BY number LIMIT 1", time)
+          .one([](const store::Row& row) { return row.integer(0); }));
+  return reader
+      .query(
+          "SELECT number, hash FROM (SELECT number, hash FROM audit_log WHERE number < ? ORDER "
+          "BY number LIMIT ?) AS oldest ORDER BY number DESC LIMIT 1",
+          first.value_or(std::numeric_limits<std::int64_t>::max()), limit)
+      .one([](const store::Row& row) { return Anchor{row.integer(0), row.string(1)}; });
+}
+
+Result<std::int64_t> removeUpTo(store::Transaction& tx, const Anchor& last) {
+  CORBEL_CHECK(tx.execute(
+      "INSERT INTO audit_head (id, number, hash) VALUES (2, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+      "number = excluded.number, hash = excluded.hash",
+      last.number, last.hash));
+  return tx.change("DELETE FROM audit_log WHERE number <= ?", last.number);
+}
+
 Result<void> insert(store::Transaction& tx, const Line& line) {
   const Act& act = line.act;
   CORBEL_CHECK(tx.execute("UPDATE audit_head SET number = ?, hash = ? WHERE id = 1", line.number,

@@ -370,6 +370,27 @@ TEST_P(AuditTest, ALineCanLoseItsNameAndStaysInTheChain) {
   EXPECT_EQ(verdict.erased, 3);
 }
 
+TEST_P(AuditTest, CanBeShortenedAtItsOldEndAndStaysAChain) {
+  appendLines(3);
+  const auto third = verify().head;
+  clock.advance(std::chrono::hours(1));
+  appendLines(2);
+  const Timestamp then = clock.now();
+  EXPECT_EQ(mustBe(log.shorten(then, Deadline::never())), 3);
+  const auto verdict = verify(third);
+  EXPECT_FALSE(verdict.broken);
+  EXPECT_EQ(verdict.start.number, 3);
+  EXPECT_EQ(verdict.lines, 3) << "two, and that the others are gone";
+  EXPECT_EQ(mustBe(log.shorten(then, Deadline::never())), 0);
+  EXPECT_EQ(verify().lines, 3);
+  EXPECT_EQ(log.verify(Anchor{2, third.hash}, Deadline::never()).error().code,
+            ErrorCode::unprocessable);
+  EXPECT_TRUE(verify(Anchor{3, std::string(kFirstHash)}).broken);
+  tamper(
+      [](store::Transaction& tx) { return tx.execute("DELETE FROM audit_log WHERE number = 4"); });
+  EXPECT_EQ(firstBroken(), 4);
+}
+
 TEST_P(AuditTest, LinesOfAnOlderProgramKeepTheirHash) {
   appendLines(1);
   Line old = all()[0];

@@ -10,7 +10,6 @@
 
 #include "base/limits.h"
 #include "crypto/sha256.h"
-#include "identity/personal_keys.h"
 #include "identity_fixture.h"
 #include "key_text.h"
 
@@ -262,20 +261,6 @@ TEST_F(ManyKeys, ThatWereRevokedAreForgottenInTheEnd) {
 }
 
 // A database on which something happens between a commit and its answer.
-TEST_F(Keys, OfSomebodyWhoIsErasedAreGoneAndThoseOfOthersWork) {
-  auto other = caller("default", "owner");
-  other.principal.id = "user:other";
-  const auto mine = mustBe(keys->create({.name = "mine", .role = "viewer"}, owner, kSoon));
-  const auto theirs = mustBe(keys->create({.name = "theirs", .role = "viewer"}, other, kSoon));
-  const auto place = personalKeys(*database, *keys);
-  const personal::Person person{"default", "user:other", clock.now(), "erased:1"};
-  EXPECT_EQ(mustBe(place.erase(person, kSoon)).count, 1);
-  EXPECT_EQ(mustBe(place.erase(person, kSoon)).count, 0);
-  EXPECT_TRUE(keys->verify(mine.text.reveal()));
-  EXPECT_FALSE(keys->verify(theirs.text.reveal()));
-  EXPECT_FALSE(keys->get(theirs.key.id, owner, kSoon));
-}
-
 class Interrupted final : public store::Database {
  public:
   explicit Interrupted(store::Database& real) : real_(real) {}
