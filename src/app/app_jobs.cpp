@@ -26,6 +26,7 @@ void App::buildJobs() {
                                                      .serving = *serving_,
                                                      .objects = *objects_,
                                                      .uploads = *apiPool_,
+                                                     .memory = memoryGuard_,
                                                      .moreKinds = personalData_.kinds()});
 }
 

@@ -99,6 +99,8 @@ class Cache {
   Result<std::int64_t> forget(std::string_view tenant, Deadline deadline);
 
   Result<void> sweep(Deadline deadline);
+  // Gives up the half of what is in memory that was not used for longest; the tier keeps all.
+  void shrink();
   Stats stats() const;
 
  private:

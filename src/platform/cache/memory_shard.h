@@ -24,6 +24,8 @@ class alignas(64) MemoryShard {
            SteadyTime keptUntil);
   // Every entry whose key begins so; how many.
   std::size_t forget(std::string_view beginning);
+  // Gives up the half that was not used for longest.
+  void shrink();
   std::size_t entries() const;
   std::size_t bytes() const;
 
