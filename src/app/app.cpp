@@ -133,6 +133,7 @@ Result<void> App::buildFeatures() {
   const bool alone = config::postgresUrl(settings_).empty();
   CORBEL_TRY(trust_, Trust::open(*installation_, *webhooks_, metrics_,
                                  alone ? Trust::Processes::one : Trust::Processes::several));
+  trust_->keepLinesFor(std::chrono::days(settings_.audit.keepDays));
   registry_ = std::make_unique<models::Registry>(database, installation_->ids, clock,
                                                  installation_->outbox.get());
   custody_ = openCustody(*installation_, *objects_);
@@ -163,6 +164,9 @@ Result<void> App::buildFeatures() {
   loadPool_ = makePool("load", 2, 1'000, metrics_, clock);
   backgroundPool_ = makePool("background", 2, 64, metrics_, clock);
   buildJobs();
+  CORBEL_CHECK(personalData_.open({settings_, *installation_, *jobs_, *objects_, *custody_, shared_->cache(),
+                                   backendTokens_.get(), trust_->audit()}));
+  CORBEL_CHECK(personalData_.catchUp());
   fallbackPool_ = makePool("fallback", kFallbackThreads, 1'000, metrics_, clock);
   memoryWatch_ = std::make_unique<MemoryWatch>(
       settings_.memory.limit.count, MemoryWatch::Parts{memoryGuard_, *serving_, shared_->cache()});
@@ -321,7 +325,7 @@ void App::keepHouse(const std::stop_token& stop) {
     const Deadline deadline = startDeadline(installation_->clock);
     for (const auto& outcome :
          {installation_->keys->saveLastUse(deadline), shared_->cache().sweep(deadline),
-          idempotency_->removeExpired(deadline)}) {
+          idempotency_->removeExpired(deadline), personalData_.removeExpired(deadline)}) {
       if (!outcome) log::warn("app", "housekeeping failed", {{"detail", outcome.error().detail}});
     }
   }

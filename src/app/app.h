@@ -10,6 +10,7 @@
 #include "app/degradation.h"
 #include "app/jobs_part.h"
 #include "app/outbound.h"
+#include "app/personal_data_part.h"
 #include "app/shared_state.h"
 #include "app/split.h"
 #include "app/traces.h"
@@ -138,6 +139,7 @@ class App {
   std::unique_ptr<idempotency::Records> idempotency_;
   std::unique_ptr<gates::KeyedRequests> keyedRequests_;
   std::unique_ptr<gates::Accounting> accounting_;
+  PersonalDataPart personalData_;
   std::unique_ptr<JobsPart> jobs_;
   std::unique_ptr<native::ModelsApi> modelsApi_;
   std::unique_ptr<native::VersionsApi> versionsApi_;

@@ -27,7 +27,8 @@ void App::buildJobs() {
                                                      .serving = *serving_,
                                                      .objects = *objects_,
                                                      .uploads = *apiPool_,
-                                                     .memory = memoryGuard_});
+                                                     .memory = memoryGuard_,
+                                                     .moreKinds = personalData_.kinds()});
 }
 
 }  // namespace corbel::app

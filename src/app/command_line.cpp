@@ -22,6 +22,7 @@ struct Flags {
   VerifyAudit verifyAudit;
   BackUp backUp;
   Restore restore;
+  Seed seed;
 };
 
 void addCommon(CLI::App& command, Flags& flags) {
@@ -121,6 +122,16 @@ CareCommands addCareCommands(CLI::App& root, Flags& flags) {
   return {backUp, restore, doctor};
 }
 
+CLI::App* addSeedCommand(CLI::App& root, Flags& flags) {
+  auto* seed = addCommand(root, flags, "seed",
+                          "Put demo data into an empty installation, or take it out again (while "
+                          "the server is stopped)",
+                          "  corbel seed\n  corbel seed --remove");
+  seed->add_flag("--remove", flags.seed.remove, "Take out the demo data, and nothing else");
+  seed->add_flag("--force", flags.seed.force, "Also beside other models and schedules");
+  return seed;
+}
+
 // Flags that no option claimed are settings: --server.port=8080.
 std::optional<std::string> addSettings(const CLI::App& root, Flags& flags) {
   for (const std::string& assignment : flags.assignments) {
@@ -169,6 +180,7 @@ Parsed parseCommandLine(int argc, const char* const* argv) {
   const KeyCommands key = addKeyCommands(root, flags);
   const auto* verifyAudit = addAuditCommand(root, flags);
   const CareCommands care = addCareCommands(root, flags);
+  const auto* seed = addSeedCommand(root, flags);
   const auto* openApi = addCommand(root, flags, "openapi", "Print the OpenAPI document",
                                    "  corbel openapi > openapi.json");
   const auto* version =
@@ -199,6 +211,7 @@ Parsed parseCommandLine(int argc, const char* const* argv) {
     if (*care.backUp) return flags.backUp;
     if (*care.restore) return flags.restore;
     if (*care.doctor) return Examine{};
+    if (*seed) return flags.seed;
     if (*openApi) return ShowOpenApi{};
     static_cast<void>(version);
     return ShowVersion{};

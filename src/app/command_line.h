@@ -53,12 +53,16 @@ struct Restore {
   bool force = false;
 };
 struct Examine {};
+struct Seed {
+  bool remove = false;
+  bool force = false;
+};
 struct ShowOpenApi {};
 struct ShowVersion {};
 
 using Command =
     std::variant<Serve, Migrate, ShowConfig, MakeKey, ListKeys, RevokeKey, RotateMasterKey,
-                 VerifyAudit, BackUp, Restore, Examine, ShowOpenApi, ShowVersion>;
+                 VerifyAudit, BackUp, Restore, Examine, Seed, ShowOpenApi, ShowVersion>;
 
 struct Invocation {
   Command command;

@@ -184,6 +184,10 @@ void printVerdict(const audit::Verdict& verdict, Output output) {
       std::printf("line %lld is wrong: %s\n", static_cast<long long>(verdict.broken->number),
                   verdict.broken->reason.c_str());
     }
+    if (verdict.erased > 0) {
+      std::printf("%lld lines have lost the name of who did it, as people were erased\n",
+                  static_cast<long long>(verdict.erased));
+    }
     std::printf("%lld lines are good; the last is %lld:%s\n", static_cast<long long>(verdict.lines),
                 static_cast<long long>(verdict.head.number), verdict.head.hash.c_str());
     return;
@@ -193,6 +197,7 @@ void printVerdict(const audit::Verdict& verdict, Output output) {
   writer.beginObject();
   writer.field("intact", !verdict.broken);
   writer.field("lines", verdict.lines);
+  writer.field("erasedLines", verdict.erased);
   writer.field("headNumber", verdict.head.number);
   writer.field("headHash", verdict.head.hash);
   if (verdict.broken) {
@@ -208,7 +213,8 @@ int verifyAudit(const VerifyAudit& command, const config::Settings& settings, Ou
   if (!anchor) return failed(anchor.error());
   const auto installation = openInstallation(settings);
   if (!installation) return failed(installation.error());
-  const audit::AuditLog log({*(*installation)->database, (*installation)->clock});
+  const audit::AuditLog log(
+      {*(*installation)->database, (*installation)->clock, (*installation)->random});
   const auto verdict = log.verify(*anchor, Deadline::never());
   if (!verdict) return failed(verdict.error());
   printVerdict(*verdict, output);
@@ -260,6 +266,7 @@ int run(const Invocation& invocation) {
                  [&](const BackUp& command) { return backUp(command, settings, output); },
                  [&](const Restore& command) { return restore(command, settings, output); },
                  [&](const Examine&) { return examine(*configuration, output); },
+                 [&](const Seed& command) { return seed(command, settings, output); },
                  [&](const ShowOpenApi&) { return kOk; }, [&](const ShowVersion&) { return kOk; }},
       invocation.command);
 }

@@ -13,6 +13,7 @@
 #include "identity/migrations.h"
 #include "jobs/jobs_migrations.h"
 #include "models/models_migrations.h"
+#include "privacy/privacy_migrations.h"
 #include "secrets/secrets_migrations.h"
 #include "telemetry/log.h"
 
@@ -26,7 +27,8 @@ std::vector<store::Migration> allMigrations() {
   std::vector<store::Migration> all;
   for (const auto part :
        {identity::migrations(), models::migrations(), jobs::migrations(), idempotency::migrations(),
-        custody::migrations(), audit::migrations(), secrets::migrations(), events::migrations()})
+         custody::migrations(), audit::migrations(), secrets::migrations(), events::migrations(),
+         privacy::migrations()})
     all.insert(all.end(), part.begin(), part.end());
   std::ranges::sort(all, {}, &store::Migration::version);
   return all;

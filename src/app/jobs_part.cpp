@@ -18,6 +18,7 @@ jobs::Kinds makeKinds(const JobsPart::Parts& parts) {
   jobs::Kinds kinds;
   kinds.add(native::batchPrediction({parts.serving, parts.objects, parts.custody, parts.clock}));
   kinds.add(models::modelValidation({parts.registry, parts.objects, parts.inspect, parts.clock}));
+  for (const jobs::Kind& kind : parts.moreKinds) kinds.add(kind);
   return kinds;
 }
 

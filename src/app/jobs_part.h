@@ -49,11 +49,14 @@ class JobsPart {
     objects::ObjectStore& objects;
     exec::Pool& uploads;
     const resilience::MemoryGuard& memory;  // where it is short, no job is begun
+    std::vector<jobs::Kind> moreKinds = {};  // of other parts
   };
   explicit JobsPart(const Parts& parts);
 
   std::vector<http::Route> mount();
   static std::vector<http::Route> describe();
+
+  const jobs::Queue& queue() const { return queue_; }
 
   // From now on jobs are run.
   void start();

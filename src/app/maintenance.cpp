@@ -1,6 +1,7 @@
 #include "app/maintenance.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -10,6 +11,7 @@
 
 #include "app/backup.h"
 #include "app/doctor.h"
+#include "app/seed.h"
 #include "base/timestamp.h"
 #include "json/encode.h"
 
@@ -39,6 +41,27 @@ std::string toJson(const BackupReport& report, const std::string& file) {
   for (const std::string& damaged : report.damaged) writer.value(damaged);
   writer.endArray();
   writer.field("tookMs", report.took.count());
+  writer.endObject();
+  return json;
+}
+
+void writeNames(json::Writer& writer, std::string_view name,
+                const std::vector<std::string>& names) {
+  writer.key(name);
+  writer.beginArray();
+  for (const std::string& one : names) writer.value(one);
+  writer.endArray();
+}
+
+std::string toJson(const SeedReport& report) {
+  std::string json;
+  json::Writer writer(json);
+  writer.beginObject();
+  writeNames(writer, "models", report.models);
+  writeNames(writer, "keptModels", report.kept);
+  writer.field("versions", report.versions);
+  writer.field("jobs", report.jobs);
+  writer.field("schedules", report.schedules);
   writer.endObject();
   return json;
 }
@@ -98,6 +121,13 @@ int backUp(const BackUp& command, const config::Settings& settings, Output outpu
                       toRfc3339(report->takenAt),
                       static_cast<double>(report->took.count()) / 1000));
   }
+  if (!settings.s3.url.empty()) {
+    std::fprintf(
+        stderr,
+        "corbel: model files and files of jobs are in the bucket %s and not in the backup: "
+        "keep versions or a copy of the bucket\n",
+        settings.s3.bucket.c_str());
+  }
   for (const std::string& damaged : report->damaged)
     std::fprintf(stderr, "corbel: the object %s is damaged and is not in the backup\n",
                  damaged.c_str());
@@ -118,6 +148,23 @@ int restore(const Restore& command, const config::Settings& settings, Output out
       fmt::format("Recovery point: everything acknowledged before {}. Recovery time: {:.1f} s, "
                   "and the start of the server.",
                   toRfc3339(report->takenAt), static_cast<double>(report->took.count()) / 1000));
+  return kOk;
+}
+
+int seed(const Seed& command, const config::Settings& settings, Output output) {
+  const auto report = command.remove
+                          ? unseed(settings)
+                          : seed(settings, command.force ? BesideOthers::yes : BesideOthers::no);
+  if (!report) return failed(report.error());
+  if (output == Output::json) {
+    print(toJson(*report));
+    return kOk;
+  }
+  print(fmt::format("{} {} models ({}), {} jobs and {} schedules.",
+                    command.remove ? "Removed" : "Made", report->models.size(),
+                    fmt::join(report->models, ", "), report->jobs, report->schedules));
+  for (const std::string& kept : report->kept)
+    print(fmt::format("The model {} stays: somebody else has changed it.", kept));
   return kOk;
 }
 

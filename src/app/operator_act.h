@@ -20,7 +20,8 @@ struct OperatorAct {
 // What change(Actor) returns; the line is committed with what it changes.
 template <class Change>
 auto asOperator(const Installation& installation, const OperatorAct& act, Change&& change) {
-  const audit::AuditLog log({*installation.database, installation.clock});
+  SystemRandom random;
+  const audit::AuditLog log({*installation.database, installation.clock, random});
   const identity::Principal by = identity::operatorOf(act.tenant);
   audit::Witness witness(log,
                          {.tenant = act.tenant,

@@ -8,14 +8,16 @@ namespace {
 
 // The log usually leaves the machine: whoever rewrites the whole chain has to change it there, too.
 constexpr std::chrono::hours kHeadEvery{1};
+constexpr std::chrono::hours kShortenedEvery{24};
 
 }  // namespace
 
 Trust::Trust(Installation& installation, metrics::Metrics& metrics, Processes processes)
     : installation_(installation),
       processes_(processes),
-      audit_({*installation.database, installation.clock, &metrics}),
-      headDue_(installation.clock.steady()) {}
+      audit_({*installation.database, installation.clock, installation.random, &metrics}),
+      headDue_(installation.clock.steady()),
+      shorteningDue_(headDue_) {}
 
 Result<std::unique_ptr<Trust>> Trust::open(Installation& installation, events::Webhooks& webhooks,
                                            metrics::Metrics& metrics, Processes processes) {
@@ -48,6 +50,21 @@ void Trust::keepHouse() {
   refreshMasterKeys();
   if (processes_ == Processes::several) followChanges();
   logHead();
+  shorten();
+}
+
+void Trust::shorten() {
+  const SteadyTime now = installation_.clock.steady();
+  if (keepLines_.count() == 0 || now < shorteningDue_) return;
+  shorteningDue_ = now + kShortenedEvery;
+  const auto removed =
+      audit_.shorten(installation_.clock.now() - keepLines_, startDeadline(installation_.clock));
+  if (!removed) {
+    log::warn("app", "old lines of the audit log could not be removed",
+              {{"detail", removed.error().message}});
+  } else if (*removed > 0) {
+    log::info("app", "old lines of the audit log are gone", {{"lines", *removed}});
+  }
 }
 
 // Every change of keys, tenants and roles is a line of the audit log, whichever process made it: a

@@ -1,5 +1,6 @@
 // What makes the installation trustworthy beside its gates: sealed secrets and the audit log.
 #pragma once
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,7 @@ class Trust {
 
   // Before the functions below.
   void buildApi(exec::Pool& pool, http::Observer& accounting);
+  const audit::AuditLog& audit() const { return audit_; }
   // What stands around handlers and is told of answers; tells `accounting`.
   gates::Auditing& auditing() { return *auditing_; }
   std::vector<http::Route> mount();
@@ -33,6 +35,9 @@ class Trust {
 
   // As ApiKeys::ensureFirstKey.
   Result<std::optional<identity::MintedKey>> makeFirstKey(const std::string& file);
+
+  // Lines of the audit log that are older go; 0: none. Before keepHouse().
+  void keepLinesFor(std::chrono::days days) { keepLines_ = days; }
 
   // About once a second, from one thread.
   void keepHouse();
@@ -42,6 +47,7 @@ class Trust {
   void refreshMasterKeys();
   void followChanges();
   void logHead();
+  void shorten();
 
   Installation& installation_;
   const Processes processes_;
@@ -52,6 +58,8 @@ class Trust {
   std::int64_t followedHead_ = 0;
   std::int64_t loggedHead_ = 0;
   SteadyTime headDue_;
+  std::chrono::days keepLines_{0};
+  SteadyTime shorteningDue_;
 };
 
 }  // namespace corbel::app

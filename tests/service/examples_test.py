@@ -14,11 +14,13 @@ from openapi import Json, Operation, operations
 MODEL_FILE = Path(__file__).with_name("house-prices.json")
 # Ids that the program makes: the example of the document can only show their form.
 MADE_BY_THE_PROGRAM = ("key", "webhook", "job", "schedule")
-# Needs an event that was given up: events_test.py has one; a job that failed, one with files: tests/api/jobs.test.
+# Needs an event that was given up: events_test.py has one; a job that failed, one with files, an export that
+# has ended: tests/api.
 RUN_ELSEWHERE = {
     "/api/v1/ai/webhooks/{webhook}/dead-letters/{event}/redeliver",
     "/api/v1/ai/jobs/{job}/retry",
     "/api/v1/ai/jobs/{job}/files/{file}",
+    "/api/v1/ai/personal-data/exports/{export}/file",
 }
 # What has to have happened before an example makes sense, as (operation, body).
 BEFORE: dict[str, list[tuple[str, Any]]] = {

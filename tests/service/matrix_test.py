@@ -50,7 +50,7 @@ PERMISSIONS = {
 PERMISSIONS["developer"] = PERMISSIONS["viewer"] | {"models:write", "settings:read", "jobs:write"}
 PERMISSIONS["admin"] = PERMISSIONS["developer"] | {
     *("keys:read", "keys:write", "tenants:read", "roles:read", "roles:write", "system:read"),
-    *("events:read", "events:write", "audit:read"),
+    *("events:read", "events:write", "audit:read", "personal-data"),
 }
 PERMISSIONS["owner"] = PERMISSIONS["admin"] | {"tenants:write"}
 
@@ -108,18 +108,27 @@ class Things:
             **{"model": model_id, "version": 1, "alias": "champion", "key": key, "role": role, "tenant": "north"},
             **{"job": self.ended_job(model_id), "file": "output", "schedule": self.schedule()},
             **{"webhook": self.call("POST", "/webhooks", hook).json()["id"], "event": model_id},
+            "export": self.export(),
         }
 
     def ended_job(self, model_id: str) -> str:
         """With a file `output`."""
         rows = b'{"size": 1, "age": 2}'
         job = self.call("POST", f"/models/{model_id}/prediction-jobs?format=jsonl", rows).json()["id"]
+        self.await_job(job)
+        return job
+
+    def export(self) -> str:
+        job = self.call("POST", "/personal-data/exports", {"principal": f"user:{MARK}"}).json()["id"]
+        self.await_job(job)
+        return job
+
+    def await_job(self, job: str) -> None:
         until = time.monotonic() + 30
         while time.monotonic() < until:
             if self.call("GET", f"/jobs/{job}").json()["status"] in ("succeeded", "failed"):
-                break
+                return
             time.sleep(0.02)
-        return job
 
     def schedule(self) -> str:
         body = {"name": self.name("schedule"), "kind": "model-validation", "cron": "@yearly"}
@@ -298,7 +307,7 @@ class Matrix(unittest.TestCase):
         stranger = next(who for who in self.principals if who.name == "foreign owner")
         nowhere = "0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f70"
         nothing = self.things.shared | {
-            name: nowhere for name in ("model", "key", "role", "tenant", "webhook", "job", "schedule")
+            name: nowhere for name in ("model", "key", "role", "tenant", "webhook", "job", "schedule", "export")
         }
         for operation in self.operations:
             if "{" not in operation.path or self.expected(operation, stranger) < 400:

@@ -75,6 +75,17 @@ class S3Test(unittest.TestCase):
         self.assertEqual(self.dependency(corbel)["state"], "up")
         self.assertNotIn(self.s3.secret_key, corbel.log())
 
+    def test_a_backup_says_that_the_files_are_in_the_bucket(self) -> None:
+        corbel = self.corbel()
+        upload(corbel, "houses").expect(201)
+        with tempfile.TemporaryDirectory() as folder:
+            settings = {"data.folder": str(corbel.folder)} | corbel.database() | corbel.settings
+            flags = [f"--{name}={value}" for name, value in settings.items()]
+            done = run("backup", f"{folder}/backup.tar", *flags)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("0 objects", done.stdout)
+        self.assertIn("in the bucket corbel-test and not in the backup", done.stderr)
+
     def test_a_large_file_goes_and_comes_in_parts(self) -> None:
         corbel = self.corbel()
         content = padded(33 * MIB + 17)

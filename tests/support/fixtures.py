@@ -94,6 +94,7 @@ def tokens() -> dict[str, str]:
         "anna": token(),
         "ben": token(sub="ben"),
         "carla": token(sub="carla"),
+        "dora": token(sub="dora", roles=["admin"]),
         "traveller": token(sub="traveller", tenants=["default", "other"]),
         "smallOwner": token(sub="small owner", roles=["owner"], tenants=["small"]),
         "nobody": token(sub="nobody", tenants=[]),

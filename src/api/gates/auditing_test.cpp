@@ -55,7 +55,7 @@ class AuditingTest : public testing::Test {
     folder = mkdtemp(pattern.data());
     database = mustBe(store::openSqlite({.dataFolder = folder}, clock));
     mustBe(store::migrateUp(*database, audit::migrations(), clock));
-    log.emplace(audit::AuditLog::Parts{*database, clock});
+    log.emplace(audit::AuditLog::Parts{*database, clock, random});
     auditing.emplace(*log, next);
     route.method = http::Method::del;
     route.path = "/api/v1/ai/keys/{key}";
@@ -88,6 +88,7 @@ class AuditingTest : public testing::Test {
   SystemClock clock;
   std::unique_ptr<store::Database> database;
   Counting next;
+  SystemRandom random;
   std::optional<audit::AuditLog> log;
   std::optional<Auditing> auditing;
   http::Route route;

@@ -40,7 +40,10 @@ constexpr std::array kParameters = {
     http::PathParameterDoc{"file", "Name of a file of a job, as in its `files`.",
                            R"({"type":"string"})", R"("output")"},
     http::PathParameterDoc{"schedule", "Id of a schedule.", R"({"type":"string","format":"uuid"})",
-                           R"("0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f73")"}};
+                           R"("0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f73")"},
+    http::PathParameterDoc{"export", "Id of an export of personal data.",
+                           R"({"type":"string","format":"uuid"})",
+                           R"("0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f74")"}};
 
 }  // namespace
 

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 #include <utility>
 
 #include "audit_store.h"
+#include "crypto/encoding.h"
 #include "crypto/sha256.h"
 #include "telemetry/log.h"
 #include "telemetry/metric_table.h"
@@ -15,6 +17,8 @@ namespace corbel::audit {
 namespace {
 
 constexpr int kReadAtOnce = 1'000;
+constexpr int kRemovedAtOnce = 5'000;
+constexpr std::string_view kErasedName = "erased:";
 constexpr std::array<std::string_view, 3> kOutcomes = {"done", "refused", "failed"};
 
 // What goes into a line comes from outside, and lines are read in terminals.
@@ -37,11 +41,31 @@ Act plain(const Act& act) {
           .omitted = act.omitted};
 }
 
+std::string hashOfAll(std::initializer_list<std::string_view> texts) {
+  crypto::Sha256 hash;
+  for (const std::string_view text : texts) {
+    hash.update(fmt::format("{}:", text.size()));
+    hash.update(text);
+    hash.update(std::string_view(","));
+  }
+  return crypto::hex(hash.finish());
+}
+
+// As many bits as nobody can try.
+std::string makeSalt(Random& random) {
+  std::array<std::byte, 16> bytes{};
+  random.fill(bytes);
+  return crypto::toHex(bytes);
+}
+
 // Follows the chain, line by line.
 class Walk {
  public:
   Walk(Verdict& verdict, const std::optional<Anchor>& anchor) : verdict_(verdict), anchor_(anchor) {
-    verdict_.head = {.number = 0, .hash = std::string(kFirstHash)};
+    verdict_.head = verdict_.start;
+    const Anchor& start = verdict_.start;
+    if (anchor_ && anchor_->number == start.number && anchor_->hash != start.hash)
+      refuse(start.number, "its hash is not the one that was written down");
   }
 
   bool broken() const { return verdict_.broken.has_value(); }
@@ -50,6 +74,12 @@ class Walk {
     if (line.number != expected) return refuse(expected, "it is missing");
     if (hashOf(line, verdict_.head.hash) != line.hash)
       return refuse(expected, "it was changed, or the line before it was replaced");
+    const bool isErased = !line.who.empty() && line.salt.empty();
+    if (!line.salt.empty() && whoOf(line) != line.who)
+      return refuse(expected, "it was changed: who did it, or from where");
+    if (isErased && !line.act.principal.starts_with(kErasedName))
+      return refuse(expected, "it was changed: who did it");
+    verdict_.erased += isErased ? 1 : 0;
     verdict_.head = {.number = line.number, .hash = line.hash};
     ++verdict_.lines;
     if (anchor_ && anchor_->number == line.number && anchor_->hash != line.hash)
@@ -84,23 +114,21 @@ std::optional<Outcome> outcome(std::string_view name) {
   return static_cast<Outcome>(found - kOutcomes.begin());
 }
 
+std::string whoOf(const Line& line) {
+  return hashOfAll({line.salt, line.act.principal, line.act.remote, line.act.requestId});
+}
+
 std::string hashOf(const Line& line, std::string_view previousHash) {
   const Act& act = line.act;
-  crypto::Sha256 hash;
-  const auto add = [&](std::string_view text) {
-    hash.update(fmt::format("{}:{},", text.size(), text));
-  };
-  add(previousHash);
-  add(fmt::format("{}", line.number));
-  add(fmt::format("{}", line.at.time_since_epoch().count()));
-  for (const std::string_view text :
-       {std::string_view(act.tenant), std::string_view(act.principal), std::string_view(act.kind),
-        std::string_view(act.action), std::string_view(act.object), std::string_view(act.remote),
-        std::string_view(act.requestId), name(act.outcome), std::string_view(act.code)}) {
-    add(text);
+  const std::string number = fmt::format("{}", line.number);
+  const std::string at = fmt::format("{}", line.at.time_since_epoch().count());
+  const std::string omitted = fmt::format("{}", act.omitted);
+  if (line.who.empty()) {
+    return hashOfAll({previousHash, number, at, act.tenant, act.principal, act.kind, act.action,
+                      act.object, act.remote, act.requestId, name(act.outcome), act.code, omitted});
   }
-  add(fmt::format("{}", act.omitted));
-  return crypto::hex(hash.finish());
+  return hashOfAll({previousHash, number, at, act.tenant, line.who, act.kind, act.action,
+                    act.object, name(act.outcome), act.code, omitted});
 }
 
 AuditLog::AuditLog(Parts parts) : parts_(parts), allowedAt_(parts.clock.steady()) {
@@ -111,6 +139,8 @@ AuditLog::AuditLog(Parts parts) : parts_(parts), allowedAt_(parts.clock.steady()
 Result<void> AuditLog::append(store::Transaction& tx, const Act& act) const {
   CORBEL_TRY(const Anchor head, audit_store::head(tx));
   Line line{.number = head.number + 1, .at = parts_.clock.now(), .act = plain(act), .hash = {}};
+  line.salt = makeSalt(parts_.random);
+  line.who = whoOf(line);
   line.hash = hashOf(line, head.hash);
   if (parts_.metrics != nullptr) {
     auto& lines = parts_.metrics->of(metrics::kAuditLines).with(name(act.outcome));
@@ -173,20 +203,27 @@ Result<Anchor> AuditLog::head(Deadline deadline) const {
 
 Result<Verdict> AuditLog::verify(const std::optional<Anchor>& anchor, Deadline deadline) const {
   struct End {
+    Anchor start;
     Anchor head;
     std::optional<std::int64_t> above;
   };
   CORBEL_TRY(const End end, parts_.database.read(
                                 [](store::Reader& reader) -> Result<End> {
+                                  CORBEL_TRY(Anchor start, audit_store::start(reader));
                                   CORBEL_TRY(Anchor head, audit_store::head(reader));
                                   CORBEL_TRY(const auto above,
                                              audit_store::firstAbove(reader, head.number));
-                                  return End{std::move(head), above};
+                                  return End{std::move(start), std::move(head), above};
                                 },
                                 deadline));
-  Verdict verdict;
+  if (anchor && anchor->number < end.start.number) {
+    return fail(ErrorCode::unprocessable,
+                fmt::format("The line {} is not kept any more: the log begins behind line {}.",
+                            anchor->number, end.start.number));
+  }
+  Verdict verdict{.start = end.start, .head = {}};
   Walk walk(verdict, anchor);
-  std::int64_t after = 0;
+  std::int64_t after = end.start.number;
   while (!walk.broken()) {
     CORBEL_TRY(const auto lines, parts_.database.read(
                                      [&](store::Reader& reader) {
@@ -202,6 +239,31 @@ Result<Verdict> AuditLog::verify(const std::optional<Anchor>& anchor, Deadline d
   }
   walk.end(end.head, end.above);
   return verdict;
+}
+
+Result<std::int64_t> AuditLog::shorten(Timestamp time, Deadline deadline) const {
+  std::int64_t all = 0;
+  while (true) {
+    CORBEL_TRY(const std::int64_t some,
+               parts_.database.write(
+                   [&](store::Transaction& tx) -> Result<std::int64_t> {
+                     CORBEL_TRY(const auto last, audit_store::lastBefore(tx, time, kRemovedAtOnce));
+                     if (!last) return 0;
+                     CORBEL_TRY(const std::int64_t removed, audit_store::removeUpTo(tx, *last));
+                     CORBEL_CHECK(append(tx, {.tenant = "default",
+                                              .principal = "corbel",
+                                              .kind = "service",
+                                              .action = "audit log shortened",
+                                              .object = fmt::format("audit-lines/{}", last->number),
+                                              .remote = {},
+                                              .requestId = {},
+                                              .code = {}}));
+                     return removed;
+                   },
+                   deadline));
+    all += some;
+    if (some < kRemovedAtOnce) return all;
+  }
 }
 
 }  // namespace corbel::audit

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/deadline.h"
 #include "base/mutex.h"
+#include "base/random.h"
 #include "base/result.h"
 #include "store/store.h"
 #include "telemetry/metrics.h"
@@ -47,12 +48,21 @@ struct Line {
   std::int64_t number = 0;  // 1, 2, 3 …
   Timestamp at;
   Act act;
+  // What the chain has of principal, remote and request id: a hash that nobody can guess from, once
+  // the salt is gone. So a line can lose them and stay in the chain. Of lines that an older program
+  // wrote both are empty, and of lines that have lost them the salt.
+  std::string salt = {};
+  std::string who = {};
   std::string hash;  // 64 hexadecimal digits
 };
 
+// The SHA-256 of salt, principal, remote and request id, each as "<length in bytes>:<text>,".
+std::string whoOf(const Line& line);
+
 // What hash() covers, in this order: the hash of the line before (64 zeros before the first), then
-// number, time (milliseconds since 1970), tenant, principal, kind, action, object, remote, request
-// id, outcome, code and omitted, each as "<length in bytes>:<text>,".
+// number, time (milliseconds since 1970), tenant, who, kind, action, object, outcome, code and
+// omitted, each as "<length in bytes>:<text>,". Where `who` is empty: tenant, principal, kind,
+// action, object, remote, request id, outcome, code and omitted.
 std::string hashOf(const Line& line, std::string_view previousHash);
 inline constexpr std::string_view kFirstHash =
     "0000000000000000000000000000000000000000000000000000000000000000";
@@ -80,8 +90,10 @@ struct Verdict {
     std::int64_t number = 0;  // of the first line that is wrong
     std::string reason;
   };
-  std::int64_t lines = 0;  // that are good
-  Anchor head;             // of the last good one
+  std::int64_t lines = 0;   // that are good
+  std::int64_t erased = 0;  // of them, that have lost the name
+  Anchor start;             // behind which the chain begins; number 0: at its very beginning
+  Anchor head;              // of the last good one
   std::optional<Break> broken = {};
 };
 
@@ -96,6 +108,7 @@ class AuditLog {
   struct Parts {
     store::Database& database;
     const Clock& clock;
+    Random& random;
     metrics::Metrics* metrics = nullptr;  // null: nobody counts
   };
   explicit AuditLog(Parts parts);
@@ -117,8 +130,13 @@ class AuditLog {
   // The last line; number 0 when there is none.
   Result<Anchor> head(Deadline deadline) const;
   // Reads every line that was there when it began. `anchor`: the chain must have that point.
-  // deadline_exceeded, unavailable, internal: it could not be read to its end.
+  // deadline_exceeded, unavailable, internal: it could not be read to its end. unprocessable: the
+  // line of the anchor is not kept any more.
   Result<Verdict> verify(const std::optional<Anchor>& anchor, Deadline deadline) const;
+
+  // Removes the lines at the old end that were written before `time`; how many. The chain begins
+  // behind them from then on, and that they are gone is a line itself.
+  Result<std::int64_t> shorten(Timestamp time, Deadline deadline) const;
 
  private:
   bool mayWriteRefusal() CORBEL_REQUIRES(mutex_);

@@ -37,6 +37,16 @@ VALUES (1, 0, '0000000000000000000000000000000000000000000000000000000000000000'
 DROP TABLE audit_head;
 DROP INDEX audit_log_of_tenant;
 DROP TABLE audit_log;
+)"},
+                                    store::Migration{.version = 25,
+                                                     .name = "audit lines that can lose the name",
+                                                     .up = R"(
+ALTER TABLE audit_log ADD COLUMN salt TEXT NOT NULL DEFAULT '';
+ALTER TABLE audit_log ADD COLUMN who TEXT NOT NULL DEFAULT '';
+)",
+                                                     .down = R"(
+ALTER TABLE audit_log DROP COLUMN who;
+ALTER TABLE audit_log DROP COLUMN salt;
 )"}};
 
 }  // namespace

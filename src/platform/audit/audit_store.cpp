@@ -19,6 +19,8 @@ Line lineOf(const store::Row& row) {
                   .outcome = outcome(row.text(9)).value_or(Outcome::failed),
                   .code = row.string(10),
                   .omitted = row.integer(11)},
+          .salt = row.string(13),
+          .who = row.string(14),
           .hash = row.string(12)};
 }
 
@@ -43,15 +45,44 @@ Result<Anchor> head(store::Reader& reader) {
   return *std::move(found);
 }
 
+Result<Anchor> start(store::Reader& reader) {
+  CORBEL_TRY(auto found,
+             reader.query("SELECT number, hash FROM audit_head WHERE id = 2")
+                 .one([](const store::Row& row) { return Anchor{row.integer(0), row.string(1)}; }));
+  return found.value_or(Anchor{.number = 0, .hash = std::string(kFirstHash)});
+}
+
+Result<std::optional<Anchor>> lastBefore(store::Reader& reader, Timestamp time, int limit) {
+  CORBEL_TRY(
+      const auto first,
+      reader.query("SELECT number FROM audit_log WHERE at >= ? ORDER BY number LIMIT 1", time)
+          .one([](const store::Row& row) { return row.integer(0); }));
+  return reader
+      .query(
+          "SELECT number, hash FROM (SELECT number, hash FROM audit_log WHERE number < ? ORDER "
+          "BY number LIMIT ?) AS oldest ORDER BY number DESC LIMIT 1",
+          first.value_or(std::numeric_limits<std::int64_t>::max()), limit)
+      .one([](const store::Row& row) { return Anchor{row.integer(0), row.string(1)}; });
+}
+
+Result<std::int64_t> removeUpTo(store::Transaction& tx, const Anchor& last) {
+  CORBEL_CHECK(tx.execute(
+      "INSERT INTO audit_head (id, number, hash) VALUES (2, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+      "number = excluded.number, hash = excluded.hash",
+      last.number, last.hash));
+  return tx.change("DELETE FROM audit_log WHERE number <= ?", last.number);
+}
+
 Result<void> insert(store::Transaction& tx, const Line& line) {
   const Act& act = line.act;
   CORBEL_CHECK(tx.execute("UPDATE audit_head SET number = ?, hash = ? WHERE id = 1", line.number,
                           line.hash));
   return tx.execute(
       "INSERT INTO audit_log (number, at, tenant_id, principal, kind, action, object, remote, "
-      "request_id, outcome, code, omitted, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "request_id, outcome, code, omitted, hash, salt, who) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+      "?, ?, ?, ?, ?)",
       line.number, line.at, act.tenant, act.principal, act.kind, act.action, act.object, act.remote,
-      act.requestId, name(act.outcome), act.code, act.omitted, line.hash);
+      act.requestId, name(act.outcome), act.code, act.omitted, line.hash, line.salt, line.who);
 }
 
 Result<std::vector<Line>> newest(store::Reader& reader, const Query& query, std::int64_t before,
@@ -60,7 +91,8 @@ Result<std::vector<Line>> newest(store::Reader& reader, const Query& query, std:
   return reader
       .query(
           "SELECT number, at, tenant_id, principal, kind, action, object, remote, request_id, "
-          "outcome, code, omitted, hash FROM audit_log WHERE tenant_id = ? AND number < ? AND (? = "
+          "outcome, code, omitted, hash, salt, who FROM audit_log WHERE tenant_id = ? AND number < "
+          "? AND (? = "
           "'' OR principal = ?) AND (? = '' OR action = ?) AND (? = '' OR object = ?) AND (? = '' "
           "OR outcome = ?) AND at >= ? AND at < ? ORDER BY number DESC LIMIT ?",
           query.tenant, before, query.principal, query.principal, query.action, query.action,
@@ -75,7 +107,8 @@ Result<std::vector<Line>> oldest(store::Reader& reader, const Query& query, std:
   return reader
       .query(
           "SELECT number, at, tenant_id, principal, kind, action, object, remote, request_id, "
-          "outcome, code, omitted, hash FROM audit_log WHERE tenant_id = ? AND number > ? AND (? = "
+          "outcome, code, omitted, hash, salt, who FROM audit_log WHERE tenant_id = ? AND number > "
+          "? AND (? = "
           "'' OR principal = ?) AND (? = '' OR action = ?) AND (? = '' OR object = ?) AND (? = '' "
           "OR outcome = ?) AND at >= ? AND at < ? ORDER BY number LIMIT ?",
           query.tenant, after, query.principal, query.principal, query.action, query.action,
@@ -89,7 +122,8 @@ Result<std::vector<Line>> chain(store::Reader& reader, std::int64_t after, std::
   return reader
       .query(
           "SELECT number, at, tenant_id, principal, kind, action, object, remote, request_id, "
-          "outcome, code, omitted, hash FROM audit_log WHERE number > ? AND number <= ? ORDER BY "
+          "outcome, code, omitted, hash, salt, who FROM audit_log WHERE number > ? AND number <= ? "
+          "ORDER BY "
           "number LIMIT ?",
           after, upTo, limit)
       .all(lineOf);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "audit/audit_migrations.h"
+#include "audit/personal_lines.h"
 #include "audit/witness.h"
 #include "store/migration.h"
 
@@ -24,7 +25,11 @@ using testing::HasSubstr;
 
 template <class T>
 T mustBe(Result<T> result) {
-  if (result) return *std::move(result);
+  if constexpr (std::is_void_v<T>) {
+    if (result) return;
+  } else {
+    if (result) return *std::move(result);
+  }
   ADD_FAILURE() << result.error().message << " " << result.error().detail;
   std::abort();
 }
@@ -102,7 +107,8 @@ class AuditTest : public testing::TestWithParam<Backend> {
     mustBe(store::migrateUp(*opened, migrations(), wall));
     return opened;
   }();
-  AuditLog log{{*database, clock, &metrics}};
+  SystemRandom random;
+  AuditLog log{{*database, clock, random, &metrics}};
 };
 
 INSTANTIATE_TEST_SUITE_P(On, AuditTest,
@@ -177,6 +183,13 @@ TEST_P(AuditTest, FindsEveryFieldThatWasChanged) {
       },
       [](Transaction& tx) {
         return tx.execute("UPDATE audit_log SET hash = 'x' WHERE number = 3");
+      },
+      [](Transaction& tx) { return tx.execute("UPDATE audit_log SET who = 'x' WHERE number = 3"); },
+      [](Transaction& tx) {
+        return tx.execute("UPDATE audit_log SET salt = 'x' WHERE number = 3");
+      },
+      [](Transaction& tx) {
+        return tx.execute("UPDATE audit_log SET salt = '' WHERE number = 3");
       }};
   for (std::size_t i = 0; i < changes.size(); ++i) {
     tamper(changes[i]);
@@ -209,7 +222,7 @@ TEST_P(AuditTest, FindsALineThatWasInserted) {
   tamper([](store::Transaction& tx) {
     return tx.execute(
         "INSERT INTO audit_log SELECT 4, at, tenant_id, principal, kind, action, object, remote, "
-        "request_id, outcome, code, omitted, hash FROM audit_log WHERE number = 3");
+        "request_id, outcome, code, omitted, hash, salt, who FROM audit_log WHERE number = 3");
   });
   EXPECT_EQ(firstBroken(), 4);
 }
@@ -311,7 +324,7 @@ TEST_P(AuditTest, StaysOneChainUnderManyWriters) {
 TEST_P(AuditTest, StaysOneChainOfTwoProcesses) {
   if (GetParam() == Backend::sqlite) return;  // one process a file
   const auto second = connect(wall);
-  const AuditLog other({*second, clock});
+  const AuditLog other({*second, clock, random});
   std::atomic<int> failures = 0;
   {
     const std::jthread thread([&] {
@@ -327,6 +340,70 @@ TEST_P(AuditTest, StaysOneChainOfTwoProcesses) {
   EXPECT_FALSE(verdict.broken);
   EXPECT_EQ(verdict.lines, 100 - failures);
   EXPECT_EQ(failures, 0);
+}
+
+TEST_P(AuditTest, ALineCanLoseItsNameAndStaysInTheChain) {
+  appendLines(3);
+  const auto head = verify().head;
+  const auto place = personalLines(*database);
+  personal::Person alice{
+      .tenant = "acme", .principal = "user:alice", .until = clock.now(), .pseudonym = "erased:1"};
+  std::vector<std::string> shown;
+  mustBe(place.show(
+      alice,
+      [&](std::string_view json) -> Result<void> {
+        shown.emplace_back(json);
+        return {};
+      },
+      Deadline::never()));
+  EXPECT_EQ(shown.size(), 3u);
+  EXPECT_THAT(shown[0], HasSubstr(R"("remote":"192.0.2.7")"));
+  EXPECT_EQ(mustBe(place.erase(alice, Deadline::never())).count, 3);
+  EXPECT_EQ(mustBe(place.erase(alice, Deadline::never())).count, 0);
+  for (const Line& line : all()) {
+    EXPECT_EQ(line.act.principal, "erased:1");
+    EXPECT_EQ(line.act.remote + line.act.requestId + line.salt, "");
+    EXPECT_EQ(line.act.object.substr(0, 5), "keys/");
+  }
+  const auto verdict = verify(head);
+  EXPECT_FALSE(verdict.broken);
+  EXPECT_EQ(verdict.erased, 3);
+}
+
+TEST_P(AuditTest, CanBeShortenedAtItsOldEndAndStaysAChain) {
+  appendLines(3);
+  const auto third = verify().head;
+  clock.advance(std::chrono::hours(1));
+  appendLines(2);
+  const Timestamp then = clock.now();
+  EXPECT_EQ(mustBe(log.shorten(then, Deadline::never())), 3);
+  const auto verdict = verify(third);
+  EXPECT_FALSE(verdict.broken);
+  EXPECT_EQ(verdict.start.number, 3);
+  EXPECT_EQ(verdict.lines, 3) << "two, and that the others are gone";
+  EXPECT_EQ(mustBe(log.shorten(then, Deadline::never())), 0);
+  EXPECT_EQ(verify().lines, 3);
+  EXPECT_EQ(log.verify(Anchor{2, third.hash}, Deadline::never()).error().code,
+            ErrorCode::unprocessable);
+  EXPECT_TRUE(verify(Anchor{3, std::string(kFirstHash)}).broken);
+  tamper(
+      [](store::Transaction& tx) { return tx.execute("DELETE FROM audit_log WHERE number = 4"); });
+  EXPECT_EQ(firstBroken(), 4);
+}
+
+TEST_P(AuditTest, LinesOfAnOlderProgramKeepTheirHash) {
+  appendLines(1);
+  Line old = all()[0];
+  old.salt = old.who = "";
+  old.hash = hashOf(old, kFirstHash);
+  tamper([&](store::Transaction& tx) {
+    return tx.execute("UPDATE audit_log SET salt = '', who = '', hash = ?", old.hash);
+  });
+  tamper([&](store::Transaction& tx) {
+    return tx.execute("UPDATE audit_head SET hash = ?", old.hash);
+  });
+  EXPECT_FALSE(verify().broken);
+  EXPECT_EQ(verify().erased, 0);
 }
 
 TEST_P(AuditTest, AWitnessPutsOneLineIntoTheFirstUnitOfACall) {

@@ -168,6 +168,20 @@ Result<Found> Cache::makeAndShare(const Key& key, milliseconds ttl, std::optiona
   return outcome;
 }
 
+std::int64_t Cache::forgetInMemory(std::string_view tenant) {
+  const std::string beginning = std::string(tenant) + '\0';
+  std::size_t count = 0;
+  for (const auto& shard : shards_) count += shard->forget(beginning);
+  return static_cast<std::int64_t>(count);
+}
+
+Result<std::int64_t> Cache::forget(std::string_view tenant, Deadline deadline) {
+  const std::int64_t here = forgetInMemory(tenant);
+  if (tier_ == nullptr) return here;
+  CORBEL_TRY(const std::int64_t behind, tier_->forget(tenant, deadline));
+  return std::max(here, behind);
+}
+
 Result<void> Cache::sweep(Deadline deadline) {
   return tier_ != nullptr ? tier_->sweep(deadline) : Result<void>();
 }

@@ -42,6 +42,8 @@ class Tier {
   virtual std::optional<Entry> find(const Key& key, Deadline deadline) = 0;
   // Keeps it for freshFor, and staleFor after that. Returns soon; what cannot be kept is not.
   virtual void put(const Key& key, const Entry& entry, std::chrono::milliseconds staleFor) = 0;
+  // Forgets at least all of the tenant; how many. What it was can no longer be found where it lay.
+  virtual Result<std::int64_t> forget(std::string_view tenant, Deadline deadline) = 0;
   // Drops what nobody wants any more; called about once a minute.
   virtual Result<void> sweep(Deadline deadline) = 0;
 };
@@ -90,6 +92,11 @@ class Cache {
   // Otherwise the error of `make`; deadline_exceeded: another thread made it for too long.
   Result<Found> findOrMake(const Key& key, std::chrono::milliseconds ttl, Deadline deadline,
                            const Make& make);
+
+  // Forgets what it has of the tenant, in memory, or also in the tier; how many. A value that is
+  // being made meanwhile may be kept.
+  std::int64_t forgetInMemory(std::string_view tenant);
+  Result<std::int64_t> forget(std::string_view tenant, Deadline deadline);
 
   Result<void> sweep(Deadline deadline);
   // Gives up the half of what is in memory that was not used for longest; the tier keeps all.

@@ -239,6 +239,25 @@ TEST_F(StoreTier, SweepsWhatNobodyWantsAnyMore) {
   EXPECT_TRUE(has(*file, "c"));
 }
 
+TEST_F(StoreTier, ForgetsATenantSoThatNoByteIsLeft) {
+  const auto opened = tier();
+  Cache behind{{}, opened.get(), clock};
+  for (int i = 0; i < 300; ++i) {
+    const std::string name = std::to_string(i);
+    behind.put({"acme", "predictions", name}, "canary" + std::string(900, 'x'));
+    behind.put({"other", "predictions", name}, "bystander" + std::string(900, 'x'));
+  }
+  EXPECT_EQ(behind.forget("acme", Deadline::never()), 300);
+  EXPECT_FALSE(behind.find({"acme", "predictions", "7"}, Deadline::never()));
+  EXPECT_TRUE(behind.find({"other", "predictions", "7"}, Deadline::never()));
+  for (const auto& file : std::filesystem::recursive_directory_iterator(folder)) {
+    if (!file.is_regular_file()) continue;
+    std::ifstream stream(file.path(), std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(stream), {}};
+    EXPECT_EQ(bytes.find("canary"), std::string::npos) << file.path();
+  }
+}
+
 TEST_F(StoreTier, ADamagedFileIsReplaced) {
   {
     const auto file = tier();

@@ -1,5 +1,7 @@
 #include "memory_shard.h"
 
+#include <iterator>
+
 namespace corbel::cache {
 namespace {
 
@@ -52,6 +54,20 @@ void MemoryShard::drop(Nodes::iterator node) {
   bytes_ -= bytesOf(node->key, node->value);
   byKey_.erase(node->key);
   byUse_.erase(node);
+}
+
+std::size_t MemoryShard::forget(std::string_view beginning) {
+  const MutexLock lock(mutex_);
+  std::size_t count = 0;
+  for (auto node = byUse_.begin(); node != byUse_.end();) {
+    const auto next = std::next(node);
+    if (node->key.starts_with(beginning)) {
+      drop(node);
+      ++count;
+    }
+    node = next;
+  }
+  return count;
 }
 
 std::size_t MemoryShard::entries() const {

@@ -21,6 +21,7 @@ using std::chrono::milliseconds;
 constexpr std::int64_t kRowBytes = 300;
 // Given up at once, so that room is not made for every single value.
 constexpr int kGivenUpAtOnce = 256;
+constexpr std::int64_t kForgottenAtOnce = 2'000;
 // A clock that was set back must not keep a value for ever.
 constexpr milliseconds kLongestTtl{std::chrono::hours(24 * 30)};
 
@@ -158,6 +159,24 @@ class StoreTier final : public Tier {
                             if (!outcome && *hasBegun) used_.doubt();
                           },
                       .unitClass = store::UnitClass::bestEffort});
+  }
+
+  Result<std::int64_t> forget(std::string_view tenant, Deadline deadline) override {
+    std::int64_t all = 0;
+    for (std::int64_t some = kForgottenAtOnce; some == kForgottenAtOnce; all += some) {
+      CORBEL_TRY(some, database_->write(
+                           [&](store::Transaction& tx) {
+                             return tx.change(
+                                 "DELETE FROM cache_entries WHERE (tenant_id, kind, name) IN "
+                                 "(SELECT tenant_id, kind, name FROM cache_entries WHERE tenant_id "
+                                 "= ? LIMIT ?)",
+                                 tenant, kForgottenAtOnce);
+                           },
+                           deadline));
+      used_.doubt();  // counted anew
+    }
+    CORBEL_CHECK(database_->scrub(deadline));
+    return all;
   }
 
   Result<void> sweep(Deadline deadline) override {

@@ -113,6 +113,7 @@ constexpr std::array kSettings = {
     setting<&S::jobs, &JobSettings::keep>("jobs.keepSeconds", {.min = 60}, "How long jobs that have ended are kept, with their files."),
     setting<&S::jobs, &JobSettings::tenantMax>("jobs.tenantMax", {.min = 1, .max = kMillion, .unit = "jobs"}, "Jobs of one tenant that may wait or run; more get 429."),
     setting<&S::jobs, &JobSettings::max>("jobs.max", {.min = 1, .max = 10 * kMillion, .unit = "jobs"}, "Jobs of all tenants that may wait or run; more get 507."),
+    setting<&S::audit, &AuditSettings::keepDays>("audit.keepDays", {.max = 36'500, .unit = "days"}, "How long lines of the audit log are kept; 0: for ever."),
     setting<&S::redis, &RedisSettings::url>("redis.url", {.aliases = {"REDIS_URL"}, .check = checkRedisUrl}, "Redis server that processes share limits through, as redis://user:password@host:port/database, or rediss:// for TLS; empty: redis.host."),
     setting<&S::redis, &RedisSettings::host>("redis.host", {.aliases = {"REDIS_HOST"}, .check = checkBrokerHost}, "Redis server, where redis.url is empty; empty: none."),
     setting<&S::redis, &RedisSettings::port>("redis.port", {.min = 1, .aliases = {"REDIS_PORT"}}, "Its port."),

@@ -189,6 +189,10 @@ struct JobSettings {
   std::uint32_t max = 100'000;
 };
 
+struct AuditSettings {
+  std::uint32_t keepDays = 0;  // 0: for ever
+};
+
 struct RedisSettings {
   Secret url;  // may hold a password
   std::string host;
@@ -269,6 +273,7 @@ struct Settings {
   MqttSettings mqtt;
   KafkaSettings kafka;
   JobSettings jobs;
+  AuditSettings audit;
   RedisSettings redis;
   RabbitmqSettings rabbitmq;
   MemorySettings memory;

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <initializer_list>
 #include <memory>
 #include <tuple>
 
+#include "base/json_text.h"
 #include "base/text.h"
 #include "crypto/sha256.h"
 
@@ -41,17 +43,32 @@ DROP INDEX idempotency_keys_tenant;
 DROP TABLE idempotency_keys
 )";
 
+// Answers of before have no owner, for the day that they are kept.
+constexpr std::string_view kOwnerUp = R"(
+ALTER TABLE idempotency_keys ADD COLUMN owner TEXT NOT NULL DEFAULT '';
+CREATE INDEX idempotency_keys_owner ON idempotency_keys (owner)
+)";
+constexpr std::string_view kOwnerDown = R"(
+DROP INDEX idempotency_keys_owner;
+ALTER TABLE idempotency_keys DROP COLUMN owner
+)";
+
 constexpr std::array kMigrations = {
-    store::Migration{15, "answers of requests with an idempotency key", kUp, kDown}};
+    store::Migration{15, "answers of requests with an idempotency key", kUp, kDown},
+    store::Migration{28, "owners of answers", kOwnerUp, kOwnerDown}};
 
 // Keys of one caller say nothing about those of another, and none can be read from the table.
-std::string idOf(const Request& request) {
+std::string hashOf(std::initializer_list<std::string_view> parts) {
   crypto::Sha256 hash;
-  for (const std::string_view part : {request.tenant, request.principal, request.key}) {
+  for (const std::string_view part : parts) {
     hash.update(std::to_string(part.size()) + ':');
     hash.update(part);
   }
   return crypto::hex(hash.finish());
+}
+
+std::string idOf(const Request& request) {
+  return hashOf({request.tenant, request.principal, request.key});
 }
 
 struct Record {
@@ -141,8 +158,9 @@ Result<std::variant<First, Answer>> Records::begin(const Request& request,
         CORBEL_CHECK(checkRoom(tx, request.tenant));
         CORBEL_CHECK(
             tx.execute("INSERT INTO idempotency_keys (id, tenant_id, fingerprint, "
-                       "process, created_at) VALUES (?, ?, ?, ?, ?)",
-                       id, request.tenant, request.fingerprint, markAt(now), now));
+                       "process, created_at, owner) VALUES (?, ?, ?, ?, ?, ?)",
+                       id, request.tenant, request.fingerprint, markAt(now), now,
+                       hashOf({request.tenant, request.principal})));
         return First{id};
       },
       deadline);
@@ -186,6 +204,59 @@ Result<void> Records::removeExpired(Deadline deadline) const {
             now - kKeptMs, kRemovedAtOnce);
       },
       deadline);
+}
+
+namespace {
+
+// An answer to somebody else that names the person is told no more, as one that held a secret.
+Result<personal::Erased> erase(store::Transaction& tx, const personal::Person& person) {
+  CORBEL_TRY(const auto removed,
+             tx.change("DELETE FROM idempotency_keys WHERE owner = ? AND created_at <= ?",
+                       hashOf({person.tenant, person.principal}), person.until));
+  std::string quoted;
+  appendJsonString(quoted, person.principal);
+  CORBEL_TRY(const auto emptied,
+             tx.change({"UPDATE idempotency_keys SET body = '', has_secret = ? WHERE tenant_id = ? "
+                        "AND instr(body, ?) > 0",
+                        "UPDATE idempotency_keys SET body = '', has_secret = ? WHERE tenant_id = ? "
+                        "AND strpos(body, ?) > 0"},
+                       true, person.tenant, quoted));
+  return personal::Erased{removed + emptied};
+}
+
+}  // namespace
+
+personal::Place personalAnswers(store::Database& database) {
+  using personal::Erased;
+  using personal::Person;
+  return {.name = "answers",
+          .doc = "Answers that are kept for a day to be repeated (Idempotency-Key) are removed.",
+          .tables = {"idempotency_keys"},
+          .show = [&database](const Person& person, const personal::Show& show,
+                              Deadline deadline) -> Result<void> {
+            const auto page = [&](std::string_view after) {
+              return database.read(
+                  [&](store::Reader& reader) {
+                    return reader
+                        .query(
+                            "SELECT id, created_at, COALESCE(body, '') FROM idempotency_keys WHERE "
+                            "owner = ? AND id > ? AND created_at <= ? ORDER BY id LIMIT ?",
+                            hashOf({person.tenant, person.principal}), after, person.until,
+                            personal::kAtOnce)
+                        .all([](const store::Row& row) {
+                          personal::Record record;
+                          record.time("createdAt", row.time(1)).text("body", row.text(2));
+                          return personal::Thing{row.string(0), record.finish()};
+                        });
+                  },
+                  deadline);
+            };
+            return personal::showPages(page, show);
+          },
+          .erase = [&database](const Person& person, Deadline deadline) -> Result<Erased> {
+            return database.write([&](store::Transaction& tx) { return erase(tx, person); },
+                                  deadline);
+          }};
 }
 
 }  // namespace corbel::idempotency

@@ -17,6 +17,7 @@
 
 #include "base/deadline.h"
 #include "base/result.h"
+#include "personal/personal.h"
 #include "store/migration.h"
 #include "store/store.h"
 
@@ -87,5 +88,8 @@ class Records {
 };
 
 std::span<const store::Migration> migrations();
+
+// Answers as data about whoever got them. `database` must outlive the place.
+personal::Place personalAnswers(store::Database& database);
 
 }  // namespace corbel::idempotency

@@ -90,6 +90,18 @@ Result<std::vector<ApiKey>> list(store::Reader& reader, std::string_view tenant,
       .all(keyOf);
 }
 
+Result<std::vector<ApiKey>> madeBy(store::Reader& reader, const ApiKeys::Maker& maker,
+                                   std::string_view after, int limit) {
+  return reader
+      .query(
+          "SELECT id, tenant_id, name, prefix, role, permissions, requests_per_minute, "
+          "rows_per_minute, created_by, created_at, expires_at, last_used_at, revoked_at FROM "
+          "api_keys WHERE tenant_id = ? AND created_by = ? AND created_at <= ? AND id > ? ORDER BY "
+          "id LIMIT ?",
+          maker.tenant, maker.principal, maker.until, after, limit)
+      .all(keyOf);
+}
+
 Result<std::optional<StoredKey>> find(store::Reader& reader, std::string_view tenant,
                                       std::string_view id) {
   return reader
@@ -137,6 +149,10 @@ Result<void> forgetRevoked(store::Transaction& tx, std::string_view tenant, int 
       "(SELECT id FROM api_keys WHERE tenant_id = ? AND revoked_at IS NOT NULL "
       "ORDER BY revoked_at DESC, id DESC LIMIT ?)",
       tenant, tenant, kept);
+}
+
+Result<void> remove(store::Transaction& tx, std::string_view id) {
+  return tx.execute("DELETE FROM api_keys WHERE id = ?", id);
 }
 
 Result<void> setLastUse(store::Transaction& tx, std::string_view id, Timestamp at) {

@@ -33,6 +33,8 @@ Result<std::int64_t> countUsable(store::Reader& reader, std::string_view tenant)
 Result<bool> any(store::Reader& reader);
 Result<std::vector<ApiKey>> list(store::Reader& reader, std::string_view tenant,
                                  std::string_view after, int limit);
+Result<std::vector<ApiKey>> madeBy(store::Reader& reader, const ApiKeys::Maker& maker,
+                                   std::string_view after, int limit);
 Result<std::optional<StoredKey>> find(store::Reader& reader, std::string_view tenant,
                                       std::string_view id);
 
@@ -42,6 +44,7 @@ Result<void> setHashes(store::Transaction& tx, std::string_view id, const KeyHas
 Result<void> revoke(store::Transaction& tx, std::string_view id, Timestamp at);
 // But for those that were revoked last.
 Result<void> forgetRevoked(store::Transaction& tx, std::string_view tenant, int kept);
+Result<void> remove(store::Transaction& tx, std::string_view id);
 Result<void> setLastUse(store::Transaction& tx, std::string_view id, Timestamp at);
 
 }  // namespace api_key_store

@@ -252,6 +252,26 @@ Result<void> ApiKeys::revoke(std::string_view id, const Actor& by, Deadline dead
   return {};
 }
 
+Result<std::vector<ApiKey>> ApiKeys::madeBy(const Maker& maker, std::string_view after, int limit,
+                                            Deadline deadline) const {
+  return parts_.database.read(
+      [&](store::Reader& reader) { return api_key_store::madeBy(reader, maker, after, limit); },
+      deadline);
+}
+
+Result<std::int64_t> ApiKeys::removeMadeBy(const Maker& maker, int limit, Deadline deadline) {
+  const MutexLock lock(changes_);
+  CORBEL_TRY(const auto keys, madeBy(maker, "", limit, deadline));
+  CORBEL_CHECK(parts_.database.write(
+      [&](store::Transaction& tx) -> Result<void> {
+        for (const ApiKey& key : keys) CORBEL_CHECK(api_key_store::remove(tx, key.id));
+        return {};
+      },
+      deadline));
+  for (const ApiKey& key : keys) table_->remove(key.prefix);
+  return static_cast<std::int64_t>(keys.size());
+}
+
 Result<void> ApiKeys::tell(store::Transaction& tx, const events::EventType& type, const ApiKey& key,
                            const Actor& by) const {
   if (parts_.outbox == nullptr) return {};

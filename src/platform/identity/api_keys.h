@@ -1,6 +1,7 @@
 // API keys: made, shown once, stored as hashes, found by their public prefix.
 #pragma once
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -106,6 +107,17 @@ class ApiKeys {
   // For ever. Again: no change. not_found. Of a tenant's revoked keys the last
   // limits::kApiKeysPerTenant are remembered.
   Result<void> revoke(std::string_view id, const Actor& by, Deadline deadline);
+
+  // What somebody has made in one tenant, whoever asks. By id above `after`, at most `limit`.
+  struct Maker {
+    std::string_view tenant;
+    std::string_view principal;
+    Timestamp until;  // keys that were made later are not meant
+  };
+  Result<std::vector<ApiKey>> madeBy(const Maker& maker, std::string_view after, int limit,
+                                     Deadline deadline) const;
+  // Revokes and forgets up to `limit` of them, as if they had never been; how many.
+  Result<std::int64_t> removeMadeBy(const Maker& maker, int limit, Deadline deadline);
 
   // Writes when keys were last used since the last call; the owner calls it about once a minute and
   // before the end.

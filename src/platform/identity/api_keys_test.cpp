@@ -249,6 +249,7 @@ class Interrupted final : public store::Database {
     return real_.openMigrationLock();
   }
   Result<void> checkIntegrity(Deadline deadline) override { return real_.checkIntegrity(deadline); }
+  Result<void> scrub(Deadline deadline) override { return real_.scrub(deadline); }
   store::StoreState state() const override { return real_.state(); }
   store::DatabaseStats stats() const override { return real_.stats(); }
 

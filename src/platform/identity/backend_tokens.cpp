@@ -134,6 +134,8 @@ Result<BackendTokens::Verdict> BackendTokens::interpret(const Answer& answer,
                  .expiresAt = (*claims)->expiresAt};
 }
 
+std::size_t BackendTokens::forget(std::string_view principal) { return cache_->forget(principal); }
+
 std::chrono::seconds BackendTokens::retryAfter() const {
   return std::max(std::chrono::ceil<std::chrono::seconds>(parts_.backend.retryIn()),
                   std::chrono::seconds(1));

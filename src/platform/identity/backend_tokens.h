@@ -58,6 +58,9 @@ class BackendTokens {
   // The same; asks the backend and waits, so never on a network thread.
   Result<PrincipalRef> verify(std::string_view token, Deadline deadline);
 
+  // Forgets what is known of the principal's tokens; how many they were.
+  std::size_t forget(std::string_view principal);
+
   // After unavailable: when it is worth trying again; at least a second.
   std::chrono::seconds retryAfter() const;
 

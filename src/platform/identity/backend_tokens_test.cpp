@@ -69,6 +69,13 @@ TEST_F(BackendTokensTest, TheFormsOfTheAnswerThatBackendsUse) {
   }
 }
 
+TEST_F(BackendTokensTest, ForgetsWhatItKnowsOfOne) {
+  ASSERT_TRUE(verify());
+  EXPECT_EQ(tokens_.forget("user:bob"), 0u);
+  EXPECT_EQ(tokens_.forget("user:ann"), 1u);
+  EXPECT_FALSE(tokens_.tryVerify("opaque").has_value());
+}
+
 TEST_F(BackendTokensTest, WhatItFoundGoodIsKeptForAMinute) {
   ASSERT_TRUE(verify());
   clock.advance(seconds(59));

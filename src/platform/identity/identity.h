@@ -31,15 +31,16 @@ enum class Permission : std::uint8_t {
   systemRead,  // detailed health and metrics
   eventsRead,  // see webhooks and what was sent to them
   eventsWrite,
-  auditRead,  // see who did what
-  jobsRead,   // see jobs, their files and schedules
-  jobsWrite,  // start, cancel and schedule them
+  auditRead,     // see who did what
+  jobsRead,      // see jobs, their files and schedules
+  jobsWrite,     // start, cancel and schedule them
+  personalData,  // export and erase what is kept about a person
 };
-inline constexpr std::array<std::string_view, 16> kPermissionNames = {
-    "models:read",  "models:write",  "models:predict", "keys:read",
-    "keys:write",   "tenants:read",  "tenants:write",  "roles:read",
-    "roles:write",  "settings:read", "system:read",    "events:read",
-    "events:write", "audit:read",    "jobs:read",      "jobs:write"};
+inline constexpr std::array<std::string_view, 17> kPermissionNames = {
+    "models:read",  "models:write",  "models:predict", "keys:read",   "keys:write",
+    "tenants:read", "tenants:write", "roles:read",     "roles:write", "settings:read",
+    "system:read",  "events:read",   "events:write",   "audit:read",  "jobs:read",
+    "jobs:write",   "personal-data"};
 
 constexpr std::string_view name(Permission permission) {
   return kPermissionNames[static_cast<std::size_t>(permission)];
@@ -102,7 +103,7 @@ inline constexpr PermissionSet kDeveloper =
     kViewer | PermissionSet{modelsWrite, settingsRead, jobsWrite};
 inline constexpr PermissionSet kAdmin =
     kDeveloper | PermissionSet{keysRead,   keysWrite,  tenantsRead, rolesRead, rolesWrite,
-                               systemRead, eventsRead, eventsWrite, auditRead};
+                               systemRead, eventsRead, eventsWrite, auditRead, personalData};
 }  // namespace detail
 inline constexpr std::array kBuiltInRoles = {
     BuiltInRole{"owner", PermissionSet::all()}, BuiltInRole{"admin", detail::kAdmin},

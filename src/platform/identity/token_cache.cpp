@@ -59,6 +59,22 @@ void TokenCache::put(const crypto::Sha256Digest& token, Entry entry) {
   shard.bytes += needed;
 }
 
+std::size_t TokenCache::forget(std::string_view principal) {
+  std::size_t count = 0;
+  for (Shard& shard : shards_) {
+    const MutexLock lock(shard.mutex);
+    for (auto node = shard.byAge.begin(); node != shard.byAge.end();) {
+      const auto next = std::next(node);
+      if (const auto& of = node->entry.principal; of != nullptr && of->id == principal) {
+        shard.erase(node);
+        ++count;
+      }
+      node = next;
+    }
+  }
+  return count;
+}
+
 std::size_t TokenCache::bytes() const {
   std::size_t total = 0;
   for (const Shard& shard : shards_) {

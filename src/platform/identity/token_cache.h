@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <list>
 #include <optional>
+#include <string_view>
 #include <unordered_map>
 
 #include "base/clock.h"
@@ -27,6 +28,8 @@ class TokenCache {
   // Nothing: unknown, expired or kept long enough.
   std::optional<PrincipalRef> find(const crypto::Sha256Digest& token, const Clock& clock);
   void put(const crypto::Sha256Digest& token, Entry entry);
+  // Every token of the principal; how many.
+  std::size_t forget(std::string_view principal);
 
   std::size_t bytes() const;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/text.h"
 #include "key_name.h"
@@ -30,6 +31,28 @@ std::optional<cache::Entry> CacheTier::find(const cache::Key& key, Deadline dead
   const auto now = clock_.now().time_since_epoch();
   if (!until || *until < 0 || milliseconds(*until) > now + kLongest) return std::nullopt;
   return cache::Entry{std::string(rest), milliseconds(*until) - now};
+}
+
+Result<std::int64_t> CacheTier::forget(std::string_view, Deadline deadline) {
+  std::string cursor = "0";
+  std::int64_t count = 0;
+  do {
+    CORBEL_TRY(
+        const Reply reply,
+        client_.command({"SCAN", cursor, "MATCH", "corbel:cache:*", "COUNT", "500"}, deadline));
+    if (reply.kind != Reply::Kind::array || reply.elements.size() != 2)
+      return fail(ErrorCode::unavailable, "Redis did not say which values it has.", reply.text);
+    std::vector<std::string_view> words{"UNLINK"};
+    for (const Reply& key : reply.elements[1].elements) words.push_back(key.text);
+    if (words.size() > 1) {
+      CORBEL_TRY(const Reply removed, client_.command(words, deadline));
+      if (removed.kind != Reply::Kind::integer)
+        return fail(ErrorCode::unavailable, "Redis did not remove values.", removed.text);
+      count += removed.integer;
+    }
+    cursor = reply.elements[0].text;
+  } while (cursor != "0");
+  return count;
 }
 
 void CacheTier::put(const cache::Key& key, const cache::Entry& entry, milliseconds staleFor) {

@@ -1,7 +1,9 @@
 // Cached values in Redis, which all processes share.
 #pragma once
 #include <chrono>
+#include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "base/clock.h"
 #include "base/deadline.h"
@@ -21,6 +23,8 @@ class CacheTier final : public cache::Tier {
   std::optional<cache::Entry> find(const cache::Key& key, Deadline deadline) override;
   void put(const cache::Key& key, const cache::Entry& entry,
            std::chrono::milliseconds staleFor) override;
+  // Of all tenants: keys do not tell whose they are. unavailable: the server is.
+  Result<std::int64_t> forget(std::string_view tenant, Deadline deadline) override;
   Result<void> sweep(Deadline) override { return {}; }
 
  private:

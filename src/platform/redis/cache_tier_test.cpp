@@ -41,6 +41,15 @@ TEST_F(CacheTierTest, SharesValuesOfAnyBytes) {
   EXPECT_FALSE(second.find({"other", kRow.kind, kRow.name}, soon()));
 }
 
+TEST_F(CacheTierTest, ForgetsItsValuesAndNothingElse) {
+  for (int i = 0; i < 1'200; ++i)
+    tier.put({"acme", "predictions", std::to_string(i)}, {"canary", seconds(60)}, seconds(10));
+  ask({"SET", "corbel:limit:x", "1"});
+  EXPECT_EQ(tier.forget("acme", soon()), 1'200);
+  EXPECT_EQ(ask({"DBSIZE"}).integer, 1);
+  EXPECT_EQ(tier.forget("acme", soon()), 0);
+}
+
 TEST_F(CacheTierTest, KeepsStaleValuesForTheirTimeAndNoNames) {
   tier.put(kRow, {"1", milliseconds(1)}, seconds(10));
   poll(nullptr, 0, 5);

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <string>
 #include <utility>
@@ -25,9 +26,11 @@ constexpr const char* kSettings =
     "mmap_size=0;"
     "PRAGMA temp_store=MEMORY; PRAGMA synchronous=FULL; PRAGMA case_sensitive_like=ON;";
 constexpr const char* kReaderSettings = "PRAGMA cache_size=-2000; PRAGMA query_only=ON;";
-// Checkpoints are made by the writer after it has answered, see Connection::checkpoint.
+// Checkpoints are made by the writer after it has answered, see Connection::checkpoint. What is
+// deleted is overwritten, so that Database::scrub() has only the log to empty.
 constexpr const char* kWriterSettings =
-    "PRAGMA cache_size=-16000; PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864;";
+    "PRAGMA cache_size=-16000; PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864; "
+    "PRAGMA secure_delete=ON;";
 
 class SqliteRow final : public Row {
  public:
@@ -251,14 +254,20 @@ void Connection::noteCommit(std::uint64_t logPages) {
 bool Connection::inTransaction() const { return sqlite3_get_autocommit(handle_.get()) == 0; }
 
 Result<void> Connection::checkpoint(Checkpoint kind) {
-  const bool restart = kind == Checkpoint::restart;
+  static constexpr std::array kModes = {SQLITE_CHECKPOINT_PASSIVE, SQLITE_CHECKPOINT_RESTART,
+                                        SQLITE_CHECKPOINT_TRUNCATE};
   sqlite3_busy_timeout(handle_.get(), kRestartTimeoutMs);
   int pages = 0;
   int copied = 0;
   const int result = sqlite3_wal_checkpoint_v2(
-      handle_.get(), nullptr, restart ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE,
-      &pages, &copied);
+      handle_.get(), nullptr, kModes[static_cast<std::size_t>(kind)], &pages, &copied);
   sqlite3_busy_timeout(handle_.get(), kBusyTimeoutMs);
+  if (kind == Checkpoint::truncate && result == SQLITE_OK) {
+    logPages_ = 0;
+    copiedPages_ = 0;
+  }
+  if (kind == Checkpoint::truncate && result == SQLITE_BUSY)
+    return fail(ErrorCode::unavailable, "The database's log is in use.");
   if (copied > 0) copiedPages_ = static_cast<std::uint64_t>(copied);
   if (result == SQLITE_OK || result == SQLITE_BUSY) return {};
   return std::unexpected(toError(result, "checkpoint"));

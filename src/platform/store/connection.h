@@ -52,8 +52,9 @@ class Connection {
   // Those of them that no checkpoint has copied yet.
   std::uint64_t uncopiedPages() const { return logPages_ - copiedPages_; }
   // Copies the log into the database file as far as readers allow; with `restart` waits a moment
-  // for them, so that the log is written from its beginning again.
-  enum class Checkpoint : std::uint8_t { passive, restart };
+  // for them, so that the log is written from its beginning again; `truncate` also empties its
+  // file, and is `unavailable` where a reader was in the way.
+  enum class Checkpoint : std::uint8_t { passive, restart, truncate };
   Result<void> checkpoint(Checkpoint kind);
 
  private:

@@ -36,6 +36,7 @@ class SqliteDatabase final : public Database {
     return writer_->writeAndWait(std::move(unit));
   }
   Result<void> checkIntegrity(Deadline deadline) override;
+  Result<void> scrub(Deadline deadline) override { return writer_->emptyLog(deadline); }
   // The file belongs to this process alone.
   Result<std::unique_ptr<MigrationLock>> openMigrationLock() override {
     return std::make_unique<MigrationLock>();

@@ -267,6 +267,11 @@ class Database {
   // damaged (the detail says where), and writes stop.
   virtual Result<void> checkIntegrity(Deadline deadline) = 0;
 
+  // What was deleted before can no longer be found in the bytes of SQLite's files. A PostgreSQL
+  // server keeps old rows until its vacuum: nothing is done there. unavailable, deadline_exceeded:
+  // readers were in the way; try again.
+  virtual Result<void> scrub(Deadline deadline) = 0;
+
   virtual StoreState state() const = 0;
   // False when the store has stopped.
   bool healthy() const { return state() != StoreState::stopped; }

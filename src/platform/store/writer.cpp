@@ -54,14 +54,32 @@ Result<void> Writer::writeAndWait(UnitOfWork unit) {
   return queue_.writeAndWait(std::move(unit), unlessStopped());
 }
 
+// Done after the answer of a unit, so it has been tried for the first one when the second is
+// answered.
+Result<void> Writer::emptyLog(Deadline deadline) {
+  const auto nothing = [](Transaction&) -> Result<void> { return {}; };
+  mayEmptyLog_ = true;
+  while (mayEmptyLog_) {
+    for (int i = 0; i < 2; ++i)
+      CORBEL_CHECK(writeAndWait({.apply = nothing, .done = {}, .deadline = deadline}));
+  }
+  return {};
+}
+
 void Writer::loop() {
   pthread_setname_np(pthread_self(), "db-write");
   queue_.thisThreadWrites();
   for (auto group = queue_.take(kGroupMax); !group.empty(); group = queue_.take(kGroupMax)) {
     commit(group);
     queue_.answer(group);
+    emptyLogWhenAsked();
     checkpointWhenDue();
   }
+}
+
+void Writer::emptyLogWhenAsked() {
+  if (!mayEmptyLog_ || condition_.state() == StoreState::stopped) return;
+  if (connection_->checkpoint(Connection::Checkpoint::truncate)) mayEmptyLog_ = false;
 }
 
 void Writer::commit(std::span<QueuedUnit> group) {

@@ -25,6 +25,8 @@ class Writer {
 
   void write(UnitOfWork unit);
   Result<void> writeAndWait(UnitOfWork unit);
+  // Empties the write-ahead log. unavailable: readers were in the way until the deadline.
+  Result<void> emptyLog(Deadline deadline);
   void addTo(DatabaseStats& stats) const;
 
  private:
@@ -39,6 +41,7 @@ class Writer {
   void apply(QueuedUnit& unit);
   Result<void> applyInside(QueuedUnit& unit);
   void checkpointWhenDue();
+  void emptyLogWhenAsked();
 
   const Clock& clock_;
   Condition& condition_;
@@ -46,7 +49,8 @@ class Writer {
   WriteQueue queue_;
   std::atomic<std::uint64_t> groups_ = 0;
   std::atomic<std::uint64_t> logPages_ = 0;
-  std::thread thread_;  // last: everything above exists before it runs
+  std::atomic<bool> mayEmptyLog_ = false;  // asked for, and not done yet
+  std::thread thread_;                     // last: everything above exists before it runs
 };
 
 }  // namespace corbel::store
