@@ -26,6 +26,8 @@ namespace {
 constexpr std::chrono::seconds kHousekeepingEvery{1};
 constexpr int kRoundsBetweenSaves = 60;
 constexpr std::chrono::seconds kLastTraces{2};
+// They wait for an endpoint that may ask as many at once (resilience::BulkheadOptions).
+constexpr unsigned kFallbackThreads = 16;
 // A model takes about as much as its file while that is read, and as much again in the form that
 // predicts.
 constexpr std::uint64_t kBytesALoadedByte = 2;
@@ -107,12 +109,12 @@ Result<void> App::takeAddresses() {
 }
 
 Result<void> App::openState() {
-  CORBEL_TRY(installation_, openInstallation(settings_));
+  CORBEL_TRY(installation_, openInstallation(settings_, &metrics_));
   traces_ = makeTraces(settings_.traces, *installation_, metrics_);
-  CORBEL_TRY(split_, Split::open(settings_, *installation_));
+  CORBEL_TRY(split_, Split::open(settings_, *installation_, *installation_->guard));
   CORBEL_CHECK(openIdentity());
-  shared_ = std::make_unique<SharedState>(settings_, installation_->clock, installation_->random);
-  CORBEL_TRY(objects_, openObjectStore(settings_, installation_->clock));
+  shared_ = std::make_unique<SharedState>(settings_, outbound_->parts());
+  CORBEL_TRY(objects_, openObjectStore(settings_, installation_->clock, &outbound_->parts()));
   return {};
 }
 
@@ -161,13 +163,14 @@ Result<void> App::buildFeatures() {
   loadPool_ = makePool("load", 2, 1'000, metrics_, clock);
   backgroundPool_ = makePool("background", 2, 64, metrics_, clock);
   buildJobs();
-  fallbackPool_ = makePool("fallback", 4, 1'000, metrics_, clock);
-  memoryWatch_ = std::make_unique<MemoryWatch>(settings_.memory.limit.count,
-                                               MemoryWatch::Parts{memoryGuard_, *serving_});
+  fallbackPool_ = makePool("fallback", kFallbackThreads, 1'000, metrics_, clock);
+  memoryWatch_ = std::make_unique<MemoryWatch>(
+      settings_.memory.limit.count, MemoryWatch::Parts{memoryGuard_, *serving_, shared_->cache()});
   if (!settings_.inference.fallbackEnabled) return {};
   degradation_ = std::make_unique<Degradation>(
-      settings_, Degradation::Parts{*registry_, *serving_, *predictionCache_, metrics_,
-                                    installation_->ids, clock, *outbound_, *fallbackPool_});
+      settings_,
+      Degradation::Parts{*registry_, *serving_, *predictionCache_, metrics_, installation_->ids,
+                         clock, *outbound_, *fallbackPool_, *loadPool_});
   return {};
 }
 

@@ -102,10 +102,10 @@ class App {
   config::Settings settings_;
   std::vector<http::Address> addresses_;       // until they are listened on
   std::optional<http::Address> adminAddress_;  // the same; none: metrics.port is 0
+  metrics::Metrics metrics_;
   std::unique_ptr<Installation> installation_;
   std::unique_ptr<Split> split_;
   std::optional<identity::MintedKey> firstKey_;
-  metrics::Metrics metrics_;
   std::vector<metrics::Observation> observations_;
   std::unique_ptr<trace::Exporter> traces_;  // null: traces.endpoint is empty
   std::unique_ptr<Outbound> outbound_;

@@ -15,7 +15,8 @@ constexpr std::size_t kWebhookLanes = 4;
 }  // namespace
 
 Result<void> App::startEvents() {
-  // A process that takes no events to sinks may not know of their settings.
+  // A process that takes no events to sinks may not know of their settings, which alone say which
+  // brokers there are.
   if (!split_->has("worker")) return {};
   const Clock& clock = installation_->clock;
   if (config::postgresUrl(settings_).empty())

@@ -26,7 +26,8 @@ void App::buildJobs() {
                                                      .inspect = inspector(),
                                                      .serving = *serving_,
                                                      .objects = *objects_,
-                                                     .uploads = *apiPool_});
+                                                     .uploads = *apiPool_,
+                                                     .memory = memoryGuard_});
 }
 
 }  // namespace corbel::app

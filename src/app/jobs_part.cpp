@@ -68,15 +68,17 @@ jobs::WorkerOptions JobsPart::workerOptions() const {
 
 void JobsPart::start() {
   workers_ = std::make_unique<jobs::Workers>(
-      jobs::Workers::Parts{parts_.database, queue_, kinds_, schedules_, &parts_.outbox, parts_.ids,
-                           parts_.random, parts_.clock, parts_.metrics,
-                           [this](store::Transaction& tx, const jobs::JobFile& file) {
-                             return parts_.custody.letGo(tx, file.sha256);
-                           },
-                           [this](Deadline deadline) -> Result<void> {
-                             CORBEL_CHECK(parts_.custody.sweep(deadline));
-                             return {};
-                           }},
+      jobs::Workers::Parts{
+          parts_.database, queue_, kinds_, schedules_, &parts_.outbox, parts_.ids, parts_.random,
+          parts_.clock, parts_.metrics,
+          [this](store::Transaction& tx, const jobs::JobFile& file) {
+            return parts_.custody.letGo(tx, file.sha256);
+          },
+          [this](Deadline deadline) -> Result<void> {
+            CORBEL_CHECK(parts_.custody.sweep(deadline));
+            return {};
+          },
+          [&memory = parts_.memory] { return memory.level() < resilience::MemoryLevel::noBatch; }},
       workerOptions());
   working_ = workers_.get();
   // Zeros, so that alerts and dashboards find their names.

@@ -6,8 +6,9 @@
 
 namespace corbel::app {
 
-Result<std::unique_ptr<objects::ObjectStore>> openObjectStore(const config::Settings& settings,
-                                                              const Clock& clock) {
+Result<std::unique_ptr<objects::ObjectStore>> openObjectStore(
+    const config::Settings& settings, const Clock& clock,
+    const resilience::DependencyParts* guard) {
   const config::S3Settings& s3 = settings.s3;
   if (s3.url.empty()) return objects::openLocalObjects(config::objectsFolder(settings), clock);
   return objects::openS3Objects({.url = s3.url,
@@ -17,7 +18,8 @@ Result<std::unique_ptr<objects::ObjectStore>> openObjectStore(const config::Sett
                                  .secretKey = s3.secretKey,
                                  .prefix = s3.prefix,
                                  .caFile = s3.caFile,
-                                 .cacheBytes = static_cast<std::int64_t>(s3.cache.count)},
+                                 .cacheBytes = static_cast<std::int64_t>(s3.cache.count),
+                                 .guard = guard},
                                 config::objectCacheFolder(settings), clock);
 }
 

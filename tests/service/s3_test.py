@@ -97,6 +97,17 @@ class S3Test(unittest.TestCase):
         assert corbel.folder is not None
         self.assertEqual([path for path in (corbel.folder / "object-cache").rglob("*/??*") if path.is_file()], [])
 
+    def test_a_damaged_file_is_mended_by_uploading_it_again(self) -> None:
+        corbel = self.corbel()
+        upload(corbel, "houses").expect(201)
+        self.s3.write(self.s3.keys()[0], bytes([MODEL_FILE[0] ^ 1]) + MODEL_FILE[1:])
+        self.forget_copies(corbel)
+        self.assertIn(b"upload it again", predict(corbel, "houses").body)
+        upload(corbel, "houses").expect(201)
+        self.assertEqual(self.s3.read(self.s3.keys()[0]), MODEL_FILE)
+        self.forget_copies(corbel)
+        predict(corbel, "houses").expect(200)
+
     def test_while_the_store_is_away_loaded_models_answer_and_uploads_do_not(self) -> None:
         corbel = self.corbel(s3_url="http://127.0.0.1:9")
         self.assertEqual(self.dependency(corbel)["state"], "down")

@@ -146,7 +146,7 @@ void Workers::round() {
   }();
   if (const auto fired = parts_.schedules.fireDue(patience()); !fired)
     complain("schedules could not be looked at", fired.error());
-  if (mayBegin) claim();
+  if (mayBegin && (!parts_.mayBegin || parts_.mayBegin())) claim();
   if (parts_.clock.steady() < nextCleaning_) return;
   nextCleaning_ = parts_.clock.steady() + kCleaning;
   removeOld();

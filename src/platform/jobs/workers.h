@@ -51,6 +51,8 @@ class Workers {
     std::function<Result<void>(store::Transaction&, const JobFile&)> letGo = {};
     // Called now and then, after old jobs were removed.
     std::function<Result<void>(Deadline)> clean = {};
+    // Asked in every round: false, and no job is begun; those that run go on. None: always.
+    std::function<bool()> mayBegin = {};
   };
   Workers(Parts parts, WorkerOptions options);
   // As stop() with a deadline that has passed; then waits for the jobs that are running.

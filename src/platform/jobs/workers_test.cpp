@@ -24,10 +24,14 @@ class WorkersTest : public JobsTest {
                          if (keepsFiles) return fail(ErrorCode::unavailable, "not now");
                          forgotten.push_back(file.name);
                          return {};
-                       },
-                       [this](Deadline) -> Result<void> {
-                         ++cleanings;
-                         return {};
+                        },
+                        [this](Deadline) -> Result<void> {
+                          ++cleanings;
+                          return {};
+                        },
+                        [this] {
+                          ++askedForLeave;
+                          return mayBegin.load();
                        }},
         options);
     queue.onWork([raw = workers.get()] { raw->wake(); });
@@ -50,6 +54,8 @@ class WorkersTest : public JobsTest {
 
   metrics::Metrics metrics;
   std::vector<std::string> forgotten;
+  std::atomic<bool> mayBegin = true;
+  std::atomic<int> askedForLeave = 0;
   bool keepsFiles = false;
   int cleanings = 0;
 };
@@ -114,6 +120,17 @@ TEST_F(WorkersTest, TryAgainWhatMayPass) {
   clock.advance(std::chrono::minutes(10));
   await(job, Status::succeeded);
   EXPECT_EQ(get(job).attempts, 2);
+}
+
+TEST_F(WorkersTest, BeginNothingUntilTheyMay) {
+  mayBegin = false;
+  const Job job = add();
+  const auto workers = start();
+  const int before = askedForLeave;
+  while (askedForLeave < before + 3) std::this_thread::yield();
+  EXPECT_EQ(get(job).status, Status::queued);
+  mayBegin = true;
+  await(job, Status::succeeded);
 }
 
 TEST_F(WorkersTest, StopAJobThatIsCancelled) {

@@ -19,6 +19,10 @@
 #include "base/descriptor.h"
 #include "base/result.h"
 
+namespace corbel::resilience {
+class Dependency;
+}  // namespace corbel::resilience
+
 namespace corbel::objects {
 
 // The name of an object. Only 32 bytes or exactly 64 lower-case hexadecimal digits become one, so
@@ -104,6 +108,8 @@ class ObjectStore {
   }
   // Whether it can be used now.
   virtual Result<void> check(Deadline) { return {}; }
+  // As long as the store. Null: there is nothing that can be away.
+  virtual const resilience::Dependency* dependency() const { return nullptr; }
 };
 
 // Objects in `folder`, made with mode 700 where it is missing (its parent must be there), its files

@@ -3,13 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
+
+#include "resilience/dependency.h"
 
 namespace corbel::redis {
 namespace {
 
 using std::chrono::milliseconds;
 
+constexpr std::size_t kCallersMax = 1'024;
 constexpr milliseconds kFirstPause{20};
 constexpr milliseconds kLongestPause{1'000};
 // Of a connection that nobody uses: servers close those that are silent for long.
@@ -34,8 +38,19 @@ Client::Pool::~Pool() {
 
 Result<Reply> Client::Pool::ask(std::span<const std::string_view> words, Deadline deadline) {
   const Deadline soon = deadline.earlier(Deadline::after(clock_, options_.timeout));
+  // That a server does not answer in less says more about the caller, or about who had the
+  // connections before him.
+  const auto hasTime = [&] { return soon.remaining(clock_) >= options_.timeout / 2; };
+  const auto tooLate = [] {
+    return fail(ErrorCode::deadlineExceeded, "Redis: there was too little time left to ask.");
+  };
+  if (!hasTime()) return tooLate();
   const std::string encoded = encode(words);
   CORBEL_TRY(Lease lease, take(soon));
+  if (!hasTime()) {
+    giveBack(std::move(lease), nullptr);
+    return tooLate();
+  }
   // A server that has gone, or has spoken unasked, is found out before it gets the command.
   Result<Reply> reply = fail(ErrorCode::unavailable, "Redis: the server closed the connection.");
   if (lease.connection->isQuiet()) reply = lease.connection->ask(encoded, soon);
@@ -107,14 +122,15 @@ Client::Pool::Work Client::Pool::nextWork(const std::stop_token& stop, Lease& id
   MutexLock lock(mutex_);
   while (!stop.stop_requested()) {
     idle.generation = generation_;
-    const bool isDue = clock_.steady() >= nextWork_;
+    const SteadyTime now = clock_.steady();
+    const bool isDue = now >= nextWork_;
     if (!isAvailable_) {
       if (isDue) return Work::connect;
-    } else if (waiting_ > idle_.size() && open_ < options_.connectionsMax) {
+    } else if (waiting_ > idle_.size() && open_ < options_.connectionsMax && now >= nextMore_) {
       ++open_;
       return Work::connect;
     } else if (isDue) {
-      nextWork_ = clock_.steady() + kCheckEvery;
+      nextWork_ = now + kCheckEvery;
       if (idle_.empty()) continue;
       idle.connection = std::move(idle_.front());
       idle_.erase(idle_.begin());
@@ -130,15 +146,21 @@ void Client::Pool::connect(std::uint64_t generation) {
   const MutexLock lock(mutex_);
   if (generation != generation_) return;
   if (!made) {
-    if (isAvailable_) return lose(made.error());
-    lastError_ = made.error().message;
-    nextWork_ = clock_.steady() + pause();
+    const SteadyTime next = clock_.steady() + pause();
     ++failures_;
+    // Those that there are go on, and tell when it is lost: it may have no place for one more.
+    if (isAvailable_) {
+      --open_;
+      nextMore_ = next;
+      return;
+    }
+    lastError_ = made.error().message;
+    nextWork_ = next;
     return;
   }
+  failures_ = 0;
   if (!isAvailable_) {
     isAvailable_ = true;
-    failures_ = 0;
     open_ = 1;
     nextWork_ = clock_.steady() + kCheckEvery;
   }
@@ -163,13 +185,38 @@ milliseconds Client::Pool::pause() {
   return whole / 2 + milliseconds(dice % static_cast<std::uint32_t>(whole.count() / 2 + 1));
 }
 
-Client::Client(Options options, const Clock& clock, Random& random)
-    : pool_(std::make_unique<Pool>(std::move(options), clock, random)) {}
+Client::Client(Options options, const Clock& clock, Random& random) {
+  const resilience::DependencyParts* const guard = options.guard;
+  resilience::DependencyOptions dependency{
+      .name = "redis",
+      .endpoint = fmt::format("{}:{}", options.host, options.port),
+      .cap = options.timeout,
+      .margin = milliseconds(0),
+      // The pool is the bound of what is asked at once.
+      .bulkhead = {.running = kCallersMax, .waiting = 0},
+      .probe = [this](Deadline deadline) -> Result<void> {
+        constexpr std::array<std::string_view, 1> kPing{"PING"};
+        CORBEL_CHECK(pool_->ask(kPing, deadline));
+        return {};
+      }};
+  pool_ = std::make_unique<Pool>(std::move(options), clock, random);
+  if (guard != nullptr)
+    dependency_ = std::make_unique<resilience::Dependency>(std::move(dependency), *guard);
+}
 
 Client::~Client() = default;
 
 Result<Reply> Client::command(std::span<const std::string_view> words, Deadline deadline) {
-  return pool_->ask(words, deadline);
+  if (dependency_ == nullptr) return pool_->ask(words, deadline);
+  CORBEL_TRY(auto permit, dependency_->tryEnter(deadline));
+  auto reply = pool_->ask(words, permit.deadline());
+  // The pool knows whether it was the server: too little time, or no connection, is the caller's.
+  if (!reply) {
+    permit.countAs(pool_->status().available ? resilience::Outcome::answered
+                                             : resilience::Outcome::failed);
+  }
+  permit.finish(reply ? nullptr : &reply.error());
+  return reply;
 }
 
 Status Client::status() const { return pool_->status(); }

@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "redis_server.h"
+#include "resilience/dependency.h"
 #include "slow_proxy.h"
+#include "telemetry/metrics.h"
 
 namespace corbel::redis {
 namespace {
@@ -55,6 +57,21 @@ class RedisTest : public testing::Test {
   RedisServer server;
   std::optional<Client> client_;
 };
+
+TEST_F(RedisTest, IsNotAskedOnceItIsKnownToBeAwayAndAskedAgainWhenItIsBack) {
+  metrics::Metrics metrics;
+  const resilience::DependencyParts guard{clock, random, metrics};
+  client({.guard = &guard});
+  EXPECT_EQ(textOf({"SET", "name", "value"}), "OK");
+  server.kill();
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(ask({"GET", "name"}));
+  EXPECT_TRUE(client().dependency()->isOpen());
+  EXPECT_THAT(textOf({"GET", "name"}), HasSubstr("does not answer now"));
+  EXPECT_EQ(client().dependency()->snapshot().failed, 5u);
+  server.start();
+  EXPECT_TRUE(becomes([&] { return ask({"PING"}).has_value(); }, std::chrono::seconds(5)));
+  client_.reset();
+}
 
 TEST_F(RedisTest, AnswersCommands) {
   EXPECT_EQ(textOf({"SET", "name", "a value\r\n"}), "OK");
@@ -115,6 +132,37 @@ TEST_F(RedisTest, AnAnswerThatComesLateIsNobodysAnswer) {
   proxy.delay(0);
   EXPECT_TRUE(becomes([this] { return isAvailable(); }, milliseconds(5'000)));
   EXPECT_EQ(textOf({"ECHO", "second"}), "second");
+}
+
+TEST_F(RedisTest, KeepsTheConnectionsThatItHasWhereItGetsNoMore) {
+  client({.timeout = milliseconds(5'000)});
+  ASSERT_EQ(textOf({"CONFIG", "SET", "maxclients", "1"}), "OK");
+  std::atomic<bool> isDone = false;
+  std::jthread holder([&] {
+    EXPECT_TRUE(ask({"BLPOP", "nothing", "1"}));  // a second, on the only connection
+    isDone = true;
+  });
+  while (!isDone) {
+    EXPECT_EQ(textOf({"PING"}), "PONG");
+    poll(nullptr, 0, 1);  // the holder's turn
+  }
+  EXPECT_EQ(client().losses(), 0u);
+}
+
+TEST_F(RedisTest, IsNotLostToCallersWhoGiveItNoTime) {
+  SlowProxy proxy(server.port());
+  client({.port = proxy.port(), .timeout = milliseconds(2'000)});
+  ASSERT_EQ(textOf({"ECHO", "first"}), "first");
+  proxy.delay(100);
+  for (const int time : {0, 20}) {
+    const auto deadline = Deadline::after(clock, milliseconds(time));
+    const auto late = client().command({"ECHO", "late"}, deadline);
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code, ErrorCode::deadlineExceeded);
+  }
+  proxy.delay(0);
+  EXPECT_EQ(textOf({"ECHO", "second"}), "second");
+  EXPECT_EQ(client().losses(), 0u);
 }
 
 TEST_F(RedisTest, AServerThatIsTooSlowIsAway) {
