@@ -51,6 +51,44 @@ auto writeAlone(store::Database& database, Fn&& fn, Deadline deadline)
   return *std::move(outcome);
 }
 
+// The id of the removal; none where the object is needed. The hold `own` is over.
+template <class IsReferenced>
+Result<std::string> begin(const Custody::Parts& parts, const IsReferenced& isReferenced,
+                          std::string_view sha256, std::string_view own, Deadline deadline) {
+  return writeAlone(
+      parts.database,
+      [&](store::Transaction& tx) -> Result<std::string> {
+        CORBEL_TRY(const Timestamp now, tx.now());
+        CORBEL_CHECK(
+            tx.execute("DELETE FROM object_holds WHERE sha256 = ? AND (until_at <= ? OR id = ?)",
+                       sha256, now, own));
+        for (const bool removes : {false, true}) {
+          CORBEL_TRY(const bool there, isThere(tx, sha256, removes, now));
+          if (there) return "";
+        }
+        CORBEL_TRY(const bool referenced, isReferenced(tx, sha256));
+        if (referenced) return "";
+        std::string id = parts.ids.next();
+        CORBEL_CHECK(insert(tx, id, sha256, true, now + kRemoval));
+        return id;
+      },
+      deadline);
+}
+
+// What fails here is tried again by the sweep() after the removal's time.
+Result<bool> finish(const Custody::Parts& parts, const objects::Digest& digest,
+                    const std::string& removal, Deadline late) {
+  if (removal.empty() || late.expired(parts.clock)) return false;
+  CORBEL_CHECK(parts.objects.remove(digest));
+  // Nobody waits for it but who stores the same content.
+  parts.database.write({.apply =
+                            [removal](store::Transaction& tx) {
+                              return tx.execute("DELETE FROM object_holds WHERE id = ?", removal);
+                            },
+                        .done = [](const Result<void>&) {}});
+  return true;
+}
+
 }  // namespace
 
 Hold::~Hold() {
@@ -99,49 +137,26 @@ Result<KeptObject> Custody::commit(objects::ObjectWriter& writer,
 }
 
 void Custody::giveUp(KeptObject object, Deadline deadline) const {
-  const auto over = writeAlone(
-      parts_.database, [&](store::Transaction& tx) { return end(tx, object.hold.id()); }, deadline);
-  if (over) static_cast<void>(removeIfUnused(object.info.digest, deadline));
+  const Deadline late = Deadline::after(parts_.clock, kLate);
+  const auto removal = begin(
+      parts_, [this](auto&... about) { return isReferenced(about...); }, object.info.digest.hex(),
+      object.hold.id(), deadline);
+  if (removal) static_cast<void>(finish(parts_, object.info.digest, *removal, late));
 }
 
 Result<void> Custody::letGo(store::Transaction& tx, std::string_view sha256) const {
   return insert(tx, parts_.ids.next(), sha256, false, kOver);
 }
 
-// The id of the removal; none where the object is needed.
 Result<std::string> Custody::beginRemoval(std::string_view sha256, Deadline deadline) const {
-  return writeAlone(
-      parts_.database,
-      [&](store::Transaction& tx) -> Result<std::string> {
-        CORBEL_TRY(const Timestamp now, tx.now());
-        CORBEL_CHECK(
-            tx.execute("DELETE FROM object_holds WHERE sha256 = ? AND until_at <= ?", sha256, now));
-        for (const bool removes : {false, true}) {
-          CORBEL_TRY(const bool there, isThere(tx, sha256, removes, now));
-          if (there) return "";
-        }
-        CORBEL_TRY(const bool referenced, isReferenced(tx, sha256));
-        if (referenced) return "";
-        std::string id = parts_.ids.next();
-        CORBEL_CHECK(insert(tx, id, sha256, true, now + kRemoval));
-        return id;
-      },
-      deadline);
+  return begin(
+      parts_, [this](auto&... about) { return isReferenced(about...); }, sha256, {}, deadline);
 }
 
 Result<bool> Custody::removeIfUnused(const objects::Digest& digest, Deadline deadline) const {
   const Deadline late = Deadline::after(parts_.clock, kLate);
   CORBEL_TRY(const std::string removal, beginRemoval(digest.hex(), deadline));
-  if (removal.empty() || late.expired(parts_.clock)) return false;
-  // What fails here is tried again by the sweep() after the removal's time.
-  CORBEL_CHECK(parts_.objects.remove(digest));
-  CORBEL_CHECK(writeAlone(
-      parts_.database,
-      [&](store::Transaction& tx) {
-        return tx.execute("DELETE FROM object_holds WHERE id = ?", removal);
-      },
-      deadline));
-  return true;
+  return finish(parts_, digest, removal, late);
 }
 
 Result<int> Custody::sweep(Deadline deadline) const {
