@@ -31,6 +31,7 @@ constexpr std::array kTablesWithoutPeople = {
     personal::TableWithoutPeople{"model_aliases", "Which version an alias names."},
     personal::TableWithoutPeople{"event_totals", "Counts."},
     personal::TableWithoutPeople{"event_deliveries", "Which event waits for which receiver."},
+    personal::TableWithoutPeople{"object_holds", "Which files are held or being removed."},
     personal::TableWithoutPeople{"audit_head", "The end of the chain."}};
 
 Result<void> readFile(objects::ObjectStore& objects, const jobs::JobFile& file, Deadline deadline,
@@ -67,8 +68,13 @@ std::vector<personal::Place> PersonalDataPart::places(const Parts& parts) {
                    [&objects](const jobs::JobFile& file, Deadline deadline, const auto& take) {
                      return readFile(objects, file, deadline, take);
                    },
-               .forgetFile =
-                   [&part = parts.jobs](const jobs::JobFile& file) { return part.forget(file); },
+               .letGo = [&custody = parts.custody](
+                            store::Transaction& tx,
+                            const jobs::JobFile& file) { return custody.letGo(tx, file.sha256); },
+               .sweep = [&custody = parts.custody](Deadline deadline) -> Result<void> {
+                 CORBEL_CHECK(custody.sweep(deadline));
+                 return {};
+               },
                .keptKind = privacy::kErasureJob}),
           models::personalModels(database),
           cache::personalCache(parts.cache),

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "cache/cache.h"
 #include "config/settings.h"
+#include "custody/custody.h"
 #include "http/route.h"
 #include "identity/backend_tokens.h"
 #include "jobs/kinds.h"
@@ -32,6 +33,7 @@ class PersonalDataPart {
     Installation& installation;
     JobsPart& jobs;
     objects::ObjectStore& objects;
+    const custody::Custody& custody;
     cache::Cache& cache;
     identity::BackendTokens* tokens;  // null: there is no backend
     const audit::AuditLog& audit;

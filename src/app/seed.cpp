@@ -11,6 +11,7 @@
 #include "app/object_store.h"
 #include "app/onnx_library.h"
 #include "app/seed_files.h"
+#include "custody/custody.h"
 #include "jobs/personal_jobs.h"
 #include "jobs/schedules.h"
 #include "json/encode.h"
@@ -24,6 +25,7 @@ namespace corbel::app {
 namespace {
 
 constexpr std::string_view kTenant = identity::kDefaultTenant;
+constexpr std::chrono::minutes kHeld{5};
 constexpr std::string_view kRows = "size,age\n120,12\n80,40\n200,3\n64,25\nlarge,3\n";
 
 struct DemoModel {
@@ -73,9 +75,12 @@ class Workshop {
     CORBEL_TRY(const auto goneSchedules, schedules.erase(demo, soon()));
     report.schedules = static_cast<int>(goneSchedules.count);
     CORBEL_CHECK(removeJobs(demo, report));
-    CORBEL_TRY(auto removed,
-               models::removeMadeBy(*installation_->database, kTenant, kDemoPrincipal, soon()));
-    for (const std::string& file : removed.artifacts) CORBEL_CHECK(forget(file));
+    const auto letGo = [this](store::Transaction& tx, const std::string& file) {
+      return custody_->letGo(tx, file);
+    };
+    CORBEL_TRY(auto removed, models::removeMadeBy(*installation_->database, kTenant, kDemoPrincipal,
+                                                  letGo, soon()));
+    CORBEL_CHECK(custody_->sweep(soon()));
     report.models = std::move(removed.models);
     report.kept = std::move(removed.kept);
     return report;
@@ -115,8 +120,9 @@ class Workshop {
       return inspectInChild(file, onnxRuntimeLibrary(settings_.inference), deadline,
                             installation_->clock);
     };
+    custody_ = openCustody(*installation_, *objects_);
     intake_ = std::make_unique<models::ArtifactIntake>(
-        *registry_, *objects_, inspect, clock,
+        *registry_, *objects_, *custody_, inspect, clock,
         static_cast<std::int64_t>(settings_.memory.limit.count));
     // To be queued; the server knows how they are run.
     for (const std::string_view kind : {native::kBatchPrediction, models::kModelValidation})
@@ -127,9 +133,6 @@ class Workshop {
                                       jobs::Bounds{settings_.jobs.tenantMax, settings_.jobs.max});
     schedules_ = std::make_unique<jobs::Schedules>(
         jobs::Schedules::Parts{database, *queue_, kinds_, installation_->ids});
-    intake_->alsoUsedBy([this](std::string_view sha256, Deadline deadline) {
-      return queue_->isReferenced(sha256, deadline);
-    });
   }
 
   Result<void> add(const DemoModel& model, SeedReport& report) {
@@ -160,11 +163,11 @@ class Workshop {
     CORBEL_TRY(const auto houses, registry_->find(scope(), "house-prices"));
     CORBEL_TRY(auto writer, objects_->begin());
     CORBEL_CHECK(writer->append(std::as_bytes(std::span(kRows))));
-    CORBEL_TRY(const auto rows, writer->commit());
+    CORBEL_TRY(const auto kept, custody_->commit(*writer, kHeld, soon()));
     const native::BatchPredictionInput input{
         .model = houses.id, .modelName = houses.name, .version = 1, .format = "csv"};
-    const jobs::JobFile file{std::string(native::kBatchInput), rows.digest.hex(), rows.sizeBytes,
-                             "text/csv"};
+    const jobs::JobFile file{std::string(native::kBatchInput), kept.info.digest.hex(),
+                             kept.info.sizeBytes, "text/csv"};
     CORBEL_CHECK(queue_->add({.tenant = kTenant,
                               .kind = native::kBatchPrediction,
                               .input = json::encode(input),
@@ -189,7 +192,12 @@ class Workshop {
         {.database = *installation_->database,
          .queue = *queue_,
          .readFile = {},
-         .forgetFile = [this](const jobs::JobFile& file) { return forget(file.sha256); },
+         .letGo = [this](store::Transaction& tx,
+                         const jobs::JobFile& file) { return custody_->letGo(tx, file.sha256); },
+         .sweep = [this](Deadline deadline) -> Result<void> {
+           CORBEL_CHECK(custody_->sweep(deadline));
+           return {};
+         },
          .keptKind = "none"});
     for (bool again = true; again;) {
       CORBEL_TRY(const auto erased, place.erase(demo, soon()));
@@ -204,15 +212,10 @@ class Workshop {
     return {};
   }
 
-  Result<void> forget(const std::string& sha256) {
-    CORBEL_TRY(const auto digest, objects::Digest::parse(sha256));
-    intake_->removeIfUnused(digest);
-    return {};
-  }
-
   const config::Settings& settings_;
   std::unique_ptr<Installation> installation_;
   std::unique_ptr<objects::ObjectStore> objects_;
+  std::unique_ptr<custody::Custody> custody_;
   std::unique_ptr<models::Registry> registry_;
   std::unique_ptr<models::ArtifactIntake> intake_;
   jobs::Kinds kinds_;

@@ -35,12 +35,12 @@ Result<bool> isSharedWithOthers(store::Reader& reader, const std::string& model,
   return other.has_value();
 }
 
-Result<void> remove(store::Transaction& tx, const std::string& model, Removed& removed) {
+Result<void> remove(store::Transaction& tx, const std::string& model, const LetGo& letGo) {
   CORBEL_TRY(
-      auto files,
+      const auto files,
       tx.query("SELECT DISTINCT artifact_sha256 FROM model_versions WHERE model_id = ?", model)
           .all([](const store::Row& row) { return row.string(0); }));
-  for (std::string& file : files) removed.artifacts.push_back(std::move(file));
+  for (const std::string& file : files) CORBEL_CHECK(letGo(tx, file));
   CORBEL_CHECK(tx.execute(
       "DELETE FROM model_stage_changes WHERE version_id IN (SELECT id FROM model_versions WHERE "
       "model_id = ?)",
@@ -64,7 +64,7 @@ Result<bool> hasMade(store::Database& database, std::string_view tenant, std::st
 }
 
 Result<Removed> removeMadeBy(store::Database& database, std::string_view tenant,
-                             std::string_view maker, Deadline deadline) {
+                             std::string_view maker, const LetGo& letGo, Deadline deadline) {
   return database.write(
       [&](store::Transaction& tx) -> Result<Removed> {
         Removed removed;
@@ -72,7 +72,7 @@ Result<Removed> removeMadeBy(store::Database& database, std::string_view tenant,
         for (const Candidate& model : found) {
           CORBEL_TRY(const bool shared, isSharedWithOthers(tx, model.id, maker));
           (shared ? removed.kept : removed.models).push_back(model.name);
-          if (!shared) CORBEL_CHECK(remove(tx, model.id, removed));
+          if (!shared) CORBEL_CHECK(remove(tx, model.id, letGo));
         }
         return removed;
       },

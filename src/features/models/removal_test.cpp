@@ -20,8 +20,13 @@ class RemovalTest : public ModelsTest {
     mustBe(registry.addVersion(of(actor), name, aVersion("file of " + name), {}));
   }
   Removed removeDemo() {
-    return mustBe(removeMadeBy(*database, "acme", "user:demo", Deadline::never()));
+    const auto letGo = [this](store::Transaction&, const std::string& file) -> Result<void> {
+      gone.push_back(file);
+      return {};
+    };
+    return mustBe(removeMadeBy(*database, "acme", "user:demo", letGo, Deadline::never()));
   }
+  std::vector<std::string> gone;
 };
 
 TEST_F(RemovalTest, TakesOutWhatOneHasMadeWithItsFilesAndNothingElse) {
@@ -29,7 +34,7 @@ TEST_F(RemovalTest, TakesOutWhatOneHasMadeWithItsFilesAndNothingElse) {
   addModel("mine", "user:ann");
   const Removed removed = removeDemo();
   EXPECT_THAT(removed.models, ElementsAre("demo"));
-  EXPECT_THAT(removed.artifacts, ElementsAre("file of demo"));
+  EXPECT_THAT(gone, ElementsAre("file of demo"));
   EXPECT_TRUE(registry.find(scope(), "mine"));
   EXPECT_EQ(codeOf(registry.find(scope(), "demo")), ErrorCode::notFound);
   EXPECT_THAT(removeDemo().models, IsEmpty());

@@ -61,6 +61,7 @@ class PersonalJobs {
       CORBEL_TRY(const bool removed, remove(id, deadline));
       count += removed ? 1 : 0;
     }
+    if (count > 0) CORBEL_CHECK(parts_.sweep(deadline));
     CORBEL_TRY(const auto rest, made(person, "", deadline));
     for (const std::string& id : rest) CORBEL_CHECK(cancel(person, id, deadline));
     return Erased{count, !rest.empty()};
@@ -117,12 +118,12 @@ class PersonalJobs {
 
   // False: somebody has begun to work on it.
   Result<bool> remove(const std::string& id, Deadline deadline) const {
-    std::vector<JobFile> files;
     CORBEL_TRY(const auto count,
                parts_.database.write(
                    [&](store::Transaction& tx) -> Result<std::int64_t> {
                      CORBEL_TRY(const Timestamp now, tx.now());
-                     CORBEL_TRY(files, rows::files(tx, id));
+                     CORBEL_TRY(const auto files, rows::files(tx, id));
+                     for (const JobFile& file : files) CORBEL_CHECK(parts_.letGo(tx, file));
                      return tx.change(
                          "DELETE FROM jobs WHERE id = ? AND (status <> 'running' OR lease_until < "
                          "?)",
@@ -130,7 +131,6 @@ class PersonalJobs {
                    },
                    deadline));
     if (count == 0) return false;
-    for (const JobFile& file : files) CORBEL_CHECK(parts_.forgetFile(file));
     return true;
   }
 

@@ -18,8 +18,10 @@ struct PersonalJobsParts {
   // Bytes of a file to `take`, in order.
   using Take = std::function<Result<void>(std::span<const std::byte> bytes)>;
   std::function<Result<void>(const JobFile& file, Deadline deadline, const Take& take)> readFile;
-  // Told of every file of a job that was removed.
-  std::function<Result<void>(const JobFile& file)> forgetFile;
+  // Told of every file of a job that is removed, in the unit of work that removes it.
+  std::function<Result<void>(store::Transaction& tx, const JobFile& file)> letGo;
+  // Removes the files that nobody needs any more.
+  std::function<Result<void>(Deadline deadline)> sweep;
   std::string_view keptKind;  // of jobs that only lose the name, because they have to end
 };
 

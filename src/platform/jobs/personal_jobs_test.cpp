@@ -47,10 +47,11 @@ class PersonalJobsTest : public JobsTest {
        .queue = queue,
        .readFile = [](const JobFile&, Deadline,
                       const auto& take) { return take(std::as_bytes(std::span("a,b", 3))); },
-       .forgetFile = [this](const JobFile& file) -> Result<void> {
+       .letGo = [this](store::Transaction&, const JobFile& file) -> Result<void> {
          forgotten.push_back(file.name);
          return {};
        },
+       .sweep = [](Deadline) -> Result<void> { return {}; },
        .keptKind = "of-a-route"});
 };
 
