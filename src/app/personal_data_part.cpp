@@ -32,6 +32,7 @@ constexpr std::array kTablesWithoutPeople = {
     personal::TableWithoutPeople{"event_totals", "Counts."},
     personal::TableWithoutPeople{"event_deliveries", "Which event waits for which receiver."},
     personal::TableWithoutPeople{"object_holds", "Which files are held or being removed."},
+    personal::TableWithoutPeople{"event_leases", "Which process brings events to a receiver."},
     personal::TableWithoutPeople{"audit_head", "The end of the chain."}};
 
 Result<void> readFile(objects::ObjectStore& objects, const jobs::JobFile& file, Deadline deadline,
