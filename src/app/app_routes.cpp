@@ -38,6 +38,7 @@ std::vector<http::Route> App::mountAll() {
     append(all, http::mount(*webhooksApi_, "Events"));
     append(all, jobs_->mount());
     append(all, trust_->mount());
+    append(all, users_->mount());
     append(all, http::mount(*statusPage_, ""));
     if (settings_.docs.access == "main") append(all, http::mount(*docsApi_, ""));
   }
@@ -54,6 +55,7 @@ std::vector<http::Route> describeApi(const config::Settings& settings) {
   append(all, http::describe<native::WebhooksApi>("Events"));
   append(all, JobsPart::describe());
   append(all, Trust::describe());
+  append(all, UsersPart::describe());
   append(all, http::describe<native::HealthApi>("Health"));
   if (settings.metrics.port == 0) append(all, http::describe<native::MetricsApi>("Health"));
   return all;

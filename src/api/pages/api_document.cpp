@@ -40,7 +40,11 @@ constexpr std::array kParameters = {
     http::PathParameterDoc{"file", "Name of a file of a job, as in its `files`.",
                            R"({"type":"string"})", R"("output")"},
     http::PathParameterDoc{"schedule", "Id of a schedule.", R"({"type":"string","format":"uuid"})",
-                           R"("0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f73")"}};
+                           R"("0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f73")"},
+    http::PathParameterDoc{"user", "Id of a user.", R"({"type":"string","format":"uuid"})",
+                           R"("0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f74")"},
+    http::PathParameterDoc{"session", "Id of a session.", R"({"type":"string","format":"uuid"})",
+                           R"("0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f75")"}};
 
 }  // namespace
 
