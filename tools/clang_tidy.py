@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -21,9 +22,13 @@ ROOT = Path(__file__).resolve().parents[1]
 CLANG_TIDY = "clang-tidy-19"
 
 
-def commands(build: Path) -> dict[Path, str]:
-    """Compile command by source; also the object's name, which ninja knows it by."""
+def commands(build: Path, plain: Path) -> dict[Path, str]:
+    """Compile command by source. Also left in `plain` for clang-tidy, without precompiled headers: there a file has to
+    include what it uses."""
     entries = json.loads((build / "compile_commands.json").read_text())
+    for entry in entries:
+        entry["command"] = re.sub(r" -include-pch \S+", "", entry["command"])
+    (plain / "compile_commands.json").write_text(json.dumps(entries))
     return {Path(entry["directory"], entry["file"]).resolve(): entry["command"] for entry in entries}
 
 
@@ -54,8 +59,8 @@ def fingerprint(command: str, files: set[Path]) -> str:
 def main() -> int:
     build, cache = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
     wanted = [(ROOT / line.strip()).resolve() for line in sys.stdin if line.strip()]
-    command, headers = commands(build), headers_of(build)
     cache.mkdir(parents=True, exist_ok=True)
+    command, headers = commands(build, cache), headers_of(build)
     passed = {path: cache / fingerprint(command.get(path, ""), headers.get(path, set()) | {path}) for path in wanted}
     todo = [path for path in wanted if path in command and not passed[path].exists()]
     most = int(sys.argv[4]) if sys.argv[3:4] == ["--at-most"] else len(todo)
@@ -64,7 +69,7 @@ def main() -> int:
     todo = todo[:most]
 
     def analyse(path: Path) -> bool:
-        tidy = [CLANG_TIDY, "-p", str(build), "--quiet", str(path)]
+        tidy = [CLANG_TIDY, "-p", str(cache), "--quiet", str(path)]
         result = subprocess.run(tidy, capture_output=True, text=True, cwd=ROOT)
         if result.returncode == 0:
             passed[path].touch()

@@ -164,12 +164,13 @@ Result<void> App::buildFeatures() {
   backgroundPool_ = makePool("background", 2, 64, metrics_, clock);
   buildJobs();
   fallbackPool_ = makePool("fallback", 4, 1'000, metrics_, clock);
-  memoryWatch_ = std::make_unique<MemoryWatch>(settings_.memory.limit.count,
-                                               MemoryWatch::Parts{memoryGuard_, *serving_});
+  memoryWatch_ = std::make_unique<MemoryWatch>(
+      settings_.memory.limit.count, MemoryWatch::Parts{memoryGuard_, *serving_, shared_->cache()});
   if (!settings_.inference.fallbackEnabled) return {};
   degradation_ = std::make_unique<Degradation>(
-      settings_, Degradation::Parts{*registry_, *serving_, *predictionCache_, metrics_,
-                                    installation_->ids, clock, *outbound_, *fallbackPool_});
+      settings_,
+      Degradation::Parts{*registry_, *serving_, *predictionCache_, metrics_, installation_->ids,
+                         clock, *outbound_, *fallbackPool_, *loadPool_});
   return {};
 }
 

@@ -15,6 +15,9 @@ constexpr std::size_t kWebhookLanes = 4;
 }  // namespace
 
 Result<void> App::startEvents() {
+  // A process that takes no events to sinks may not know of their settings, which alone say which
+  // brokers there are.
+  if (!split_->has("worker")) return {};
   const Clock& clock = installation_->clock;
   CORBEL_TRY(const std::int64_t forgotten,
              installation_->outbox->forgetOtherSinks(startDeadline(clock)));
@@ -22,8 +25,6 @@ Result<void> App::startEvents() {
     log::warn("app", "events were dropped that waited for a broker that is not configured any more",
               {{"events", forgotten}});
   }
-  // One process takes events to their sinks, so that their order holds.
-  if (!split_->has("worker")) return {};
   const events::DispatchParts parts{*installation_->database, installation_->ids,
                                     installation_->random, clock, metrics_};
   eventSinks_ = makeEventSinks(settings_, clock);

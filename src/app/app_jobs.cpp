@@ -25,7 +25,8 @@ void App::buildJobs() {
                                                      .inspect = inspector(),
                                                      .serving = *serving_,
                                                      .objects = *objects_,
-                                                     .uploads = *apiPool_});
+                                                     .uploads = *apiPool_,
+                                                     .memory = memoryGuard_});
 }
 
 }  // namespace corbel::app

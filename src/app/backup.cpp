@@ -11,6 +11,7 @@
 
 #include "app/backup_database.h"
 #include "app/database.h"
+#include "app/object_store.h"
 #include "app/version.h"
 #include "archive/archive.h"
 #include "crypto/sha256.h"
@@ -157,7 +158,7 @@ Result<BackupReport> restore(const config::Settings& settings, const std::filesy
   std::filesystem::create_directories(settings.data.folder, error);
   std::filesystem::permissions(settings.data.folder, std::filesystem::perms::owner_all, error);
   // Held by a server, and by this until the end: nobody uses the files meanwhile.
-  auto objects = objects::openLocalObjects(config::objectsFolder(settings), clock);
+  auto objects = openObjectStore(settings, clock);
   if (!objects && objects.error().code == ErrorCode::unavailable) {
     return fail(ErrorCode::unavailable,
                 "A server is running with this data folder: stop it, then restore.",

@@ -79,6 +79,7 @@ Result<std::string> FallbackEndpoints::ask(const std::string& url, const std::st
 Degradation::Degradation(const config::Settings& settings, const Parts& parts)
     : endpoints_(settings.inference.fallbackUrl, webhookPolicy(settings.events), parts.outbound),
       fallback_({parts.registry, parts.serving, parts.cache, parts.metrics, parts.ids, parts.clock,
+                 parts.loads,
                  [this](const std::string& url, const std::string& body, Deadline deadline) {
                    return endpoints_.ask(url, body, deadline);
                  },
@@ -100,6 +101,7 @@ void MemoryWatch::look() {
         : log::info("app", "there is more memory again", {{"level", resilience::name(now)}});
   }
   if (now < MemoryLevel::shrink) return;
+  parts_.cache.shrink();
   // The last one stays: it would be loaded again for the next prediction.
   if (parts_.serving.stats().models > 1) parts_.serving.giveUpOldest();
   if (now != before) ::malloc_trim(0);

@@ -12,6 +12,7 @@
 #include "base/id.h"
 #include "base/mutex.h"
 #include "base/result.h"
+#include "cache/cache.h"
 #include "config/settings.h"
 #include "exec/periodic.h"
 #include "exec/pool.h"
@@ -62,6 +63,7 @@ class Degradation {
     const Clock& clock;
     Outbound& outbound;
     exec::Pool& pool;
+    exec::Pool& loads;
   };
   Degradation(const config::Settings& settings, const Parts& parts);
 
@@ -83,6 +85,7 @@ class MemoryWatch {
   struct Parts {
     resilience::MemoryGuard& guard;
     models::Serving& serving;
+    cache::Cache& cache;
   };
   MemoryWatch(std::uint64_t limitBytes, const Parts& parts);
 

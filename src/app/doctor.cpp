@@ -210,6 +210,10 @@ void checkBrokers(const config::Settings& settings, std::vector<Finding>& findin
     findings.push_back(
         checkEndpoint("mqtt", settings.mqtt.host, std::to_string(settings.mqtt.port), "mqtt.host"));
   }
+  if (!settings.rabbitmq.host.empty()) {
+    findings.push_back(checkEndpoint("rabbitmq", settings.rabbitmq.host,
+                                     std::to_string(settings.rabbitmq.port), "rabbitmq.host"));
+  }
 }
 
 void checkIssuers(const config::Settings& settings, const Clock& clock,

@@ -71,9 +71,10 @@ jobs::WorkerOptions JobsPart::workerOptions() const {
 
 void JobsPart::start() {
   workers_ = std::make_unique<jobs::Workers>(
-      jobs::Workers::Parts{parts_.database, queue_, kinds_, schedules_, &parts_.outbox, parts_.ids,
-                           parts_.random, parts_.clock, parts_.metrics,
-                           [this](const jobs::JobFile& file) { return forget(file); }},
+      jobs::Workers::Parts{
+          parts_.database, queue_, kinds_, schedules_, &parts_.outbox, parts_.ids, parts_.random,
+          parts_.clock, parts_.metrics, [this](const jobs::JobFile& file) { return forget(file); },
+          [&memory = parts_.memory] { return memory.level() < resilience::MemoryLevel::noBatch; }},
       workerOptions());
   working_ = workers_.get();
   // Zeros, so that alerts and dashboards find their names.

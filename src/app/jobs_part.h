@@ -23,6 +23,7 @@
 #include "native/prediction_jobs_api.h"
 #include "native/schedules_api.h"
 #include "objects/objects.h"
+#include "resilience/memory_guard.h"
 #include "store/store.h"
 #include "telemetry/metrics.h"
 
@@ -45,6 +46,7 @@ class JobsPart {
     models::Serving& serving;
     objects::ObjectStore& objects;
     exec::Pool& uploads;
+    const resilience::MemoryGuard& memory;  // where it is short, no job is begun
   };
   explicit JobsPart(const Parts& parts);
 

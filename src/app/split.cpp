@@ -10,6 +10,22 @@ namespace {
 // A call waits on a thread of its own; as many as a dependency may hold (bulkhead).
 constexpr unsigned kThreads = 16;
 constexpr std::size_t kWaiting = 256;
+// Files take as long as their clients like.
+constexpr unsigned kFileThreads = 8;
+constexpr std::size_t kFilesWaiting = 64;
+
+std::unique_ptr<exec::Pool> makePool(std::string name, unsigned threads, std::size_t waiting,
+                                     const Clock& clock) {
+  return std::make_unique<exec::Pool>(
+      exec::PoolOptions{.name = std::move(name),
+                        .threads = threads,
+                        .queueBound = waiting,
+                        .onThrow =
+                            [](std::string_view what) {
+                              log::error("app", "a call was not passed on", {{"detail", what}});
+                            }},
+      clock);
+}
 
 }  // namespace
 
@@ -18,16 +34,11 @@ Split::Split(const config::ServerSettings& settings, Installation& installation,
     : settings_(settings),
       tokens_(std::move(tokens)),
       client_(installation.clock),
-      pool_(std::make_unique<exec::Pool>(
-          exec::PoolOptions{.name = "relay",
-                            .threads = settings.roleUrls.empty() ? 1 : kThreads,
-                            .queueBound = kWaiting,
-                            .onThrow =
-                                [](std::string_view what) {
-                                  log::error("app", "a call was not passed on", {{"detail", what}});
-                                }},
-          installation.clock)),
-      relay_({*tokens_, *pool_, installation.clock}) {}
+      pool_(makePool("relay", settings.roleUrls.empty() ? 1 : kThreads, kWaiting,
+                     installation.clock)),
+      files_(makePool("relay-files", settings.roleUrls.empty() ? 1 : kFileThreads, kFilesWaiting,
+                      installation.clock)),
+      relay_({*tokens_, *pool_, *files_, installation.clock}) {}
 
 Result<std::unique_ptr<Split>> Split::open(const config::Settings& settings,
                                            Installation& installation) {

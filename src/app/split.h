@@ -33,9 +33,17 @@ class Split {
                                     std::vector<http::Route> described);
   // Of the processes that calls are passed on to.
   std::vector<native::HealthCheck> healthChecks();
-  void stop(Deadline deadline) { pool_->stop(deadline); }
+  // What still runs at the deadline is given up.
+  void stop(Deadline deadline) {
+    pool_->stop(deadline);
+    files_->stop(deadline);
+    relay_.stop();
+  }
   // Waits for what still runs; nothing is passed on any more.
-  void join() { pool_.reset(); }
+  void join() {
+    pool_.reset();
+    files_.reset();
+  }
 
  private:
   Split(const config::ServerSettings& settings, Installation& installation,
@@ -46,6 +54,7 @@ class Split {
   const std::unique_ptr<identity::ServiceTokens> tokens_;
   net::StreamingClient client_;
   std::unique_ptr<exec::Pool> pool_;
+  std::unique_ptr<exec::Pool> files_;
   relay::Relay relay_;
 };
 

@@ -136,6 +136,20 @@ class RabbitMqTest(BrokerTest, unittest.TestCase):
         )
         self.assertEqual(names, ["second"])
 
+    def test_an_exchange_of_another_type_is_used_as_it_is(self) -> None:
+        self.corbel.stop()
+        with self.broker.connect() as connection:
+            channel = connection.channel()
+            channel.exchange_delete("corbel.events")
+            channel.exchange_declare("corbel.events", "fanout", durable=True)
+            channel.queue_declare(QUEUE, durable=True)
+            channel.queue_bind(QUEUE, "corbel.events")
+        self.corbel.start()
+        model(self.corbel, "iris")
+        wait_until(
+            lambda: [e for e in self.distinct().values() if e["data"].get("name") == "iris"], "the event", 90
+        )  # fmt: skip
+
     def test_a_broker_with_another_certificate_gets_nothing(self) -> None:
         self.corbel.stop()
         self.corbel.settings |= {"rabbitmq.caFile": "/etc/ssl/certs/ca-certificates.crt"}

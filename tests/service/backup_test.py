@@ -222,12 +222,15 @@ class Doctor(unittest.TestCase):
             data = Path(folder) / "data"
             data.mkdir()
             (data / "corbel.db").write_bytes(b"no database" * 1000)
-            code, findings = self.doctor(f"--data.folder={data}", "--nats.url=nats://127.0.0.1:1")
+            away = ["--nats.url=nats://127.0.0.1:1", "--rabbitmq.host=127.0.0.1", "--rabbitmq.port=1"]
+            code, findings = self.doctor(f"--data.folder={data}", *away)
         self.assertEqual(code, CONFIGURATION)
         self.assertEqual(findings["store"]["state"], "failed")
         self.assertIn("corbel restore", findings["store"]["mend"])
         self.assertEqual(findings["nats"]["state"], "failed")
         self.assertIn("nats.url", findings["nats"]["mend"])
+        self.assertEqual(findings["rabbitmq"]["state"], "failed")
+        self.assertIn("rabbitmq.host", findings["rabbitmq"]["mend"])
         self.assertEqual(findings["data folder"]["state"], "warning")
         self.assertIn("chmod 700", findings["data folder"]["mend"])
 

@@ -140,6 +140,14 @@ class OneProcess(unittest.TestCase):
             self.assertEqual(progress, sorted(progress))
             self.assertEqual(progress[-1], 1)
 
+    def test_followers_that_have_gone_take_nobodys_place(self) -> None:
+        with Corbel() as corbel:
+            later = {"kind": "model-validation", "runAt": "2099-01-01T00:00:00Z"}
+            job_id = corbel.call("POST", JOBS, later).expect(202).json()["id"]
+            # More than the 500 that may follow at once; it never changes.
+            for _ in range(600):
+                Events(corbel, f"{JOBS}/{job_id}/events").close()
+
     def test_a_queue_that_is_full_says_so(self) -> None:
         with Corbel({"jobs.tenantMax": "2", "jobs.max": "2"}) as corbel:
             later = {"kind": "model-validation", "runAt": "2099-01-01T00:00:00Z"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import shutil
+import tempfile
 import unittest
 import unittest.mock
 import urllib.parse
@@ -15,7 +16,7 @@ from typing import Any
 import botocore.auth
 import botocore.awsrequest
 import botocore.credentials
-from corbel import Answer, Corbel
+from corbel import Answer, Corbel, run
 from s3_server import S3
 
 MODEL_FILE = Path(__file__).with_name("house-prices.json").read_bytes()
@@ -96,6 +97,17 @@ class S3Test(unittest.TestCase):
         assert corbel.folder is not None
         self.assertEqual([path for path in (corbel.folder / "object-cache").rglob("*/??*") if path.is_file()], [])
 
+    def test_a_damaged_file_is_mended_by_uploading_it_again(self) -> None:
+        corbel = self.corbel()
+        upload(corbel, "houses").expect(201)
+        self.s3.write(self.s3.keys()[0], bytes([MODEL_FILE[0] ^ 1]) + MODEL_FILE[1:])
+        self.forget_copies(corbel)
+        self.assertIn(b"upload it again", predict(corbel, "houses").body)
+        upload(corbel, "houses").expect(201)
+        self.assertEqual(self.s3.read(self.s3.keys()[0]), MODEL_FILE)
+        self.forget_copies(corbel)
+        predict(corbel, "houses").expect(200)
+
     def test_while_the_store_is_away_loaded_models_answer_and_uploads_do_not(self) -> None:
         corbel = self.corbel(s3_url="http://127.0.0.1:9")
         self.assertEqual(self.dependency(corbel)["state"], "down")
@@ -121,6 +133,27 @@ class S3Test(unittest.TestCase):
         self.assertLess(sum(sizes), MIB)
         self.assertEqual(len(self.s3.keys()), 3)
         predict(corbel, "model-0").expect(200)
+
+    def test_a_restore_writes_to_the_bucket_and_never_under_a_server_that_runs(self) -> None:
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        file = str(folder / "backup.tar")
+        settings = [f"--{name}={value}" for name, value in self.s3.settings().items()]
+        first, second = Corbel(), Corbel(self.s3.settings())
+        for corbel in (first, second):
+            corbel.database = lambda: {}  # type: ignore[method-assign]
+            self.enterContext(corbel)
+        upload(first, "houses").expect(201)
+        done = run("backup", file, f"--data.folder={first.folder}")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        refused = run("restore", file, f"--data.folder={second.folder}", "--force", *settings)
+        self.assertEqual(refused.returncode, 78)
+        self.assertIn("A server is running", refused.stderr)
+        self.assertEqual(self.s3.keys(), [])
+        second.stop()
+        done = run("restore", file, f"--data.folder={second.folder}", "--force", *settings)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        digest = hashlib.sha256(MODEL_FILE).hexdigest()
+        self.assertEqual(self.s3.keys(), [f"corbel/objects/{digest[:2]}/{digest[2:]}"])
 
 
 class DownloadUrl(unittest.TestCase):

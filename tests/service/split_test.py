@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
+import http.client
 import json
 import os
 import secrets
+import socket
 import threading
 import time
 import unittest
 import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from corbel import Answer, Corbel, run
+from otlp import OtlpReceiver
 from postgres import Postgres, free_port
 
 CONFIGURATION = 78
@@ -39,15 +44,23 @@ def forged(secret: str, **replaced: Any) -> str:
     return f"crs_{text}.{part(hmac.digest(secret.encode(), text.encode(), hashlib.sha256))}"
 
 
+DATABASES: list[Postgres] = []
+
+
+def setUpModule() -> None:
+    DATABASES.append(unittest.enterModuleContext(Postgres()))
+
+
 class SplitTest(unittest.TestCase):
+    server: Postgres
     entry: Corbel
     models: Corbel
 
     @classmethod
     def setUpClass(cls) -> None:
-        server = cls.enterClassContext(Postgres())
+        cls.server = DATABASES[-1]
         port = free_port()
-        shared = {"store.url": server.url, "store.schema": "split"}
+        shared = {"store.url": cls.server.url, "store.schema": "split"}
         environment = {"CORBEL_SECRETS_MASTER_KEY": secrets.token_hex(32)}
         cls.entry = Corbel(
             shared | {"server.roles": "gateway,worker", "server.roleUrls": f"models=http://127.0.0.1:{port}"},
@@ -141,12 +154,25 @@ class SplitTest(unittest.TestCase):
         begin = time.monotonic()
         answer = self.entry.call("POST", f"{MODELS}/houses/predict", ROW)
         self.assertEqual(answer.status, 503)
+        self.assertIn("retry-after", answer.headers)
         self.assertLess(time.monotonic() - begin, 2)
         self.entry.call("GET", "/api/v1/ai/keys").expect(200)
         found = self.entry.call("GET", "/health/detailed").expect(200).json()["dependencies"]
         self.assertEqual(next(d for d in found if d["name"] == "role.models")["state"], "down")
         self.models.start()
         self.entry.call("POST", f"{MODELS}/houses/predict", ROW).expect(200)
+
+    def test_a_process_without_brokers_forgets_no_events_that_wait_for_them(self) -> None:
+        shared = {"store.url": self.server.url, "store.schema": "brokers"}
+        environment = {"CORBEL_SECRETS_MASTER_KEY": secrets.token_hex(32)}
+        waiting = "SELECT count(*) FROM brokers.event_deliveries WHERE sink = 'nats'"
+        with Corbel(shared | {"nats.url": f"nats://127.0.0.1:{free_port()}"}, environment) as worker:
+            worker.call("POST", "/api/v1/ai/keys", {"name": "k", "role": "viewer"}).expect(201)
+            before = int(self.server.psql(waiting))
+            self.assertGreater(before, 0)
+            with Corbel(shared | {"server.roles": "models"}, environment) as models:
+                self.assertNotIn("events were dropped", models.log())
+            self.assertEqual(int(self.server.psql(waiting)), before)
 
     def test_a_gateway_that_does_not_know_where_models_are_does_not_start(self) -> None:
         refused = run("serve", "--roles=gateway")
@@ -155,6 +181,147 @@ class SplitTest(unittest.TestCase):
         refused = run("serve", "--roles=chef")
         self.assertEqual(refused.returncode, CONFIGURATION)
         self.assertIn("server.roles", refused.stderr)
+
+
+class OtherProcess(ThreadingHTTPServer):
+    """Stands where the models are: keeps the headers it gets, trusts nobody or sends a file slowly."""
+
+    daemon_threads = True
+    request_queue_size = 64
+    pieces, pause, piece = 3, 0.4, b"x" * (1 << 20)
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), OtherHandler)
+        self.got: list[dict[str, str]] = []
+        self.hangs = threading.Event()
+        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+
+
+class OtherHandler(BaseHTTPRequestHandler):
+    server: OtherProcess
+
+    def do_GET(self) -> None:
+        self.server.got.append({name.lower(): value for name, value in self.headers.items()})
+        if self.path.endswith("/artifact"):
+            return self.send_file()
+        if self.path.endswith("/hang"):
+            self.server.hangs.set()
+            time.sleep(20)
+        body = b'{"code": "unauthenticated"}'
+        self.send_response(401)
+        self.send_header("WWW-Authenticate", "Bearer")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        """Has no room, and says so at once."""
+        self.server.got.append({name.lower(): value for name, value in self.headers.items()})
+        self.send_response(507)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+        self.close_connection = True
+
+    def send_file(self) -> None:
+        other = self.server
+        self.send_response(200)
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Length", str(other.pieces * len(other.piece)))
+        self.end_headers()
+        for _ in range(other.pieces):
+            self.wfile.write(other.piece)
+            time.sleep(other.pause)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class PassedOnTest(unittest.TestCase):
+    def setUp(self) -> None:
+        self.other = OtherProcess()
+        self.addCleanup(self.other.server_close)
+        self.addCleanup(self.other.shutdown)
+        self.receiver = OtlpReceiver()
+        self.addCleanup(self.receiver.close)
+        self.entry = self.enterContext(
+            Corbel(
+                {
+                    "store.url": DATABASES[-1].url,
+                    "store.schema": f"passed_on_{self.other.server_port}",
+                    "server.roles": "gateway,worker",
+                    "server.roleUrls": f"models=http://127.0.0.1:{self.other.server_port}",
+                    "server.shutdownDeadlineMs": "2000",
+                    "traces.endpoint": f"http://127.0.0.1:{self.receiver.port}",
+                }
+            )
+        )
+
+    def test_a_process_that_does_not_trust_this_one_is_not_the_callers_fault(self) -> None:
+        answer = self.entry.call("GET", MODELS).expect(503)
+        self.assertEqual(answer.json()["code"], "unavailable")
+        self.assertNotIn("www-authenticate", answer.headers)
+        self.entry.stop()  # writes what is left of the log
+        self.assertIn("it refuses service tokens", self.entry.log())
+
+    def test_the_trace_goes_on_below_the_call(self) -> None:
+        trace, caller = secrets.token_hex(16), secrets.token_hex(8)
+        self.entry.call("GET", MODELS, traceparent=f"00-{trace}-{caller}-01")
+        self.entry.stop()  # sends what is left
+        _, passed, span, _ = self.other.got[0]["traceparent"].split("-")
+        self.assertEqual(passed, trace)
+        self.assertEqual([one.id for one in self.receiver.named("relay models")], [span])
+
+    def test_uploads_that_were_refused_hold_no_threads_while_they_come_to_their_end(self) -> None:
+        head = f"POST {MODELS}/m/versions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {1 << 30}\r\n"
+        head += f"Authorization: Bearer {self.entry.admin_key}\r\n\r\n"
+        clients = []
+        for _ in range(17):  # more than the relay has threads
+            client = self.enterContext(socket.create_connection(("127.0.0.1", self.entry.port), 10))
+            client.sendall(head.encode())
+            clients.append(client)
+        until = time.monotonic() + 8
+        while len(self.other.got) < len(clients) and time.monotonic() < until:
+            for client in clients:
+                client.setblocking(False)
+                with contextlib.suppress(OSError):  # full, or closed
+                    client.send(bytes(256 << 10))
+            time.sleep(0.05)
+        self.assertEqual(len(self.other.got), len(clients))
+
+    def test_files_on_their_way_hold_up_no_other_calls(self) -> None:
+        self.other.pause = 3
+        head = f"GET {MODELS}/m/versions/1/artifact HTTP/1.1\r\nHost: localhost\r\n"
+        head += f"Authorization: Bearer {self.entry.admin_key}\r\n\r\n"
+        for _ in range(17):  # one more than the relay has threads for other calls
+            client = self.enterContext(socket.create_connection(("127.0.0.1", self.entry.port), 10))
+            client.sendall(head.encode())
+        until = time.monotonic() + 2
+        while len(self.other.got) < 16 and time.monotonic() < until:
+            time.sleep(0.02)
+        begin = time.monotonic()
+        self.entry.call("GET", MODELS).expect(503)
+        self.assertLess(time.monotonic() - begin, 2)
+
+    def test_a_process_that_hangs_does_not_hold_up_the_end_of_this_one(self) -> None:
+        key = self.entry.admin_key
+
+        def ask() -> None:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                self.entry.call("GET", f"{MODELS}/hang", key=key)
+
+        asker = threading.Thread(target=ask)
+        asker.start()
+        self.assertTrue(self.other.hangs.wait(5))
+        begin = time.monotonic()
+        self.assertEqual(self.entry.stop(), 0)
+        self.assertLess(time.monotonic() - begin, 6)
+        asker.join()
+
+    def test_a_file_may_take_longer_than_its_call(self) -> None:
+        whole = self.other.pieces * self.other.piece
+        answer = self.entry.call("GET", f"{MODELS}/m/versions/1/artifact", **{"Corbel-Deadline-Ms": "500"})
+        self.assertEqual(len(answer.expect(200).body), len(whole))
+        self.assertLessEqual(int(self.other.got[0]["corbel-deadline-ms"]), 500)
 
 
 if __name__ == "__main__":

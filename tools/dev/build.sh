@@ -102,7 +102,9 @@ fuzz() {
     return 64
   fi
   setup
-  export CCACHE_DIR=$HOME/.cache/corbel-ccache CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=true   # as the presets have it
+  # As the presets have it.
+  export CCACHE_DIR=$HOME/.cache/corbel-ccache CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=true
+  export CCACHE_PCH_EXTSUM=true CCACHE_SLOPPINESS=pch_defines,time_macros
   quietly cmake --preset asan -B build/fuzz -DCORBEL_FUZZ=ON
   cmake --build build/fuzz --target "${name}_fuzz" | few_lines
   mkdir -p "$corpus"

@@ -41,12 +41,14 @@ class HealthTest : public ::testing::Test {
   std::string tenant_ = "default";
   bool ready_ = true;
   bool storeWorks_ = true;
+  std::chrono::milliseconds given_{0};  // to the store, to answer
   resilience::Snapshot backend_{.name = "auth.backend", .endpoint = "https://auth.internal"};
   HealthApi api_{{.version = "1.2.3",
                   .clock = clock_,
                   .isReady = [this] { return ready_; },
                   .checks = {{"store",
-                              [this](Deadline) -> Result<HealthCheck::Figures> {
+                              [this](Deadline deadline) -> Result<HealthCheck::Figures> {
+                                given_ = deadline.remaining(clock_);
                                 clock_.advance(std::chrono::milliseconds(3));
                                 if (storeWorks_) return HealthCheck::Figures{{"usedBytes", 4096}};
                                 return fail(ErrorCode::unavailable, "The disk is full.",
@@ -80,6 +82,11 @@ TEST_F(HealthTest, AsksEveryDependency) {
   EXPECT_TRUE(
       text.contains(R"({"name":"store","state":"up","latencyMs":3,"figures":{"usedBytes":4096}})"))
       << text;
+}
+
+TEST_F(HealthTest, GivesEachDependencyAFewSeconds) {
+  textOf("/health/detailed");
+  EXPECT_EQ(given_, std::chrono::seconds(3)) << "the call itself has no end here";
 }
 
 TEST_F(HealthTest, ShowsWhetherADependencyIsAskedAtAll) {

@@ -44,7 +44,9 @@ Result<std::shared_ptr<http::EventStream>> JobFeed::follow(const std::string& te
       Follower{tenant, std::move(id), seen, std::make_shared<http::EventStream>()});
   CORBEL_TRY(const Told told, tell(*follower));
   if (told == Told::all) return follower->stream;
+  follower->stream->onGone([gone = follower->gone] { *gone = true; });
   const MutexLock lock(mutex_);
+  forgetGone();
   if (stopping_ || followers_.size() >= kFollowersMax) {
     return fail(ErrorCode::unavailable,
                 "Too many clients follow jobs. Try again later, or read the job now and then.");
@@ -62,6 +64,8 @@ Result<JobFeed::Told> JobFeed::tell(Follower& follower) const {
     CORBEL_TRY(const auto lines,
                queue_.log(follower.tenant, follower.job, follower.seen, patience()));
     for (const jobs::LogLine& line : lines) {
+      // Came after the job was read: it is told with that revision, and not twice.
+      if (line.revision > job.revision) break;
       const std::string text = json::encode(LogLineView{line.at, line.text});
       follower.stream->push({.data = text, .name = "log"});
     }
@@ -75,6 +79,15 @@ Result<JobFeed::Told> JobFeed::tell(Follower& follower) const {
   if (!ended) return Told::more;
   follower.stream->end();
   return Told::all;
+}
+
+void JobFeed::forgetGone() {
+  std::erase_if(followers_, [](const auto& follower) { return follower->gone->load(); });
+}
+
+bool JobFeed::isStopping() {
+  const MutexLock lock(mutex_);
+  return stopping_;
 }
 
 void JobFeed::look() {
@@ -92,9 +105,11 @@ void JobFeed::look() {
       }
       if (stopping_) return;
       woken_ = false;
+      forgetGone();
       followers = followers_;
     }
     for (const auto& follower : followers) {
+      if (isStopping()) return;
       const auto told = tell(*follower);
       const bool isOver = told ? *told == Told::all : told.error().code == ErrorCode::notFound;
       if (!isOver) continue;

@@ -1,5 +1,6 @@
 // Tells clients of jobs as they change, whichever process runs them.
 #pragma once
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -45,10 +46,15 @@ class JobFeed {
     std::string job;
     std::int64_t seen = 0;
     std::shared_ptr<http::EventStream> stream;
+    // The client; outlives this where the stream does.
+    std::shared_ptr<std::atomic<bool>> gone = std::make_shared<std::atomic<bool>>(false);
   };
   enum class Told : std::uint8_t { more, all };
 
   void look();
+  bool isStopping();
+  // A job that does not change tells nobody that its follower has gone.
+  void forgetGone() CORBEL_REQUIRES(mutex_);
   Result<Told> tell(Follower& follower) const;
   Deadline patience() const;
 

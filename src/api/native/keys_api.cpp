@@ -58,7 +58,12 @@ Result<http::Created<MintedKeyView>> KeysApi::createForTenant(http::Call& call,
   }
   CORBEL_TRY(const auto tenant, directory_.tenant(call.parameter("tenant"), call.actor()));
   CORBEL_TRY(const auto fresh, toNewKey(request));
-  const auto by = identity::operatorOf(tenant.id);
+  // The operator at work there, with what the caller has here: a key never has more than its maker.
+  auto by = identity::operatorOf(tenant.id);
+  by.limits = call.principal().limits;
+  by.expiresAt = call.principal().expiresAt;
+  by.memberships.front().roles = call.membership().roles;
+  by.memberships.front().permissions = call.membership().permissions;
   CORBEL_TRY(const auto minted, keys_.create(fresh, {by, by.memberships.front()}, call.deadline()));
   forbidStorage(call);
   return http::Created<MintedKeyView>{"/api/v1/ai/keys/" + minted.key.id, view(minted)};

@@ -1,8 +1,10 @@
 #include "native/prediction_fallback.h"
 
+#include <condition_variable>
 #include <utility>
 
 #include "base/limits.h"
+#include "base/mutex.h"
 #include "json/decode.h"
 #include "json/encode.h"
 #include "models/declaration.h"
@@ -23,6 +25,33 @@ struct EndpointAnswer {
   std::optional<double> confidence;
 };
 BOOST_DESCRIBE_STRUCT(EndpointAnswer, (), (prediction, confidence))
+
+// Between who loads a model and who waits for it, who may be gone when it is there.
+struct Loading {
+  Mutex mutex;
+  std::condition_variable ended;
+  bool hasEnded CORBEL_GUARDED_BY(mutex) = false;
+  models::Serving::Handle served CORBEL_GUARDED_BY(mutex);
+
+  void end(models::Serving::Handle with) {
+    const MutexLock lock(mutex);
+    hasEnded = true;
+    served = std::move(with);
+    ended.notify_all();
+  }
+  models::Serving::Handle await(Deadline deadline, const Clock& clock) {
+    MutexLock lock(mutex);
+    while (!hasEnded && waitUntil(lock, ended, deadline, clock)) {
+    }
+    return served;
+  }
+};
+
+Deadline halfOf(Deadline deadline, const Clock& clock) {
+  if (deadline.time() == SteadyTime::max()) return deadline;
+  const SteadyTime now = clock.steady();
+  return Deadline::at(now + (deadline.time() - now) / 2);
+}
 
 std::string predictionMember(std::string_view json) {
   std::string members;
@@ -148,12 +177,7 @@ std::optional<PredictionFallback::Found> PredictionFallback::fromModel(const Que
                                                                        Deadline deadline) {
   if (model.empty()) return std::nullopt;
   auto served = parts_.serving.find(question.call.tenant(), model, {});
-  if (!served) {
-    auto scope = scopeOf(question.call);
-    scope.deadline = deadline;
-    // Null: somebody else is loading it, and the next one will have it.
-    served = parts_.serving.load(scope, model, {}, [] {}).value_or(nullptr);
-  }
+  if (!served) served = loaded(question.call, model, halfOf(deadline, parts_.clock));
   if (!served) return std::nullopt;
   const auto input =
       readInput(served->plan, served->engine->signature(), question.request.input.text);
@@ -168,6 +192,21 @@ std::optional<PredictionFallback::Found> PredictionFallback::fromModel(const Que
   const auto confidence =
       question.request.options.includeConfidence ? Confidence::yes : Confidence::no;
   return Found{resultMembers(*served, *result, confidence), FallbackKind::model, served->modelName};
+}
+
+models::Serving::Handle PredictionFallback::loaded(const http::Call& call, const std::string& model,
+                                                   Deadline deadline) const {
+  const auto loading = std::make_shared<Loading>();
+  const bool accepted =
+      parts_.loads.tryRun([loading, &serving = parts_.serving, tenant = call.tenant(),
+                           actor = call.principal().id, model, deadline] {
+        auto loaded = serving.load({tenant, actor, deadline}, model, {}, [=, &serving] {
+          loading->end(serving.find(tenant, model, {}));
+        });
+        // Null: somebody else is loading it.
+        if (!loaded || *loaded) loading->end(std::move(loaded).value_or(nullptr));
+      });
+  return accepted ? loading->await(deadline, parts_.clock) : nullptr;
 }
 
 std::optional<PredictionFallback::Found> PredictionFallback::fromEndpoint(const Question& question,

@@ -10,6 +10,7 @@
 #include "base/deadline.h"
 #include "base/id.h"
 #include "base/result.h"
+#include "exec/pool.h"
 #include "http/call.h"
 #include "http/message.h"
 #include "models/prediction_cache.h"
@@ -39,6 +40,7 @@ class PredictionFallback {
     metrics::Metrics& metrics;
     IdSource& ids;
     const Clock& clock;
+    exec::Pool& loads;  // for models that are not in memory; not the one that answers run on
     Ask ask;
     bool hasEndpoint = false;  // the operator has one for all models
   };
@@ -58,7 +60,8 @@ class PredictionFallback {
     const models::ServedModel* served = nullptr;  // null: not in memory
   };
   // The whole answer, which says that it is degraded and why. Nothing: there is none. Waits for the
-  // store, a model or the endpoint, until `deadline`.
+  // store, a model or the endpoint, until `deadline`; for a model that is not in memory half of
+  // that time, and then it is loaded on for those who come next.
   std::optional<http::Response> answer(const Question& question, const Error& why,
                                        Deadline deadline);
 
@@ -78,6 +81,9 @@ class PredictionFallback {
                                  Deadline deadline);
   std::optional<Found> fromModel(const Question& question, const std::string& model,
                                  Deadline deadline);
+  // Null: it is not in memory by then.
+  models::Serving::Handle loaded(const http::Call& call, const std::string& model,
+                                 Deadline deadline) const;
   std::optional<Found> fromEndpoint(const Question& question, const Subject& subject,
                                     const std::string& url, Deadline deadline) const;
 

@@ -6,9 +6,11 @@
 
 #include <atomic>
 #include <filesystem>
+#include <future>
 #include <latch>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "base/random.h"
 #include "models/models_migrations.h"
@@ -85,22 +87,22 @@ class PredictionFallbackTest : public testing::Test {
     std::filesystem::remove_all(folder_);
   }
 
-  void declare(const std::string& configuration) {
+  void declare(const std::string& configuration, const std::string& name = "m") {
     const models::Scope scope{"acme", "user:ann", Deadline::never()};
     models::NewModel model;
-    model.name = "m";
+    model.name = name;
     model.configuration = configuration;
     mustBe(registry_->create(scope, std::move(model), {}));
     models::NewVersion version;
     version.artifactSha256 = "a";
     version.artifactBytes = 10;
     version.signature = "{}";
-    mustBe(registry_->addVersion(scope, "m", std::move(version), {}));
+    mustBe(registry_->addVersion(scope, name, std::move(version), {}));
   }
 
   http::Response predict(int timeoutMs = 2'000) {
     fallback_.emplace(PredictionFallback::Parts{
-        *registry_, *serving_, *cache_, metrics_, ids_, clock_,
+        *registry_, *serving_, *cache_, metrics_, ids_, clock_, loads_,
         [this](const std::string& url, const std::string& body, Deadline) {
           askedUrl_ = url;
           askedBody_ = body;
@@ -178,6 +180,24 @@ TEST_F(PredictionFallbackTest, AModelThatIsLoadedTooSlowlyIsNotWaitedFor) {
   EXPECT_EQ(response.status, 200) << textOf(response);
   EXPECT_THAT(textOf(response), HasSubstr(R"("prediction":"later")"));
   release->count_down();
+}
+
+// For longer than anybody waits, and than the test would notice.
+TEST_F(PredictionFallbackTest, AModelToFallBackOnThatIsLoadedTooSlowlyIsNotWaitedForEither) {
+  declare("{}", "other");
+  declare(R"({"fallback":{"model":"other","prediction":"later"}})");
+  const auto release = std::make_shared<std::promise<void>>();
+  std::atomic<int> loads = 0;
+  load_ = [&loads, released = release->get_future().share()]() -> Loaded {
+    if (loads++ > 0) released.wait_for(std::chrono::seconds(5));
+    return fail(ErrorCode::unavailable, "The file cannot be read.");
+  };
+  const auto begin = clock_.steady();
+  const http::Response response = predict(400);
+  EXPECT_LT(clock_.steady() - begin, milliseconds(2'000));
+  EXPECT_THAT(textOf(response), HasSubstr(R"("prediction":"later")"));
+  while (loads < 2) std::this_thread::yield();
+  release->set_value();
 }
 
 TEST_F(PredictionFallbackTest, WithoutAnythingTheErrorComesAtTheEndOfTheTime) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <condition_variable>
 #include <cstring>
 #include <optional>
 #include <span>
@@ -10,6 +9,8 @@
 
 #include "base/mutex.h"
 #include "base/text.h"
+#include "base/trace.h"
+#include "identity/identity.h"
 #include "relay/pieces.h"
 
 namespace corbel::relay {
@@ -19,6 +20,8 @@ namespace {
 constexpr std::size_t kAnswerInMemory = std::size_t{1} << 20;
 // Of an upload: opening a model file takes that long after its last byte.
 constexpr std::chrono::milliseconds kUploadStall{75'000};
+constexpr int kUnauthorized = 401;
+constexpr std::string_view kFile = "application/octet-stream";
 constexpr std::string_view kTooMany =
     "Too many calls wait for another part of this installation. Try again in a second.";
 
@@ -72,14 +75,21 @@ std::unexpected<Error> unreachable(const Target& target, const Error& error) {
               "relay to " + target.role + ": " + error.message + " " + error.detail);
 }
 
-std::vector<std::pair<std::string, std::string>> headersOf(const http::Call& call,
-                                                           const Secret& token) {
+// The caller has proved who he is: what is not believed is the token, so another master key or
+// another time. A 401 would tell him to sign in again.
+std::unexpected<Error> distrusted(const Target& target) {
+  return fail(ErrorCode::unavailable,
+              "The part of this installation that does this cannot be reached. Try again.",
+              "relay to " + target.role +
+                  ": it refuses service tokens; compare the master keys and the clocks");
+}
+
+std::vector<std::pair<std::string, std::string>> headersOf(const http::Call& call) {
   std::vector<std::pair<std::string, std::string>> headers;
   for (const std::string_view name : kRequestHeaders) {
     if (const auto value = call.head().header(name); !value.empty())
       headers.emplace_back(name, value);
   }
-  headers.emplace_back("Authorization", "Bearer " + std::string(token.reveal()));
   headers.emplace_back("X-Request-ID", call.requestId());
   return headers;
 }
@@ -91,13 +101,17 @@ std::vector<std::pair<std::string, std::string>> headersOf(const http::Call& cal
 class Passage : public std::enable_shared_from_this<Passage> {
  public:
   Passage(Relay& relay, const Target& target, const http::Call& call)
-      : relay_(relay), target_(target), deadline_(call.deadline()) {
+      : relay_(relay),
+        target_(target),
+        principal_(call.context().principal),
+        membership_(call.membership()),
+        callersDeadline_(call.deadline()),
+        deadline_(call.deadline()) {
     transfer_.method = name(call.head().method);
     transfer_.url = target.url + std::string(call.head().target);
-    transfer_.headers = headersOf(call, relay.parts_.tokens.issue(target.role, call.actor()));
-    if (deadline_.time() == SteadyTime::max()) return;
-    transfer_.headers.emplace_back("Corbel-Deadline-Ms",
-                                   std::to_string(deadline_.remaining(relay.parts_.clock).count()));
+    transfer_.headers = headersOf(call);
+    transfer_.stop = relay.stop_.get_token();
+    if (call.route().options.contentType == kFile) beFile();
   }
 
   // A body that is in memory as long as the call is not answered.
@@ -119,41 +133,90 @@ class Passage : public std::enable_shared_from_this<Passage> {
     transfer_.stallMax = kUploadStall;
     transfer_.body = [upload](std::span<char> space) { return upload->take(space); };
     upload_ = std::move(upload);
-    // How long a file takes is up to its length; the transport sees that it moves.
-    deadline_ = Deadline::never();
+    beFile();
   }
 
-  // Where the answer goes. Once.
-  void answerTo(http::Reply<http::Response> reply) {
-    const MutexLock lock(mutex_);
-    reply_.emplace(std::move(reply));
-    replyThere_.notify_all();
+  // Where the answer goes, which may be there already. Once.
+  void answerTo(const http::Call& call) {
+    Caller caller{call, http::Reply<http::Response>(call)};
+    std::optional<Result<http::Response>> early;
+    {
+      const MutexLock lock(mutex_);
+      early = std::exchange(early_, std::nullopt);
+      if (!early) {
+        caller_.emplace(std::move(caller));
+        return;
+      }
+    }
+    std::move(caller).answer(*std::move(early));
   }
 
   // False: too many wait; nothing happens then.
   bool start() {
-    return relay_.parts_.pool.tryRun([self = shared_from_this()] { self->run(); });
+    return pool_->tryRun([self = shared_from_this()] { self->run(); });
   }
 
   void refuse() { reply(fail(ErrorCode::unavailable, std::string(kTooMany))); }
   // The client went away before its body had ended.
   void abandon() {
-    const MutexLock lock(mutex_);
-    abandoned_ = true;
-    replyThere_.notify_all();
+    std::optional<Result<http::Response>> early;
+    {
+      const MutexLock lock(mutex_);
+      abandoned_ = true;
+      early = std::exchange(early_, std::nullopt);
+    }
+    if (early && *early) http::letGo(**early);
   }
 
  private:
+  struct Caller {
+    http::Call call;
+    http::Reply<http::Response> reply;
+
+    void answer(Result<http::Response> response) && {
+      if (!response && response.error().code == ErrorCode::unavailable)
+        call.addHeader("Retry-After", "1");
+      reply(std::move(response));
+    }
+  };
+
+  // How long it takes is up to its length and its client; the transport sees that it moves.
+  void beFile() {
+    pool_ = &relay_.parts_.files;
+    deadline_ = Deadline::never();
+  }
+
+  // What counts from now on: the call may have waited for its thread.
+  void stamp() {
+    auto& headers = transfer_.headers;
+    const Secret token = relay_.parts_.tokens.issue(target_.role, {*principal_, membership_});
+    headers.emplace_back("Authorization", "Bearer " + std::string(token.reveal()));
+    if (std::string own = trace::outgoingTraceparent(); !own.empty()) {
+      std::erase_if(headers, [](const auto& header) { return header.first == "traceparent"; });
+      headers.emplace_back("traceparent", std::move(own));
+    }
+    if (callersDeadline_.time() == SteadyTime::max()) return;
+    const auto left = callersDeadline_.remaining(relay_.parts_.clock);
+    headers.emplace_back("Corbel-Deadline-Ms", std::to_string(left.count()));
+  }
+
   void run() {
+    trace::Span span("relay", target_.role, trace::Kind::client);
+    stamp();
     transfer_.onHead = [this](const net::StreamingHead& head) {
+      status_ = head.status;
       response_ = responseOf(head);
       return true;
     };
     transfer_.onBody = [this](std::string_view piece) { return take(piece); };
     const auto outcome = relay_.client_.run(transfer_, deadline_);
+    span.set("http.response.status_code", status_);
+    if (!outcome) span.fail(outcome.error().message);
     if (upload_) upload_->ignoreRest();
     if (download_) {
       download_->end(outcome ? Download::End::complete : Download::End::cutOff);
+    } else if (outcome && status_ == kUnauthorized) {
+      reply(distrusted(target_));
     } else if (outcome) {
       response_.body = std::move(body_);
       reply(std::move(response_));
@@ -174,32 +237,40 @@ class Passage : public std::enable_shared_from_this<Passage> {
     return reply(std::move(response_));
   }
 
-  // Waits for the end of an upload, whose answer may be there before. False: the client is gone.
+  // The answer of an upload may be there before its end, for which no thread waits. False: the
+  // client is gone.
   bool reply(Result<http::Response> answer) {
-    std::optional<http::Reply<http::Response>> reply;
+    std::optional<Caller> caller;
     {
-      MutexLock lock(mutex_);
-      while (!reply_ && !abandoned_) lock.wait(replyThere_);
-      if (!reply_) return false;
-      reply.emplace(*std::move(reply_));
-      reply_.reset();
+      const MutexLock lock(mutex_);
+      if (!caller_) {
+        if (!abandoned_) early_.emplace(std::move(answer));
+        return !abandoned_;
+      }
+      caller.emplace(*std::move(caller_));
+      caller_.reset();
     }
-    (*reply)(std::move(answer));
+    std::move(*caller).answer(std::move(answer));
     return true;
   }
 
   Relay& relay_;
   const Target target_;
+  exec::Pool* pool_ = &relay_.parts_.pool;
+  const identity::PrincipalRef principal_;
+  const identity::Membership& membership_;  // of the principal
+  const Deadline callersDeadline_;
   Deadline deadline_;
   net::StreamingRequest transfer_;
   std::shared_ptr<Upload> upload_;
+  int status_ = 0;
   http::Response response_;
   std::string body_;
   std::shared_ptr<Download> download_;
   Mutex mutex_;
-  std::condition_variable replyThere_;
   bool abandoned_ CORBEL_GUARDED_BY(mutex_) = false;
-  std::optional<http::Reply<http::Response>> reply_ CORBEL_GUARDED_BY(mutex_);
+  std::optional<Caller> caller_ CORBEL_GUARDED_BY(mutex_);
+  std::optional<Result<http::Response>> early_ CORBEL_GUARDED_BY(mutex_);  // until he is there
 };
 
 namespace {
@@ -217,8 +288,8 @@ class RelaySink final : public http::BodySink {
               std::move_only_function<void(Result<void>)> done) override {
     upload_->append(chunk, std::move(done));
   }
-  void finish(http::Reply<http::Response> reply) {
-    passage_->answerTo(std::move(reply));
+  void finish(const http::Call& call) {
+    passage_->answerTo(call);
     upload_->end();
   }
 
@@ -241,19 +312,22 @@ std::vector<http::Route> Relay::routes(std::vector<http::Route> described, const
         auto passage = std::make_shared<Passage>(*this, target, call);
         passage->carry(upload,
                        parseNumber<std::uint64_t>(trim(call.head().header("Content-Length"))));
-        if (!passage->start()) return fail(ErrorCode::unavailable, std::string(kTooMany));
+        if (!passage->start()) {
+          call.addHeader("Retry-After", "1");
+          return fail(ErrorCode::unavailable, std::string(kTooMany));
+        }
         return std::make_shared<RelaySink>(std::move(upload), std::move(passage));
       };
       route.handler = [](const http::Call& call) {
         auto& sink = static_cast<RelaySink&>(*call.context().upload);
-        sink.finish(http::Reply<http::Response>(call));
+        sink.finish(call);
       };
       continue;
     }
     route.handler = [this, target](const http::Call& call) {
       auto passage = std::make_shared<Passage>(*this, target, call);
       passage->carry(call.body());
-      passage->answerTo(http::Reply<http::Response>(call));
+      passage->answerTo(call);
       if (!passage->start()) passage->refuse();
     };
   }

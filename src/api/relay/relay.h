@@ -3,6 +3,7 @@
 // other's.
 #pragma once
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,7 @@ class Relay {
   struct Parts {
     const identity::ServiceTokens& tokens;
     exec::Pool& pool;
+    exec::Pool& files;  // for uploads and downloads, which take as long as their clients
     const Clock& clock;
   };
   explicit Relay(Parts parts) : parts_(parts), client_(parts.clock) {}
@@ -38,11 +40,14 @@ class Relay {
   // The routes with handlers that pass on. Permissions, limits and sizes hold here; the relay must
   // outlive them. unavailable: the target cannot be reached, or too many calls wait.
   std::vector<http::Route> routes(std::vector<http::Route> described, const Target& target);
+  // Calls that wait for the other process are given up within about a second.
+  void stop() { stop_.request_stop(); }
 
  private:
   friend class Passage;
   const Parts parts_;
   net::StreamingClient client_;
+  std::stop_source stop_;
 };
 
 }  // namespace corbel::relay

@@ -172,6 +172,10 @@ Result<void> Cache::sweep(Deadline deadline) {
   return tier_ != nullptr ? tier_->sweep(deadline) : Result<void>();
 }
 
+void Cache::shrink() {
+  for (const auto& shard : shards_) shard->shrink();
+}
+
 Stats Cache::stats() const {
   Stats stats{.hits = hits_, .misses = misses_, .stale = stale_};
   for (const auto& shard : shards_) {

@@ -92,6 +92,8 @@ class Cache {
                            const Make& make);
 
   Result<void> sweep(Deadline deadline);
+  // Gives up the half of what is in memory that was not used for longest; the tier keeps all.
+  void shrink();
   Stats stats() const;
 
  private:

@@ -166,6 +166,19 @@ TEST_F(CacheTest, StaysBelowItsBytesWhateverIsPut) {
   EXPECT_FALSE(small.find(kRow, Deadline::never()));
 }
 
+TEST_F(CacheTest, GivesUpHalfOfItWhereMemoryIsShort) {
+  for (int i = 0; i < 1'000; ++i)
+    cache.put({"acme", "predictions", std::to_string(i)}, std::string(500, 'x'));
+  ASSERT_TRUE(cache.find({"acme", "predictions", "0"}, Deadline::never()));
+  const Stats before = cache.stats();
+  cache.shrink();
+  EXPECT_LE(cache.stats().bytes, before.bytes / 2);
+  EXPECT_GE(cache.stats().entries, 400u);
+  EXPECT_TRUE(cache.find({"acme", "predictions", "0"}, Deadline::never())) << "used just now";
+  for (int i = 0; i < 20; ++i) cache.shrink();
+  EXPECT_EQ(cache.stats().bytes, 0u);
+}
+
 TEST_F(CacheTest, GivesUpWhatWasNotUsedForTheLongestTime) {
   Cache small({.maxBytes = 16 * 2'000}, nullptr, clock);
   small.put(kRow, "kept");

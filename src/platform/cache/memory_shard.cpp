@@ -42,6 +42,12 @@ void MemoryShard::put(std::string_view key, std::string_view value, SteadyTime f
   bytes_ += needed;
 }
 
+void MemoryShard::shrink() {
+  const MutexLock lock(mutex_);
+  const std::size_t most = bytes_ / 2;
+  while (bytes_ > most) drop(std::prev(byUse_.end()));
+}
+
 void MemoryShard::drop(Nodes::iterator node) {
   bytes_ -= bytesOf(node->key, node->value);
   byKey_.erase(node->key);

@@ -22,6 +22,8 @@ class alignas(64) MemoryShard {
   std::optional<Entry> find(std::string_view key, SteadyTime now);
   void put(std::string_view key, std::string_view value, SteadyTime freshUntil,
            SteadyTime keptUntil);
+  // Gives up the half that was not used for longest.
+  void shrink();
   std::size_t entries() const;
   std::size_t bytes() const;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <memory>
 #include <numeric>
 #include <span>
 #include <string>
@@ -142,15 +143,19 @@ class StoreTier final : public Tier {
     const auto size = static_cast<std::int64_t>(entry.value.size()) + kRowBytes;
     if (size > maxBytes_) return;
     const Timestamp freshUntil = clock_.now() + std::min(entry.freshFor, kLongestTtl);
+    // A unit that was refused has added nothing. To count all rows for each of them would keep the
+    // writer busy, and so the queue full.
+    const auto hasBegun = std::make_shared<bool>(false);
     database_->write({.apply =
-                          [this, key = OwnedKey(key), value = entry.value, size, freshUntil,
-                           keptUntil = freshUntil + staleFor,
+                          [this, hasBegun, key = OwnedKey(key), value = entry.value, size,
+                           freshUntil, keptUntil = freshUntil + staleFor,
                            share = std::int64_t{0}](store::Transaction& tx) mutable {
+                            *hasBegun = true;
                             return write(tx, key, value, size, {freshUntil, keptUntil}, share);
                           },
                       .done =
-                          [this](const Result<void>& outcome) {
-                            if (!outcome) used_.doubt();
+                          [this, hasBegun](const Result<void>& outcome) {
+                            if (!outcome && *hasBegun) used_.doubt();
                           },
                       .unitClass = store::UnitClass::bestEffort});
   }

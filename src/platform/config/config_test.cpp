@@ -173,10 +173,26 @@ TEST(Settings, AGatewaySaysWhereTheRolesAreThatItLeavesOut) {
   EXPECT_THAT(problemsOf({.flags = {{"server.roles", "gateway"}}}),
               HasSubstr("setting server.roleUrls: must say where models are"));
   EXPECT_EQ(problemsOf({.flags = {{"server.roles", "gateway"},
-                                  {"server.roleUrls", "models=http://10.0.0.5:3004"}}}),
+                                  {"server.roleUrls", "models=http://10.0.0.5:3004"},
+                                  {"store.url", "postgres://u@db/x"}}}),
             "none");
   EXPECT_EQ(problemsOf({.flags = {{"server.roles", "models"}}}), "none");
   EXPECT_EQ(problemsOf({}), "none");
+}
+
+TEST(Settings, ProcessesThatPassCallsOnShareAPostgreSql) {
+  EXPECT_THAT(problemsOf({.flags = {{"server.roleUrls", "models=http://10.0.0.5:3004"}}}),
+              HasSubstr("setting store.url: must be the PostgreSQL that the processes of"));
+}
+
+TEST(Settings, TheAddressOfAKeySetHasNoPasswordAndNoQuery) {
+  for (const std::string url :
+       {"https://a:secret@login/keys", "https://login/keys?token=1", "http://login", "https://"}) {
+    const ConfigFile file("[[auth.issuers]]\njwksUrl = '" + url + "'\n");
+    EXPECT_THAT(problemsOf({.file = file.path()}),
+                HasSubstr("must be an https:// address, without user, query and fragment"))
+        << url;
+  }
 }
 
 TEST(Settings, RefuseRolesAndAddressesThatAreNone) {

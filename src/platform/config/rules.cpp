@@ -114,24 +114,31 @@ std::string checkRoleUrl(std::string_view text) {
   return good ? "" : "must be an address without a path, as in http://10.0.0.5:3004";
 }
 
+namespace {
+
+// A host with or without a path: no user, query and fragment.
+bool isPlainUrl(std::string_view text, std::string_view scheme) {
+  if (!text.starts_with(scheme)) return false;
+  std::string_view rest = text.substr(scheme.size());
+  const std::string_view host = takeUntil(rest, '/');
+  return isHost(host) && std::ranges::all_of(rest, [](char c) {
+           return isHostCharacter(c) || c == '/' || c == '~' || c == '%';
+         });
+}
+
+}  // namespace
+
 std::string checkJwksUrl(std::string_view text) {
-  return text.empty() || (text.starts_with("https://") && text.size() > 8)
+  return text.empty() || isPlainUrl(text, "https://")
              ? ""
-             : "must be an https:// address";
+             : "must be an https:// address, without user, query and fragment";
 }
 
 std::string checkBackendUrl(std::string_view text) {
-  if (text.empty()) return "";
-  for (const std::string_view scheme : {"https://", "http://"}) {
-    if (!text.starts_with(scheme)) continue;
-    std::string_view rest = text.substr(scheme.size());
-    const std::string_view host = takeUntil(rest, '/');
-    const bool plain = std::ranges::all_of(
-        rest, [](char c) { return isHostCharacter(c) || c == '/' || c == '~' || c == '%'; });
-    if (isHost(host) && plain) return "";
-  }
-  return "must be http:// or https:// with a host, without user, query and fragment, as in "
-         "https://app.example.com";
+  return text.empty() || isPlainUrl(text, "https://") || isPlainUrl(text, "http://")
+             ? ""
+             : "must be http:// or https:// with a host, without user, query and fragment, as in "
+               "https://app.example.com";
 }
 
 std::string checkPath(std::string_view text) {

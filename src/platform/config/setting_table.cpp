@@ -220,6 +220,10 @@ void checkTogether(const Settings& settings, std::vector<FieldError>& problems) 
   if (settings.cache.tier == "redis" && !redisTarget(settings))
     problems.push_back({"cache.tier", "must not be redis without redis.url or redis.host"});
   checkRoles(settings.server, problems);
+  if (!settings.server.roleUrls.empty() && postgresUrl(settings).empty())
+    problems.push_back({"store.url",
+                        "must be the PostgreSQL that the processes of "
+                        "server.roleUrls use, too"});
   if (settings.metrics.port != 0 && settings.metrics.port == settings.server.port) {
     problems.push_back({"metrics.port", "must differ from server.port; 0 serves /metrics there"});
   }

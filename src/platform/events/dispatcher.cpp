@@ -73,6 +73,7 @@ SteadyTime Courier::round() {
   }
   std::map<std::string, Target> known;
   for (const std::string& name : *names) {
+    if (stopping_) break;
     if (!isMine(name)) continue;
     Target& target = known[name] = std::move(targets_[name]);
     if (target.notBefore > parts_.clock.steady()) {
@@ -116,7 +117,7 @@ void Courier::publishWaves(const std::string& name, Delivery& delivery) {
   std::vector<const Waiting*> rest;
   rest.reserve(delivery.batch.size());
   for (const Waiting& waiting : delivery.batch) rest.push_back(&waiting);
-  while (!rest.empty() && !delivery.failed) {
+  while (!rest.empty() && !delivery.failed && !stopping_) {
     std::vector<const Waiting*> wave;
     std::vector<const Waiting*> later;
     std::vector<Event> events;
@@ -252,6 +253,7 @@ void Dispatcher::wake() {
 }
 
 bool Dispatcher::stop(Deadline deadline) {
+  courier_.stop();
   MutexLock lock(mutex_);
   stopping_ = true;
   changed_.notify_all();

@@ -1,5 +1,6 @@
 // Brings the events of the outbox to one sink, on a thread of its own.
 #pragma once
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -39,7 +40,7 @@ struct Lane {
   std::size_t count = 1;
 };
 
-// The work without the thread. For one thread at a time, but for status().
+// The work without the thread. For one thread at a time, but for stop() and status().
 //
 // Events wait for their target in the order of their positions and are published in waves in which
 // each partition key stands once, so that order is kept whatever the sink does. After a failure the
@@ -59,6 +60,9 @@ class Courier {
 
   // Delivers what is due and says when to come again, at the latest in kPoll.
   SteadyTime round();
+  // No wave begins from now on: a round() under way ends after the one that it waits for.
+  // Thread-safe.
+  void stop() { stopping_ = true; }
 
   struct Status {
     int failures = 0;  // in a row, of the target that fails most
@@ -92,6 +96,7 @@ class Courier {
   const Lane lane_;
   const Retry retry_;
   std::map<std::string, Target> targets_;
+  std::atomic<bool> stopping_ = false;
   SteadyTime nextCount_;
   metrics::Counter& delivered_;
   metrics::Counter& failed_;

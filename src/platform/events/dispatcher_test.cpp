@@ -155,6 +155,27 @@ TEST_F(CourierTest, AProcessThatEndsBeforeTheRowIsRemovedDeliversAgainAndLosesNo
   EXPECT_EQ(rows(outbox), 0);
 }
 
+TEST_F(CourierTest, BeginsNoOtherWaveWhenItIsStopped) {
+  struct Stops final : EventSink {
+    explicit Stops(FakeSink& to) : inner(to) {}
+    std::string_view name() const override { return "fake"; }
+    std::vector<Outcome> publish(std::string_view target, std::span<const Event> events,
+                                 Deadline deadline) override {
+      courier->stop();
+      return inner.publish(target, events, deadline);
+    }
+    FakeSink& inner;
+    Courier* courier = nullptr;
+  } stops(sink);
+  Courier stopped(dispatchParts(), stops);
+  stops.courier = &stopped;
+  add("one", "a0");
+  add("one", "a1");
+  stopped.round();
+  EXPECT_THAT(sink.subjects("one"), ElementsAre("a0"));
+  EXPECT_EQ(rows(outbox), 1) << "what was delivered is not delivered again";
+}
+
 TEST_F(CourierTest, ASinkThatIsAwayForHoursLosesNothingAndIsNotHammered) {
   sink.away = true;
   for (int i = 0; i < 210; ++i) add(std::to_string(i % 7), std::to_string(i));

@@ -187,7 +187,14 @@ class RabbitmqSink final : public EventSink {
     CORBEL_CHECK(openChannel());
     // Not allowed, or there with other properties: the broker closes the channel. Whether what is
     // there will do shows when it is published to.
-    if (!declare()) CORBEL_CHECK(openChannel());
+    if (!declare()) {
+      // Until it is answered that the channel is closed, the broker hears nothing on it (AMQP
+      // 0-9-1, 1.5.2.6).
+      amqp_channel_close_ok_t closed{};
+      CORBEL_CHECK(checkStatus(
+          amqp_send_method(connection_.get(), kChannel, AMQP_CHANNEL_CLOSE_OK_METHOD, &closed)));
+      CORBEL_CHECK(openChannel());
+    }
     amqp_confirm_select(connection_.get(), kChannel);
     return check(amqp_get_rpc_reply(connection_.get()));
   }

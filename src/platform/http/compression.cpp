@@ -161,7 +161,9 @@ void completeCompressed(const Call& call, Response response) {
   const auto encoding = chosenEncoding(call.head().header("Accept-Encoding"));
   if (encoding == Encoding::identity) return exchange->complete(std::move(response));
   const Route* route = call.context().route;
-  const bool hurries = route == nullptr || route->quick;
+  // What has an Idempotency-Key is answered by the thread that has kept the answer: the store's.
+  const bool isKept = !call.context().repetitionId.empty();
+  const bool hurries = route == nullptr || route->quick || isKept;
   if (hurries && std::get<std::string>(response.body).size() > kOnNetworkThread) {
     const auto kept = std::make_shared<Response>(std::move(response));
     if (!encodeLater(call, kept, encoding)) exchange->complete(std::move(*kept));

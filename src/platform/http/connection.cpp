@@ -272,11 +272,12 @@ void Connection::turnAway(const Error& error) {
 }
 
 void Connection::respond(HttpExchange& exchange, Response response) {
-  if (&exchange != exchange_.get()) return;
+  if (&exchange != exchange_.get()) return letGo(response);
   try {
     appendResponse(exchange, std::move(response), stateAfterResponse());
     if (state_ == State::head) nextRequest();
   } catch (...) {
+    letGo(response);  // NOLINT(bugprone-use-after-move): its body was moved only where it is kept
     return close();
   }
   advance();

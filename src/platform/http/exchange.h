@@ -38,7 +38,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   // body was not read to its end, it is discarded where that is cheap, else the connection closes
   // after the response.
   void complete(Response response) {
-    if (completed_.exchange(true)) return;
+    if (completed_.exchange(true)) return letGo(response);
     if (watchesClient_) forgetClient();
     send(std::move(response));
   }

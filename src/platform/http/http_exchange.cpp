@@ -40,7 +40,7 @@ void HttpExchange::planBody(BodyPlan plan) {
 
 void HttpExchange::respond(Response toSend) {
   sent.status = toSend.status;
-  if (takeBack()) connection_->respond(*this, std::move(toSend));
+  takeBack() ? connection_->respond(*this, std::move(toSend)) : letGo(toSend);
 }
 
 // false: nobody waits for it any more.

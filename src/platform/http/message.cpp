@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <string_view>
 #include <utility>
+#include <variant>
 
 #include "base/text.h"
 
@@ -47,6 +49,11 @@ std::size_t RequestHead::count(std::string_view name) const {
 
 FileRange::~FileRange() {
   if (descriptor >= 0) ::close(descriptor);
+}
+
+void letGo(const Response& response) {
+  const auto* source = std::get_if<std::shared_ptr<BodySource>>(&response.body);
+  if (source != nullptr && *source) (*source)->gone();
 }
 
 }  // namespace corbel::http

@@ -99,7 +99,7 @@ struct StaticBytes {
 
 // A response body that is made while it is sent, of unknown length: chunks of HTTP/1.1, or until
 // the connection is closed. All functions but the one given to onReady() are called on the
-// connection's network thread, one at a time, and must not block.
+// connection's network thread, one at a time, and must not block; gone() before onReady() on any.
 class BodySource {
  public:
   enum class Pull : std::uint8_t {
@@ -114,8 +114,9 @@ class BodySource {
   virtual Pull pull(std::string& out, std::size_t atMost) = 0;
   // Once, before the first pull(). `ready` may be called from any thread and at any time.
   virtual void onReady(std::function<void()> ready) = 0;
-  // Nothing will be pulled any more though the end was not reached: the client went away (a client
-  // that has closed its sending side counts as such), read too slowly, or asked with HEAD.
+  // Nothing will be pulled any more though the end was not reached: the client went away, perhaps
+  // before the first pull (a client that has closed its sending side counts as such), read too
+  // slowly, or asked with HEAD.
   virtual void gone() {}
   // Sent when nothing else was for 15 seconds.
   virtual std::string_view heartbeat() const { return {}; }
@@ -137,5 +138,8 @@ struct Response {
   std::variant<std::string, StaticBytes, FileRange, std::shared_ptr<BodySource>, WebSocketUpgrade>
       body;
 };
+
+// Of a response that is not written, because its client has gone: tells the source of its body.
+void letGo(const Response& response);
 
 }  // namespace corbel::http

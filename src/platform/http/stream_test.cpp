@@ -51,6 +51,32 @@ Response streaming(std::shared_ptr<BodySource> source) {
   return response;
 }
 
+TEST_F(StreamTest, TellsTheSourceOfAnAnswerThatComesAfterItsClientHasGone) {
+  Promised<std::shared_ptr<Exchange>> waiting;
+  service.body = [&](const auto& exchange) { waiting.set(exchange); };
+  Client client = connect();
+  ASSERT_TRUE(client.send(kGet));
+  const auto exchange = waiting.wait();
+  Promised<bool> gone;
+  exchange->onGone([&] { gone.set(true); });
+  client.reset();
+  gone.wait();
+  const auto late = std::make_shared<Letters>(10);
+  exchange->complete(streaming(late));
+  EXPECT_TRUE(late->wasGone.wait());
+  EXPECT_EQ(late->given, 0U);
+}
+
+TEST_F(StreamTest, TellsTheSourceOfASecondAnswer) {
+  const auto second = std::make_shared<Letters>(10);
+  service.body = [&](const auto& exchange) {
+    exchange->complete(streaming(std::make_shared<Letters>(10)));
+    exchange->complete(streaming(second));
+  };
+  EXPECT_EQ(connect().ask(kGet).status, 200);
+  EXPECT_TRUE(second->wasGone.wait());
+}
+
 TEST_F(StreamTest, SendsChunksAndGoesOnWithTheNextRequest) {
   service.body = [](const auto& exchange) {
     exchange->complete(streaming(std::make_shared<Letters>(100'000)));

@@ -215,6 +215,7 @@ Result<MintedKey> ApiKeys::rotate(std::string_view id, std::chrono::seconds grac
   CORBEL_TRY(StoredKey stored, find(id, by, deadline));
   // Whoever holds the new secret has the key's rights.
   CORBEL_CHECK(checkDelegation(stored.key.permissions, by));
+  CORBEL_CHECK(checkBounds(stored.key, by));
   if (stored.key.revokedAt) return fail(ErrorCode::failedPrecondition, "The key was revoked.");
   const Secret secret(randomWord(parts_.random, kKeySecretLength));
   stored.hashes = {.secret = crypto::sha256(secret.reveal()),

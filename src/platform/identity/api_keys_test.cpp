@@ -5,7 +5,6 @@
 #include <fstream>
 #include <functional>
 #include <future>
-#include <set>
 #include <thread>
 
 #include "base/limits.h"
@@ -39,32 +38,6 @@ class ApiKeysTest : public IdentityTest {
 using Keys = ApiKeysTest;
 using Delegation = ApiKeysTest;
 using FirstKey = ApiKeysTest;
-
-TEST(KeyText, IsReadBackExactly) {
-  const Secret text = keyText("abcdefABCDEF", Secret(std::string(32, 's')));
-  EXPECT_EQ(text.reveal(), "crb_abcdefABCDEF_" + std::string(32, 's'));
-  EXPECT_EQ(parseKeyText(text.reveal())->prefix, "abcdefABCDEF");
-  EXPECT_EQ(parseKeyText(text.reveal())->secret, std::string(32, 's'));
-}
-
-TEST(KeyText, RefusesEverythingElse) {
-  const std::string good = "crb_abcdefABCDEF_" + std::string(32, 's');
-  for (const std::string& wrong :
-       {std::string(), std::string("crb_"), good + "s", good.substr(0, good.size() - 1), " " + good,
-        "CRB" + good.substr(3), "crb_abcdefABCDE__" + std::string(32, 's'),
-        "crb_abcdef'BCDEF_" + std::string(32, 's'), std::string(1'000'000, 'a')}) {
-    EXPECT_FALSE(parseKeyText(wrong)) << wrong.substr(0, 60);
-  }
-}
-
-TEST(KeyText, IsMadeOfUnbiasedLettersAndDigits) {
-  SystemRandom random;
-  const std::string word = randomWord(random, 62'000);
-  std::map<char, int> counts;
-  for (const char c : word) ++counts[c];
-  EXPECT_EQ(counts.size(), 62u);
-  for (const auto& [c, count] : counts) EXPECT_NEAR(count, 1'000, 200) << c;
-}
 
 TEST_F(Keys, OpenTheirTenantWithTheirRole) {
   const MintedKey minted =
@@ -409,6 +382,34 @@ TEST_F(Delegation, DoesNotLetTheWeakTakeOverTheKeysOfTheStrong) {
             ErrorCode::permissionDenied);
   EXPECT_EQ(keys->revoke(strong.key.id, admin, kSoon).error().code, ErrorCode::permissionDenied);
   EXPECT_TRUE(opens(strong.text));
+}
+
+TEST_F(Delegation, DoesNotLetAKeyTakeOverOneThatIsWiderOrLivesLonger) {
+  const MintedKey endless = mint({.name = "endless", .role = "admin"}, owner);
+  const MintedKey bounded = mint({.name = "bounded",
+                                  .role = "admin",
+                                  .limits = {.requestsPerMinute = 100},
+                                  .expiresAt = clock.now() + hours(1)},
+                                 owner);
+  const MintedKey narrower = mint({.name = "narrower",
+                                   .role = "viewer",
+                                   .limits = {.requestsPerMinute = 100},
+                                   .expiresAt = clock.now() + hours(1)},
+                                  owner);
+  const MintedKey wider = mint({.name = "wider",
+                                .role = "viewer",
+                                .limits = {.requestsPerMinute = 101},
+                                .expiresAt = clock.now() + hours(1)},
+                               owner);
+  const PrincipalRef principal = mustBe(keys->verify(bounded.text.reveal()));
+  const Actor by{*principal, principal->memberships.front()};
+  EXPECT_EQ(keys->rotate(endless.key.id, hours(1), by, kSoon).error().code,
+            ErrorCode::permissionDenied);
+  EXPECT_EQ(keys->rotate(wider.key.id, hours(1), by, kSoon).error().code,
+            ErrorCode::permissionDenied);
+  EXPECT_TRUE(keys->rotate(narrower.key.id, hours(1), by, kSoon));
+  EXPECT_TRUE(keys->rotate(bounded.key.id, hours(1), by, kSoon)) << "its own";
+  EXPECT_TRUE(opens(endless.text));
 }
 
 TEST_F(Delegation, CopiesACustomRoleSoThatItCannotGrowLater) {

@@ -87,6 +87,8 @@ TEST_F(BackendTokensTest, NothingIsKeptBeyondItsExpiry) {
   EXPECT_EQ(codeOf(), ErrorCode::unavailable);
   says(200, fmt::format(R"({{"user":{{"id":"ann"}},"exp":{}}})", nowSeconds() - 1));
   EXPECT_EQ(codeOf("other"), ErrorCode::unauthenticated) << "it has expired already";
+  says(200, fmt::format(R"({{"data":{{"user":{{"id":"ann"}},"exp":{}}}}})", nowSeconds() - 1));
+  EXPECT_EQ(codeOf("another"), ErrorCode::unauthenticated) << "so has this one";
 }
 
 TEST_F(BackendTokensTest, WhatItRefusedIsKeptForFiveSeconds) {
@@ -105,7 +107,9 @@ TEST_F(BackendTokensTest, WhatItRefusedIsKeptForFiveSeconds) {
 
 TEST_F(BackendTokensTest, ATokenThatTheAnswerCallsInvalidIsRefused) {
   for (const char* body : {R"({"valid":false})", R"({"active":false,"sub":"ann"})",
-                           R"({"success":"no","user":{"id":"ann"}})"}) {
+                           R"({"success":"no","user":{"id":"ann"}})",
+                           R"({"success":true,"data":{"valid":false,"user":{"id":"ann"}}})",
+                           R"({"data":{"active":false,"id":"ann"}})"}) {
     says(200, body);
     clock.advance(seconds(5));
     EXPECT_EQ(codeOf(), ErrorCode::unauthenticated) << body;

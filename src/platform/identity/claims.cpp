@@ -99,6 +99,19 @@ Result<void> checkAudience(const StrictJson& json, const std::vector<std::string
   return tokenRefused("aud is missing or foreign");
 }
 
+// About the whole answer the words must be true; deeper down they may mean something else, unless
+// they plainly say no.
+bool saysNo(const StrictJson& answer) {
+  for (const std::string_view word : {"valid", "active", "success", "authenticated"}) {
+    bool good = true;
+    const auto whole = answer.find(word);
+    if (whole && (whole->get_bool().get(good) != simdjson::SUCCESS || !good)) return true;
+    const auto inside = answer.find("/data/" + std::string(word));
+    if (inside && inside->get_bool().get(good) == simdjson::SUCCESS && !good) return true;
+  }
+  return false;
+}
+
 std::string subjectOf(const StrictJson& answer) {
   for (const std::string_view pointer : {"/user", "/data/user", "/data"}) {
     const auto found = answer.find(pointer);
@@ -127,11 +140,7 @@ Result<Claims> readClaims(const StrictJson& json, const IssuerConfig& issuer, Ti
 }
 
 Result<std::optional<Claims>> readVerified(const StrictJson& answer, const ClaimMap& map) {
-  for (const std::string_view word : {"valid", "active", "success", "authenticated"}) {
-    bool good = true;
-    const auto found = answer.find(word);
-    if (found && (found->get_bool().get(good) != simdjson::SUCCESS || !good)) return std::nullopt;
-  }
+  if (saysNo(answer)) return std::nullopt;
   const std::string subject = subjectOf(answer);
   const auto at = [&](const std::string& claim) {
     return subject + (claim.starts_with('/') ? claim : pointerPart(claim));
@@ -142,9 +151,11 @@ Result<std::optional<Claims>> readVerified(const StrictJson& answer, const Claim
   CORBEL_TRY(claims.roles, readWords(answer, at(map.roles)));
   CORBEL_TRY(claims.tenants, readWords(answer, at(map.tenants)));
   CORBEL_TRY(const auto ofSubject, readTime(answer, at("exp")));
+  CORBEL_TRY(const auto ofData, readTime(answer, "/data/exp"));
   CORBEL_TRY(const auto ofAnswer, readTime(answer, "exp"));
-  claims.expiresAt =
-      std::min(ofSubject.value_or(Timestamp::max()), ofAnswer.value_or(Timestamp::max()));
+  claims.expiresAt = Timestamp::max();
+  for (const auto& time : {ofSubject, ofData, ofAnswer})
+    claims.expiresAt = std::min(claims.expiresAt, time.value_or(Timestamp::max()));
   const std::string_view name = answer.text(at("name")).value_or("");
   claims.name = isFitForLogs(name) ? std::string(name) : claims.user;
   return claims;

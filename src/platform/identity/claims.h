@@ -27,8 +27,8 @@ Result<Claims> readClaims(const StrictJson& json, const IssuerConfig& issuer, Ti
 
 // What a backend said about a token that it found good: the members of the first object among
 // "user", "data.user" and "data", else of the whole answer. Nothing: it says that the token is not
-// (`valid`, `active`, `success` or `authenticated` is false). Without `exp` expiresAt is the end of
-// time. Errors: as readClaims, of an answer that makes no sense.
+// (`valid`, `active`, `success` or `authenticated` is false, in the answer or in "data"). Without
+// `exp` expiresAt is the end of time. Errors: as readClaims, of an answer that makes no sense.
 Result<std::optional<Claims>> readVerified(const StrictJson& answer, const ClaimMap& map);
 
 }  // namespace corbel::identity

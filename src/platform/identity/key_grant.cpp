@@ -30,6 +30,10 @@ Result<std::optional<Timestamp>> expiryWithin(std::optional<Timestamp> asked,
                    ErrorCode::permissionDenied);
 }
 
+bool isWithin(std::optional<std::uint32_t> limit, std::optional<std::uint32_t> own) {
+  return !own || (limit && *limit <= *own);
+}
+
 Result<KeyGrant> rightsOf(const NewApiKey& key, const Actor& by, const Directory& directory) {
   if (key.role.empty()) return KeyGrant{.permissions = key.permissions};
   const auto roles = directory.roles(by.membership.tenant);
@@ -61,6 +65,16 @@ Result<KeyGrant> grantFor(const NewApiKey& key, const Actor& by, const Directory
              limitWithin("/limits/rowsPerMinute", key.limits.rowsPerMinute, own.rowsPerMinute));
   CORBEL_TRY(grant.expiresAt, expiryWithin(key.expiresAt, by.principal.expiresAt, now));
   return grant;
+}
+
+Result<void> checkBounds(const ApiKey& key, const Actor& by) {
+  const Principal& actor = by.principal;
+  const bool outlives = actor.expiresAt && (!key.expiresAt || *key.expiresAt > *actor.expiresAt);
+  if (!outlives && isWithin(key.limits.requestsPerMinute, actor.limits.requestsPerMinute) &&
+      isWithin(key.limits.rowsPerMinute, actor.limits.rowsPerMinute))
+    return {};
+  return fail(ErrorCode::permissionDenied,
+              "The key has wider limits than yours, or lives longer: you may not have its secret.");
 }
 
 }  // namespace corbel::identity

@@ -22,4 +22,7 @@ struct KeyGrant {
 Result<KeyGrant> grantFor(const NewApiKey& key, const Actor& by, const Directory& directory,
                           Timestamp now);
 
+// permission_denied: the key has wider limits than the actor, or lives longer.
+Result<void> checkBounds(const ApiKey& key, const Actor& by);
+
 }  // namespace corbel::identity

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <utility>
 
 namespace corbel::jobs {
@@ -47,6 +48,10 @@ bool isWorthRetrying(ErrorCode code) {
 }
 
 Result<void> checkInput(const Kind& kind, std::string_view tenant, std::string_view input) {
+  if (input.size() > kInputBytes) {
+    return failField("/input", "must have at most " + std::to_string(kInputBytes) + " bytes, got " +
+                                   std::to_string(input.size()));
+  }
   if (!kind.check) return {};
   auto checked = kind.check(tenant, input);
   if (checked) return {};

@@ -108,7 +108,10 @@ struct Kind {
   std::function<Result<std::string>(Context& context)> run = {};
 };
 
-// What the kind's check says, about /input.
+// Of a job's input: a page of jobs shows up to 200 of them. What is longer is a file.
+inline constexpr std::size_t kInputBytes = std::size_t{64} * 1024;
+
+// invalid_argument: more than kInputBytes. Else what the kind's check says, about /input.
 Result<void> checkInput(const Kind& kind, std::string_view tenant, std::string_view input);
 
 // Whether a job that failed like this is worth another attempt.

@@ -156,6 +156,18 @@ TEST_F(QueueTest, ALostLeaseCannotEndTheJob) {
   EXPECT_EQ(get(job).status, Status::succeeded);
 }
 
+TEST_F(QueueTest, RefusesAnInputThatWouldFillAPage) {
+  const auto addWith = [this](std::size_t bytes) {
+    return queue.add({.tenant = "acme",
+                      .kind = "work",
+                      .input = "\"" + std::string(bytes - 2, 'x') + "\"",
+                      .createdBy = "user:ann"},
+                     kSoon);
+  };
+  EXPECT_TRUE(addWith(kInputBytes));
+  EXPECT_EQ(codeOf(addWith(kInputBytes + 1)), ErrorCode::invalidArgument);
+}
+
 TEST_F(QueueTest, GivesUpAJobThatKillsEveryWorker) {
   const Job job = add();
   for (int attempt = 1; attempt <= 3; ++attempt) {

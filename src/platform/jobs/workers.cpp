@@ -30,6 +30,11 @@ void complain(std::string_view what, const Error& error) {
   log::warn("jobs", what, {{"detail", error.detail.empty() ? error.message : error.detail}});
 }
 
+// The store takes these values neither now nor later.
+bool isNeverTaken(ErrorCode code) {
+  return code == ErrorCode::invalidArgument || code == ErrorCode::payloadTooLarge;
+}
+
 // What becomes of an attempt that has ended.
 rows::Ending endingOf(const Job& job, const Result<std::string>& outcome, StopReason reason,
                       Timestamp now, Random& random) {
@@ -141,7 +146,7 @@ void Workers::round() {
   }();
   if (const auto fired = parts_.schedules.fireDue(patience()); !fired)
     complain("schedules could not be looked at", fired.error());
-  if (mayBegin) claim();
+  if (mayBegin && (!parts_.mayBegin || parts_.mayBegin())) claim();
   if (parts_.clock.steady() < nextCleaning_) return;
   nextCleaning_ = parts_.clock.steady() + kCleaning;
   removeOld();
@@ -167,11 +172,13 @@ bool Workers::settled(Attempt& attempt) {
   const auto held = parts_.database.write(
       [&](store::Transaction& tx) -> Result<bool> {
         CORBEL_TRY(const Timestamp now, tx.now());
-        const rows::Ending ending = endingOf(job, end->outcome, end->reason, now, parts_.random);
-        status = ending.status;
         const rows::Report report{news.progress, news.stage, news.message, news.changed};
         CORBEL_TRY(const auto renewed, rows::renew(tx, {job.id, attempt.token()}, now, report));
         if (!renewed) return false;
+        // Whoever cancelled it was told that it ends, also where it was not told in time.
+        const StopReason reason = renewed->cancelRequested ? StopReason::cancelled : end->reason;
+        const rows::Ending ending = endingOf(job, end->outcome, reason, now, parts_.random);
+        status = ending.status;
         auto lines = news.lines;
         for (LogLine& line : lines) line.revision = renewed->revision;
         CORBEL_CHECK(rows::addLog(tx, job.id, lines));
@@ -183,6 +190,8 @@ bool Workers::settled(Attempt& attempt) {
       patience());
   if (!held) {
     complain("the end of a job could not be written, and will be tried again", held.error());
+    if (isNeverTaken(held.error().code))
+      attempt.end(fail(ErrorCode::internal, "What the job answered cannot be stored."));
     return attempt.leaseEnds() < parts_.clock.steady();
   }
   if (*held && hasEnded(status)) ended_.with(name(status), job.kind).add();

@@ -48,6 +48,8 @@ class Workers {
     metrics::Metrics& metrics;
     // Told of every file of a job that is about to be removed; an error keeps the job for now.
     std::function<Result<void>(const JobFile&)> forgetFile = {};
+    // Asked in every round: false, and no job is begun; those that run go on. None: always.
+    std::function<bool()> mayBegin = {};
   };
   Workers(Parts parts, WorkerOptions options);
   // As stop() with a deadline that has passed; then waits for the jobs that are running.

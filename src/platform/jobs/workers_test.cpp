@@ -22,6 +22,10 @@ class WorkersTest : public JobsTest {
                        [this](const JobFile& file) -> Result<void> {
                          forgotten.push_back(file.name);
                          return {};
+                       },
+                       [this] {
+                         ++askedForLeave;
+                         return mayBegin.load();
                        }},
         options);
     queue.onWork([raw = workers.get()] { raw->wake(); });
@@ -44,6 +48,8 @@ class WorkersTest : public JobsTest {
 
   metrics::Metrics metrics;
   std::vector<std::string> forgotten;
+  std::atomic<bool> mayBegin = true;
+  std::atomic<int> askedForLeave = 0;
 };
 
 TEST_F(WorkersTest, RunAJobAndKeepItsResultLogAndFiles) {
@@ -80,6 +86,19 @@ TEST_F(WorkersTest, EndAJobAtOnceThatAnotherAttemptWouldNotHelp) {
   EXPECT_EQ(done.attempts, 1);
 }
 
+TEST_F(WorkersTest, EndAJobWhoseAnswerTheStoreNeverTakes) {
+  kinds.add({.name = "work",
+             .doc = "",
+             .attemptsMax = 1,
+             .check = {},
+             .run = [](Context&) -> Result<std::string> {
+               return fail(ErrorCode::unprocessable, "no text: \xff");
+             }});
+  const Job job = add();
+  const auto workers = start();
+  EXPECT_EQ(await(job, Status::failed).errorCode, "internal");
+}
+
 TEST_F(WorkersTest, TryAgainWhatMayPass) {
   std::atomic<int> attempts = 0;
   work = [&](Context&) -> Result<std::string> {
@@ -94,6 +113,17 @@ TEST_F(WorkersTest, TryAgainWhatMayPass) {
   EXPECT_EQ(get(job).attempts, 2);
 }
 
+TEST_F(WorkersTest, BeginNothingUntilTheyMay) {
+  mayBegin = false;
+  const Job job = add();
+  const auto workers = start();
+  const int before = askedForLeave;
+  while (askedForLeave < before + 3) std::this_thread::yield();
+  EXPECT_EQ(get(job).status, Status::queued);
+  mayBegin = true;
+  await(job, Status::succeeded);
+}
+
 TEST_F(WorkersTest, StopAJobThatIsCancelled) {
   work = untilStopped;
   const Job job = add();
@@ -101,6 +131,22 @@ TEST_F(WorkersTest, StopAJobThatIsCancelled) {
   await(job, Status::running);
   mustBe(queue.cancel("acme", job.id, kSoon));
   await(job, Status::cancelled);
+}
+
+TEST_F(WorkersTest, DoNotBeginAgainWhatWasCancelledBeforeItFailed) {
+  work = [this](Context& context) -> Result<std::string> {
+    EXPECT_TRUE(database->write(
+        [&](store::Transaction& tx) {
+          return tx.execute("UPDATE jobs SET cancel_requested = ? WHERE id = ?", true,
+                            context.job().id);
+        },
+        kSoon));
+    return fail(ErrorCode::unavailable, "not now");
+  };
+  const Job job = add();
+  const auto workers = start();
+  while (get(job).attempts == 0 || get(job).status == Status::running) std::this_thread::yield();
+  EXPECT_EQ(get(job).status, Status::cancelled);
 }
 
 TEST_F(WorkersTest, StopAJobThatIsOutOfTime) {

@@ -24,6 +24,18 @@ class Parts {
       if (quota.limit > 0) quota.limit = std::max(quota.limit / replicas, 1U);
     }
   }
+  // For counting what was granted elsewhere. A log counts units, whatever the quota. A counter
+  // counts shares of its quota, so a unit weighs in this process's part only what it should where
+  // it is counted as a unit of that part.
+  static Parts toCount(std::span<const Charge> charges, std::uint32_t replicas) {
+    Parts parts(charges, replicas);
+    for (std::size_t i = 0; i < parts.count_; ++i) {
+      Charge& charge = parts.charges_[i];
+      if (charges[i].quota.limit <= kExactUpTo) charge.quota.limit = charges[i].quota.limit;
+      charge.cost = std::min(charge.cost, charge.quota.limit);
+    }
+    return parts;
+  }
   std::span<Charge> charges() { return std::span(charges_).first(count_); }
 
  private:
@@ -62,14 +74,30 @@ std::optional<Decision> SharedLimiter::tryAdmit(std::span<const Charge> charges)
 Decision SharedLimiter::admit(std::span<const Charge> charges) {
   charges = charges.first(std::min(charges.size(), kChargesMax));
   if (isAway_) return admitHere(charges);
-  if (auto refusal = refusedWhileSettling(charges)) return *refusal;
+  const bool settles = isSettling(charges);
+  // What is refused here anyway should take nothing there.
+  if (settles) {
+    if (auto refusal = refusalHere(charges)) return *refusal;
+  }
   auto decision = buckets_.take(charges, soon());
   if (!decision) {
     goAway(decision.error());
     return admitHere(charges);
   }
-  if (decision->allowed) here_.admit(charges);
-  return *decision;
+  if (!decision->allowed) return *decision;
+  if (!settles) {
+    countHere(charges);
+    return *decision;
+  }
+  // Others may have taken this process's part since it was looked at.
+  Decision here = here_.admit(Parts(charges, options_.replicas).charges());
+  return here.allowed ? *decision : here;
+}
+
+// One by one: a part that is used up already must not keep the others from being counted.
+void SharedLimiter::countHere(std::span<const Charge> charges) {
+  Parts parts = Parts::toCount(charges, options_.replicas);
+  for (const Charge& charge : parts.charges()) here_.admit(std::span(&charge, 1));
 }
 
 Decision SharedLimiter::admitHere(std::span<const Charge> charges) {
@@ -77,12 +105,15 @@ Decision SharedLimiter::admitHere(std::span<const Charge> charges) {
   return here_.admit(Parts(charges, options_.replicas).charges());
 }
 
-std::optional<Decision> SharedLimiter::refusedWhileSettling(std::span<const Charge> charges) {
+bool SharedLimiter::isSettling(std::span<const Charge> charges) const {
   const std::int64_t now = clock_.steady().time_since_epoch().count();
   const std::int64_t since = now - backAtNs_;
   const auto longest =
       std::ranges::max(charges, {}, [](const Charge& charge) { return charge.quota.window; });
-  if (since >= std::chrono::nanoseconds(longest.quota.window).count()) return std::nullopt;
+  return since < std::chrono::nanoseconds(longest.quota.window).count();
+}
+
+std::optional<Decision> SharedLimiter::refusalHere(std::span<const Charge> charges) {
   Parts parts(charges, options_.replicas);
   for (Charge& charge : parts.charges()) {
     const std::uint32_t cost = std::exchange(charge.cost, 0);

@@ -68,8 +68,12 @@ class SharedLimiter final : public RateLimiter {
 
  private:
   Decision admitHere(std::span<const Charge> charges);
-  // The refusal by this process's part, while the shared buckets may not know what it has admitted.
-  std::optional<Decision> refusedWhileSettling(std::span<const Charge> charges);
+  // What the shared buckets have granted to this process.
+  void countHere(std::span<const Charge> charges);
+  // Whether the shared buckets may not know what this process has admitted without them.
+  bool isSettling(std::span<const Charge> charges) const;
+  // The refusal by this process's part, if it has not enough left now; takes nothing.
+  std::optional<Decision> refusalHere(std::span<const Charge> charges);
   Deadline soon() const { return Deadline::after(clock_, options_.timeout); }
   void goAway(const Error& error);
   void keepProbing(const std::stop_token& stop);

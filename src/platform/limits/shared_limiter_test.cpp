@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <latch>
 #include <memory>
 #include <random>
 #include <thread>
@@ -34,6 +35,7 @@ class Shared {
 
   std::atomic<bool> isAway = false;
   std::atomic<int> losses = 0;
+  std::latch* meetHere = nullptr;  // all who ask wait here for each other
 
  private:
   const Clock& clock_;
@@ -46,6 +48,7 @@ class Way final : public SharedBuckets {
  public:
   explicit Way(Shared& shared) : shared_(shared) {}
   Result<Decision> take(std::span<const Charge> charges, Deadline) override {
+    if (shared_.meetHere != nullptr) shared_.meetHere->arrive_and_wait();
     if (shared_.isAway || seen_ != shared_.losses) return fail(ErrorCode::unavailable, "away");
     return shared_.admit(charges);
   }
@@ -154,6 +157,40 @@ TEST_F(SharedLimiterTest, NeedsTheConsentOfBothForAWindowAfterTheyCameBack) {
   // Of the other replicas' part this one takes nothing, even if it is free.
   clock.advance(seconds(59));
   EXPECT_EQ(admitted(limiter, 100), 0);
+}
+
+// All of them have found something left in its part before any of them is granted anything.
+TEST_F(SharedLimiterTest, AdmitsNoMoreThanItsPartOfManyAtOnceAfterTheyCameBack) {
+  constexpr std::ptrdiff_t kThreads = 64;
+  SharedLimiter& limiter = replica(3);
+  shared.goAway();
+  EXPECT_EQ(admitted(limiter, 4), 4);
+  shared.isAway = false;
+  shared.forget();
+  limiter.probe();
+  std::latch all(kThreads);
+  shared.meetHere = &all;
+  std::atomic<int> count = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (std::ptrdiff_t i = 0; i < kThreads; ++i)
+      threads.emplace_back([&] { count += take(limiter).allowed ? 1 : 0; });
+  }
+  EXPECT_EQ(count, 6);
+}
+
+// A part of a large quota may be counted in another way than the whole.
+TEST_F(SharedLimiterTest, AllowsItsPartOfALargeQuotaForAWindowAfterTheyCameBack) {
+  for (const std::uint32_t limit : {1'500U, 2'000U, 6'000U}) {
+    const Quota many{"many", limit};
+    SharedLimiter& limiter = replica(3);
+    shared.goAway();
+    EXPECT_TRUE(take(limiter, many).allowed);
+    shared.isAway = false;
+    shared.forget();
+    limiter.probe();
+    EXPECT_EQ(admitted(limiter, 7'000, many), static_cast<int>(limit / 3) - 1) << limit;
+  }
 }
 
 TEST_F(SharedLimiterTest, StartsWithItsPartWhereTheyAreAway) {

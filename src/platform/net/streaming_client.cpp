@@ -85,7 +85,8 @@ int watch(void* user, curl_off_t, curl_off_t received, curl_off_t, curl_off_t se
     exchange.movedAt = now;
   }
   exchange.stalled = now - exchange.movedAt > exchange.transfer.stallMax;
-  return exchange.stalled || now >= exchange.deadline ? 1 : 0;
+  if (exchange.transfer.stop.stop_requested()) exchange.gaveUp = true;
+  return exchange.gaveUp || exchange.stalled || now >= exchange.deadline ? 1 : 0;
 }
 
 Headers headersOf(const StreamingRequest& transfer) {

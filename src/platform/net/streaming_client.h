@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -38,6 +39,8 @@ struct StreamingRequest {
   std::function<bool(std::string_view)> onBody = {};
   // How long nothing may move, in either direction.
   std::chrono::milliseconds stallMax{30'000};
+  // Gives up within about a second of its request; not while a function above blocks.
+  std::stop_token stop = {};
 };
 
 // Keeps connections open for the next exchange. Thread-safe.

@@ -56,6 +56,16 @@ TEST_F(StreamingClientTest, GivesTheHeadOfAnAnswerWithoutABody) {
   EXPECT_EQ(head.status, 204);
 }
 
+TEST_F(StreamingClientTest, GivesUpWhenItIsToStop) {
+  const Server server("");
+  std::stop_source stop;
+  stop.request_stop();
+  const auto outcome =
+      run({.method = "GET", .url = server.url(), .stop = stop.get_token()}, seconds(60));
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code, ErrorCode::aborted);
+}
+
 TEST_F(StreamingClientTest, FollowsNoRedirect) {
   const Server target("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
   const Server server("HTTP/1.1 307 Temporary Redirect\r\nConnection: close\r\nLocation: " +

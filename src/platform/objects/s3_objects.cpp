@@ -107,13 +107,11 @@ class S3Writer final : public ObjectWriter {
   }
 
  private:
+  // In place of one that is there: it may be damaged, and storing it again mends that.
   Result<void> send(const ObjectInfo& info) {
     const Deadline deadline = shared_->within(shared_->timeout);
-    const std::string key = shared_->keyOf(info.digest);
-    CORBEL_TRY(const auto there, shared_->client.head(key, deadline));
-    if (there == info.sizeBytes) return {};
     CORBEL_TRY(const ObjectFile file, shared_->folder->open(info.digest, deadline));
-    return shared_->client.put(key, file, deadline);
+    return shared_->client.put(shared_->keyOf(info.digest), file, deadline);
   }
 
   const std::shared_ptr<Shared> shared_;

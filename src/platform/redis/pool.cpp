@@ -34,8 +34,19 @@ Client::Pool::~Pool() {
 
 Result<Reply> Client::Pool::ask(std::span<const std::string_view> words, Deadline deadline) {
   const Deadline soon = deadline.earlier(Deadline::after(clock_, options_.timeout));
+  // That a server does not answer in less says more about the caller, or about who had the
+  // connections before him.
+  const auto hasTime = [&] { return soon.remaining(clock_) >= options_.timeout / 2; };
+  const auto tooLate = [] {
+    return fail(ErrorCode::deadlineExceeded, "Redis: there was too little time left to ask.");
+  };
+  if (!hasTime()) return tooLate();
   const std::string encoded = encode(words);
   CORBEL_TRY(Lease lease, take(soon));
+  if (!hasTime()) {
+    giveBack(std::move(lease), nullptr);
+    return tooLate();
+  }
   // A server that has gone, or has spoken unasked, is found out before it gets the command.
   Result<Reply> reply = fail(ErrorCode::unavailable, "Redis: the server closed the connection.");
   if (lease.connection->isQuiet()) reply = lease.connection->ask(encoded, soon);
@@ -107,14 +118,15 @@ Client::Pool::Work Client::Pool::nextWork(const std::stop_token& stop, Lease& id
   MutexLock lock(mutex_);
   while (!stop.stop_requested()) {
     idle.generation = generation_;
-    const bool isDue = clock_.steady() >= nextWork_;
+    const SteadyTime now = clock_.steady();
+    const bool isDue = now >= nextWork_;
     if (!isAvailable_) {
       if (isDue) return Work::connect;
-    } else if (waiting_ > idle_.size() && open_ < options_.connectionsMax) {
+    } else if (waiting_ > idle_.size() && open_ < options_.connectionsMax && now >= nextMore_) {
       ++open_;
       return Work::connect;
     } else if (isDue) {
-      nextWork_ = clock_.steady() + kCheckEvery;
+      nextWork_ = now + kCheckEvery;
       if (idle_.empty()) continue;
       idle.connection = std::move(idle_.front());
       idle_.erase(idle_.begin());
@@ -130,15 +142,21 @@ void Client::Pool::connect(std::uint64_t generation) {
   const MutexLock lock(mutex_);
   if (generation != generation_) return;
   if (!made) {
-    if (isAvailable_) return lose(made.error());
-    lastError_ = made.error().message;
-    nextWork_ = clock_.steady() + pause();
+    const SteadyTime next = clock_.steady() + pause();
     ++failures_;
+    // Those that there are go on, and tell when it is lost: it may have no place for one more.
+    if (isAvailable_) {
+      --open_;
+      nextMore_ = next;
+      return;
+    }
+    lastError_ = made.error().message;
+    nextWork_ = next;
     return;
   }
+  failures_ = 0;
   if (!isAvailable_) {
     isAvailable_ = true;
-    failures_ = 0;
     open_ = 1;
     nextWork_ = clock_.steady() + kCheckEvery;
   }

@@ -21,7 +21,8 @@
 namespace corbel::redis {
 
 // Thread-safe. One connection that fails means that the server is lost: all are dropped, and the
-// keeper's thread makes the first of the new ones before commands are taken again.
+// keeper's thread makes the first of the new ones before commands are taken again. While there are
+// some, another one that cannot be made is tried again later.
 class Client::Pool {
  public:
   Pool(Options options, const Clock& clock, Random& random);
@@ -64,6 +65,7 @@ class Client::Pool {
   std::string lastError_ CORBEL_GUARDED_BY(mutex_);
   unsigned failures_ CORBEL_GUARDED_BY(mutex_) = 0;  // in a row
   SteadyTime nextWork_ CORBEL_GUARDED_BY(mutex_);
+  SteadyTime nextMore_ CORBEL_GUARDED_BY(mutex_);  // when another connection may be tried again
   std::atomic<std::uint64_t> losses_ = 0;
   std::jthread keeper_;  // the last: it works with all others
 };

@@ -64,7 +64,8 @@ class Client {
 
   // One command and its answer; sent once, never again. An error reply of the server is a Reply.
   // unavailable: the server is lost, or all connections are in use; at once where that is known.
-  // deadline_exceeded: no answer in time. Both: the command may have been executed.
+  // deadline_exceeded: no answer in time. Both: the command may have been executed; not where less
+  // than half of Options::timeout was left, which is too little to ask.
   Result<Reply> command(std::span<const std::string_view> words, Deadline deadline);
   Result<Reply> command(std::initializer_list<std::string_view> words, Deadline deadline) {
     return command(std::span(words.begin(), words.size()), deadline);

@@ -117,6 +117,37 @@ TEST_F(RedisTest, AnAnswerThatComesLateIsNobodysAnswer) {
   EXPECT_EQ(textOf({"ECHO", "second"}), "second");
 }
 
+TEST_F(RedisTest, KeepsTheConnectionsThatItHasWhereItGetsNoMore) {
+  client({.timeout = milliseconds(5'000)});
+  ASSERT_EQ(textOf({"CONFIG", "SET", "maxclients", "1"}), "OK");
+  std::atomic<bool> isDone = false;
+  std::jthread holder([&] {
+    EXPECT_TRUE(ask({"BLPOP", "nothing", "1"}));  // a second, on the only connection
+    isDone = true;
+  });
+  while (!isDone) {
+    EXPECT_EQ(textOf({"PING"}), "PONG");
+    poll(nullptr, 0, 1);  // the holder's turn
+  }
+  EXPECT_EQ(client().losses(), 0u);
+}
+
+TEST_F(RedisTest, IsNotLostToCallersWhoGiveItNoTime) {
+  SlowProxy proxy(server.port());
+  client({.port = proxy.port(), .timeout = milliseconds(2'000)});
+  ASSERT_EQ(textOf({"ECHO", "first"}), "first");
+  proxy.delay(100);
+  for (const int time : {0, 20}) {
+    const auto deadline = Deadline::after(clock, milliseconds(time));
+    const auto late = client().command({"ECHO", "late"}, deadline);
+    ASSERT_FALSE(late);
+    EXPECT_EQ(late.error().code, ErrorCode::deadlineExceeded);
+  }
+  proxy.delay(0);
+  EXPECT_EQ(textOf({"ECHO", "second"}), "second");
+  EXPECT_EQ(client().losses(), 0u);
+}
+
 TEST_F(RedisTest, AServerThatIsTooSlowIsAway) {
   SlowProxy proxy(server.port());
   proxy.delay(100);

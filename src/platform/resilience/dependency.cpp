@@ -124,11 +124,13 @@ Result<void> Dependency::takePlace(MutexLock& lock, Deadline until) {
     const bool inTime = waitUntil(lock, changed_, until, parts_.clock);
     const bool refused = isRefused();
     if (inTime && !refused) continue;
-    if (!refused && bulkhead_.tryEnter(*turn)) return {};
+    if (!refused && bulkhead_.tryEnter(*turn)) break;
     bulkhead_.giveUp(*turn);
     changed_.notify_all();
     return refuse(ErrorCode::unavailable, refused ? "the breaker is open" : "no place in time");
   }
+  // Where several places became free at once, the next may have looked before it was his turn.
+  if (bulkhead_.waiting() > 0) changed_.notify_all();
   return {};
 }
 

@@ -159,8 +159,9 @@ class Dependency {
     }
   }
 
-  // A call without waiting may pass now, as far as the breaker goes.
+  // No call may pass now, as far as the breaker goes.
   bool isOpen() const;
+  // Until one may.
   std::chrono::milliseconds retryIn() const;
   Snapshot snapshot() const;
   const std::string& name() const { return options_.name; }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <latch>
 #include <thread>
 #include <vector>
 
@@ -184,6 +185,28 @@ TEST_F(DependencyTest, APlaceThatBecomesFreeGoesToWhoWaits) {
   inside.reset();
   waiter.join();
   EXPECT_EQ(second, 2);
+}
+
+// Who is not woken waits for an hour.
+TEST_F(DependencyTest, PlacesThatBecomeFreeTogetherAllGoToWhoWaits) {
+  constexpr std::size_t kPlaces = 4;
+  Dependency dependency(
+      {.name = "d", .bulkhead = {.running = kPlaces, .waiting = kPlaces}, .waitMax = 1h}, parts());
+  for (int round = 0; round < 200; ++round) {
+    std::vector<Permit> inside;
+    for (std::size_t i = 0; i < kPlaces; ++i) inside.push_back(*dependency.enter(in(2h)));
+    std::latch entered(kPlaces);
+    std::vector<std::jthread> waiters;
+    for (std::size_t i = 0; i < kPlaces; ++i) {
+      waiters.emplace_back([&] {
+        const auto permit = dependency.enter(in(2h));
+        entered.arrive_and_wait();  // nobody leaves before all are in
+      });
+    }
+    while (dependency.snapshot().waiting < kPlaces) std::this_thread::yield();
+    inside.clear();
+  }
+  EXPECT_EQ(dependency.snapshot().running, 0u);
 }
 
 TEST_F(DependencyTest, WhoWaitsIsSentAwayWhenItOpens) {

@@ -9,10 +9,10 @@ namespace corbel::resilience {
 // Each with all before it. Shares of the limit as in Envoy's overload manager, shifted to 512 MiB.
 enum class MemoryLevel : std::uint8_t {
   normal,
-  noBatch,        // above 75 %: batch work waits
-  shrink,         // above 85 %: caches give back what they can
-  noHeavy,        // above 92 %: heavy work is refused
-  noConnections,  // above 95 %: everything but health and administration is refused
+  noBatch,  // above 75 %: no job is begun
+  shrink,   // above 85 %: caches give back what they can
+  noHeavy,  // above 92 %: heavy work is refused
+  noWork,   // above 95 %: everything but health and administration is refused
 };
 std::string_view name(MemoryLevel level);  // "normal", "noBatch" ...
 
@@ -33,8 +33,9 @@ class MemoryGuard {
   std::atomic<MemoryLevel> level_ = MemoryLevel::normal;
 };
 
-// Of the control group (v2) around this process, without what the kernel can drop at once
-// (inactive_file, as Kubernetes counts). `root` is put before /proc and /sys (for tests).
+// Of the control group around this process (version 2, or memory of version 1), without what the
+// kernel can drop at once (inactive_file, as Kubernetes counts). `root` is put before /proc and
+// /sys (for tests).
 MemoryReading readGroupMemory(std::string_view root = "");
 
 }  // namespace corbel::resilience

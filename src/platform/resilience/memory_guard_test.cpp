@@ -23,8 +23,8 @@ TEST(MemoryGuard, GivesUpMoreTheFullerItIs) {
   EXPECT_EQ(at(guard, 751), MemoryLevel::noBatch);
   EXPECT_EQ(at(guard, 851), MemoryLevel::shrink);
   EXPECT_EQ(at(guard, 921), MemoryLevel::noHeavy);
-  EXPECT_EQ(at(guard, 951), MemoryLevel::noConnections);
-  EXPECT_EQ(guard.level(), MemoryLevel::noConnections);
+  EXPECT_EQ(at(guard, 951), MemoryLevel::noWork);
+  EXPECT_EQ(guard.level(), MemoryLevel::noWork);
 }
 
 TEST(MemoryGuard, DoesNotFlickerAroundABound) {
@@ -37,7 +37,7 @@ TEST(MemoryGuard, DoesNotFlickerAroundABound) {
 
 TEST(MemoryGuard, LooksAtTheProcessAndItsGroup) {
   MemoryGuard guard;
-  EXPECT_EQ(guard.update({100, 1000}, {96, 100}), MemoryLevel::noConnections);
+  EXPECT_EQ(guard.update({100, 1000}, {96, 100}), MemoryLevel::noWork);
   EXPECT_EQ(guard.update({100, 1000}, {}), MemoryLevel::normal) << "no group, no limit";
   EXPECT_EQ(guard.update({800, 1000}, {10, 100}), MemoryLevel::noBatch);
 }
@@ -50,12 +50,12 @@ TEST(MemoryGuardSchedules, KeepTheBounds) {
     used = random.below(100) == 0 ? random.below(1'200) : used + random.below(9);
     used -= std::min<std::uint64_t>(used, 4);
     const MemoryLevel level = at(guard, used);
-    ASSERT_GE(level, used > 950   ? MemoryLevel::noConnections
+    ASSERT_GE(level, used > 950   ? MemoryLevel::noWork
                      : used > 920 ? MemoryLevel::noHeavy
                      : used > 850 ? MemoryLevel::shrink
                      : used > 750 ? MemoryLevel::noBatch
                                   : MemoryLevel::normal);
-    ASSERT_LE(level, used > 920   ? MemoryLevel::noConnections
+    ASSERT_LE(level, used > 920   ? MemoryLevel::noWork
                      : used > 890 ? MemoryLevel::noHeavy
                      : used > 820 ? MemoryLevel::shrink
                      : used > 720 ? MemoryLevel::noBatch
@@ -63,24 +63,45 @@ TEST(MemoryGuardSchedules, KeepTheBounds) {
   }
 }
 
-TEST(GroupMemory, IsThatOfTheFullestGroupAround) {
-  std::string pattern = (std::filesystem::temp_directory_path() / "corbel-test-XXXXXX").string();
-  const std::filesystem::path root = mkdtemp(pattern.data());
-  const auto write = [&](const std::string& file, const std::string& text) {
-    std::filesystem::create_directories((root / file).parent_path());
-    std::ofstream(root / file) << text;
-  };
-  EXPECT_EQ(readGroupMemory(root.string()).limitBytes, 0u);
+class GroupMemory : public testing::Test {
+ protected:
+  GroupMemory() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "corbel-test-XXXXXX").string();
+    root_ = mkdtemp(pattern.data());
+  }
+  ~GroupMemory() override { std::filesystem::remove_all(root_); }
+  void write(const std::string& file, const std::string& text) const {
+    std::filesystem::create_directories((root_ / file).parent_path());
+    std::ofstream(root_ / file) << text;
+  }
+  MemoryReading read() const { return readGroupMemory(root_.string()); }
+
+ private:
+  std::filesystem::path root_;
+};
+
+TEST_F(GroupMemory, IsThatOfTheFullestGroupAround) {
+  EXPECT_EQ(read().limitBytes, 0u);
   write("proc/self/cgroup", "1:name=systemd:/x\n0::/pod/app\n");
   write("sys/fs/cgroup/pod/memory.max", "1000\n");
   write("sys/fs/cgroup/pod/memory.current", "900\n");
   write("sys/fs/cgroup/pod/memory.stat", "anon 500\ninactive_file 300\n");
   write("sys/fs/cgroup/pod/app/memory.max", "max\n");
   write("sys/fs/cgroup/pod/app/memory.current", "800\n");
-  const MemoryReading reading = readGroupMemory(root.string());
-  EXPECT_EQ(reading.limitBytes, 1000u);
-  EXPECT_EQ(reading.usedBytes, 600u);
-  std::filesystem::remove_all(root);
+  EXPECT_EQ(read().limitBytes, 1000u);
+  EXPECT_EQ(read().usedBytes, 600u);
+}
+
+TEST_F(GroupMemory, IsReadOfTheFirstVersionToo) {
+  write("proc/self/cgroup", "9:cpu,cpuacct:/other\n4:hugetlb,memory:/pod/app\n0::/unified\n");
+  const std::string mount = "sys/fs/cgroup/memory";
+  write(mount + "/memory.limit_in_bytes", "9223372036854771712\n");  // what it says for none
+  write(mount + "/memory.usage_in_bytes", "5000\n");
+  write(mount + "/pod/app/memory.limit_in_bytes", "1000\n");
+  write(mount + "/pod/app/memory.usage_in_bytes", "900\n");
+  write(mount + "/pod/app/memory.stat", "inactive_file 1\ntotal_inactive_file 200\n");
+  EXPECT_EQ(read().limitBytes, 1000u);
+  EXPECT_EQ(read().usedBytes, 700u);
 }
 
 }  // namespace

@@ -66,18 +66,18 @@ Vault::FileState Vault::fileState() const {
           .size = state.st_size};
 }
 
-Result<void> Vault::loadMasterKeys() {
-  const bool isFile = source_.text.empty();
-  // Before it is read: a file that is replaced meanwhile is looked at again.
-  const FileState state = isFile ? fileState() : FileState{};
+Result<MasterKeys> Vault::readMasterKeys() const {
   Secret text = source_.text;
-  if (isFile) {
+  if (text.empty()) {
     CORBEL_TRY(text, readKeyFile(source_.file));
   }
-  CORBEL_TRY(auto keys, MasterKeys::parse(text.reveal(), where()));
+  return MasterKeys::parse(text.reveal(), where());
+}
+
+Result<void> Vault::loadMasterKeys() {
+  CORBEL_TRY(auto keys, readMasterKeys());
   const MutexLock lock(mutex_);
   masters_ = std::make_shared<const MasterKeys>(std::move(keys));
-  seen_ = state;
   return {};
 }
 
@@ -135,8 +135,8 @@ StoredKey Vault::wrap(std::string id, std::string_view tenant, const crypto::Aea
 
 // Two processes may make the same tenant's key: the first row is it.
 Result<StoredKey> Vault::makeDataKey(std::string_view tenant, Deadline deadline) {
-  const StoredKey fresh = wrap(parts_.ids.next(), tenant, crypto::AeadKey::generate(parts_.random),
-                               masterKeys()->current());
+  const auto key = crypto::AeadKey::generate(parts_.random);
+  const StoredKey fresh = wrap(parts_.ids.next(), tenant, key, masterKeys()->current());
   // No part of the change that needs the key.
   CORBEL_CHECK(parts_.database.writeAndWait({.apply =
                                                  [&](store::Transaction& tx) {
@@ -150,7 +150,20 @@ Result<StoredKey> Vault::makeDataKey(std::string_view tenant, Deadline deadline)
       parts_.database.read(
           [&](store::Reader& reader) { return data_key_store::find(reader, tenant); }, deadline));
   if (!kept) return fail(ErrorCode::internal, "A key that was just made is missing.");
-  return *kept;
+  const auto masters = readMasterKeys();
+  const bool isRotated = masters && masters->current().id != fresh.masterKey;
+  if (kept->id != fresh.id || !isRotated) return *kept;
+  // A rotation has begun meanwhile. It may have looked for keys to seal anew before this one was
+  // there, and takes away the master key that has sealed it.
+  const StoredKey anew = wrap(fresh.id, tenant, key, masters->current());
+  CORBEL_CHECK(parts_.database.writeAndWait({.apply =
+                                                 [&](store::Transaction& tx) {
+                                                   return data_key_store::replace(tx, anew,
+                                                                                  fresh.masterKey);
+                                                 },
+                                             .done = {},
+                                             .deadline = deadline}));
+  return anew;
 }
 
 Result<Vault::DataKeyRef> Vault::dataKey(std::string_view tenant, Deadline deadline) {
@@ -256,26 +269,35 @@ Result<void> Vault::forgetOldKeys() {
 Result<int> Vault::refresh(Deadline deadline) {
   if (!source_.text.empty()) return 0;
   const MutexLock lock(refreshing_);
+  // Before it is read: a file that is replaced meanwhile is looked at again.
+  const FileState now = fileState();
   {
     const MutexLock state(mutex_);
-    if (fileState() == seen_) return 0;
+    if (now == seen_) return 0;
   }
   CORBEL_CHECK(loadMasterKeys());
-  auto changed = wrapAnew(deadline);
-  auto forgotten = changed && *changed > 0 ? forgetOldKeys() : Result<void>();
-  if (changed && forgotten) return changed;
+  CORBEL_TRY(const int changed, wrapAnew(deadline));
+  if (changed > 0) CORBEL_CHECK(forgetOldKeys());
   const MutexLock state(mutex_);
-  seen_ = {};  // so that the next call tries again
-  if (!changed) return changed;
-  return std::unexpected(std::move(forgotten).error());
+  seen_ = now;
+  return changed;
 }
 
 Result<std::string> rotateMasterKey(const std::string& file, Random& random) {
   CORBEL_TRY(const Secret text, readKeyFile(file));
   CORBEL_TRY(const auto keys, MasterKeys::parse(text.reveal(), "the key file " + file));
-  MasterKey fresh = MasterKey::generate(random);
-  std::string id = fresh.id;
-  CORBEL_CHECK(writeKeyFile(file, MasterKeys({std::move(fresh), keys.current()}).text()));
+  if (keys.all().size() >= MasterKeys::kMax) {
+    return fail(ErrorCode::failedPrecondition,
+                fmt::format("The key file {} holds {} master keys, the most allowed. Start the "
+                            "server: it seals all secrets with the first one and takes the others "
+                            "out.",
+                            file, keys.all().size()));
+  }
+  // A rotation before this one may not have been carried out: then the others are still needed.
+  std::vector<MasterKey> all = keys.all();
+  all.insert(all.begin(), MasterKey::generate(random));
+  const std::string id = all.front().id;
+  CORBEL_CHECK(writeKeyFile(file, MasterKeys(std::move(all)).text()));
   return id;
 }
 

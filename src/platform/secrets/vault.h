@@ -97,6 +97,7 @@ class Vault {
 
   Vault(Parts parts, MasterKeySource source) : parts_(parts), source_(std::move(source)) {}
   FileState fileState() const;
+  Result<MasterKeys> readMasterKeys() const;
   Result<void> loadMasterKeys();
   Result<void> makeMasterKey(Deadline deadline);
   MasterKeysRef masterKeys() const;
@@ -114,13 +115,13 @@ class Vault {
   Mutex refreshing_;
   mutable Mutex mutex_;
   MasterKeysRef masters_ CORBEL_GUARDED_BY(mutex_);
-  FileState seen_ CORBEL_GUARDED_BY(mutex_);
+  FileState seen_ CORBEL_GUARDED_BY(mutex_);  // of the file with which all data keys are sealed
   std::map<std::string, DataKeyRef, std::less<>> keys_ CORBEL_GUARDED_BY(mutex_);  // by tenant
 };
 
-// Puts a new master key in front of the file's first one and leaves the others out: the next
-// refresh() or open() seals with it. Its id. not_found: there is no file. Else as readKeyFile() and
-// writeKeyFile().
+// Puts a new master key in front of those of the file: the next refresh() or open() seals with it
+// and takes the others out. Its id. not_found: there is no file. failed_precondition: it holds
+// MasterKeys::kMax already. Else as readKeyFile() and writeKeyFile().
 Result<std::string> rotateMasterKey(const std::string& file, Random& random);
 
 }  // namespace corbel::secrets

@@ -170,6 +170,25 @@ TEST_F(VaultTest, RotatesWhileItRuns) {
   EXPECT_EQ(mustBe(vault->refresh(Deadline::never())), 0);
 }
 
+TEST_F(VaultTest, RotatesAgainBeforeTheFirstRotationWasCarriedOut) {
+  const std::string sealed = seal(*mustBe(open()));
+  rotate();
+  const std::string fresh = rotate();
+  const auto vault = mustBe(open());
+  EXPECT_EQ(vault->masterKey(), fresh);
+  EXPECT_EQ(unseal(*vault, sealed), "hunter2");
+  EXPECT_EQ(mustBe(readKeyFile(keyFile)).reveal().size(), 65u) << "one key and a line end";
+}
+
+TEST_F(VaultTest, RefusesARotationThatWouldLeaveAKeyOut) {
+  const std::string sealed = seal(*mustBe(open()));
+  for (std::size_t keys = 1; keys < MasterKeys::kMax; ++keys) rotate();
+  const auto refused = rotateMasterKey(keyFile, random);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::failedPrecondition);
+  EXPECT_EQ(unseal(*mustBe(open()), sealed), "hunter2");
+}
+
 TEST_F(VaultTest, KeepsTheOldKeysWhileTheFileCannotBeRead) {
   const auto vault = mustBe(open());
   const std::string sealed = seal(*vault);
@@ -204,6 +223,29 @@ TEST_F(VaultTest, TakesAKeyThatAnotherProcessHasPutIntoTheFile) {
   place.tenant = "globex";
   const std::string sealed = seal(*other, place);
   EXPECT_EQ(unseal(*one, sealed, place), "hunter2");
+}
+
+TEST_F(VaultTest, AKeyThatIsMadeAfterARotationOfAnotherProcessOpensAfterARestart) {
+  const auto one = mustBe(open());
+  const auto other = mustBe(open());
+  rotate();
+  mustBe(other->refresh(Deadline::never()));
+  // It has not looked at the file since, and the file has no old key any more.
+  const std::string sealed = seal(*one);
+  EXPECT_EQ(unseal(*mustBe(open()), sealed), "hunter2");
+}
+
+TEST_F(VaultTest, FinishesARotationThatItMetWhileItUnsealed) {
+  const auto one = mustBe(open());
+  const std::string sealed = seal(*one);
+  Place place = kPlace;
+  place.tenant = "globex";
+  const auto other = mustBe(open());
+  rotate();
+  const std::string fresh = seal(*other, place);
+  EXPECT_EQ(unseal(*one, fresh, place), "hunter2");
+  EXPECT_EQ(mustBe(one->refresh(Deadline::never())), 2) << "the installation's and acme's";
+  EXPECT_EQ(mustBe(readKeyFile(keyFile)).reveal().size(), 65u) << "one key and a line end";
 }
 
 TEST_F(VaultTest, TakesKeysFromASettingAndLeavesTheFileAlone) {

@@ -1,4 +1,5 @@
-// For tests: stands between a client and a PostgreSQL server, and cuts the connection at a COMMIT.
+// For tests: stands between a client and a PostgreSQL server, cuts the connection at a COMMIT, or
+// takes no new one.
 #pragma once
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
@@ -48,6 +49,7 @@ class CuttingProxy {
   const std::string& url() const { return url_; }
   void cutOnce(Cut cut) { cut_ = cut; }
   int cuts() const { return cuts_; }
+  void refuseNew() { refusesNew_ = true; }
 
  private:
   static sockaddr_in loopback(std::uint16_t port) {
@@ -64,6 +66,7 @@ class CuttingProxy {
       pollfd waiting{.fd = listener_.number(), .events = POLLIN, .revents = 0};
       if (poll(&waiting, 1, 5) <= 0) continue;
       Descriptor client(accept(listener_.number(), nullptr, nullptr));
+      if (refusesNew_) continue;
       relays.emplace_back(
           [this, stop, held = std::move(client)]() mutable { relay(stop, std::move(held)); });
     }
@@ -103,6 +106,7 @@ class CuttingProxy {
   Descriptor listener_;
   std::atomic<Cut> cut_ = Cut::no;
   std::atomic<int> cuts_ = 0;
+  std::atomic<bool> refusesNew_ = false;
   std::jthread acceptor_;
 };
 

@@ -310,6 +310,22 @@ TEST_P(PostgresAway, KnowsTheOutcomeOfACommitWhoseAnswerWasLost) {
   }
 }
 
+// The server has no place for one more, say; those that there are go on.
+TEST_P(PostgresAway, IsThereWhileTheConnectionsThatItHasAnswer) {
+  CuttingProxy proxy(postgresForTests());
+  PostgresOptions behind = options();
+  behind.url = Secret(proxy.url());
+  behind.writers = 1;
+  const auto through = mustOpen(openPostgres(behind, clock));
+  proxy.refuseNew();
+  EXPECT_FALSE(through->checkIntegrity(Deadline::never())) << "it needs a connection to read on";
+  const auto until = clock.steady() + seconds(5);
+  while (!through->reachable() && clock.steady() < until) std::this_thread::yield();
+  EXPECT_TRUE(through->reachable());
+  EXPECT_TRUE(insertNote(*through, 1, "a"));
+  EXPECT_TRUE(through->reachable());
+}
+
 // The numbers of transactions that left no trace on the disk are given out again after a crash: one
 // that has committed may be somebody else's.
 TEST_P(PostgresAway, BelievesNoNumberOfATransactionFromBeforeACrash) {

@@ -83,14 +83,28 @@ void PostgresWriter::loop(Own own) {
     auto group = queue_.take(kGroupMax, writers, kLook);
     if (group.empty() && queue_.closed()) return;
     if (group.empty()) {
-      // So that the state is true also while nobody writes, and healing needs nobody to try.
-      const bool isNeeded = own != nullptr || server_.condition().state() != StoreState::ok;
-      if (isNeeded) std::ignore = connect(own);
+      look(own);
       continue;
     }
     commit(own, group);
     queue_.answer(group);
   }
+}
+
+// So that the state is true also while nobody writes, and healing needs nobody to try. A new
+// connection tells by itself that the server is there; one that never broke, while somebody could
+// not make another, has to be asked.
+void PostgresWriter::look(Own& own) {
+  Condition& condition = server_.condition();
+  const bool wasThere = own != nullptr && own->isAlive();
+  if (!wasThere) {
+    if (own != nullptr || condition.state() != StoreState::ok) std::ignore = connect(own);
+    return;
+  }
+  if (condition.state() != StoreState::unreachable) return;
+  own->setStatementMax(kLook);
+  if (own->run("SELECT 1")) condition.reached();
+  own->setStatementMax(server_.options().writeMax);
 }
 
 Result<void> PostgresWriter::connect(Own& own) {
@@ -153,6 +167,7 @@ PostgresWriter::Attempt PostgresWriter::attempt(Own& own, std::span<QueuedUnit> 
   ++groups_;
   switch (outcome.commit) {
     case PostgresConnection::Commit::committed:
+      server_.condition().reached();
       server_.condition().committed();
       return settle({});
     case PostgresConnection::Commit::inDoubt:

@@ -55,6 +55,7 @@ class PostgresWriter {
   };
 
   void loop(Own own);
+  void look(Own& own);
   void commit(Own& own, std::span<QueuedUnit> group);
   void commitAlone(Own& own, QueuedUnit& unit);
   // No unit has an outcome yet.
