@@ -26,6 +26,8 @@ namespace {
 constexpr std::chrono::seconds kHousekeepingEvery{1};
 constexpr int kRoundsBetweenSaves = 60;
 constexpr std::chrono::seconds kLastTraces{2};
+// They wait for an endpoint that may ask as many at once (resilience::BulkheadOptions).
+constexpr unsigned kFallbackThreads = 16;
 // A model takes about as much as its file while that is read, and as much again in the form that
 // predicts.
 constexpr std::uint64_t kBytesALoadedByte = 2;
@@ -108,12 +110,12 @@ Result<void> App::takeAddresses() {
 }
 
 Result<void> App::openState() {
-  CORBEL_TRY(installation_, openInstallation(settings_));
+  CORBEL_TRY(installation_, openInstallation(settings_, &metrics_));
   traces_ = makeTraces(settings_.traces, *installation_, metrics_);
-  CORBEL_TRY(split_, Split::open(settings_, *installation_));
+  CORBEL_TRY(split_, Split::open(settings_, *installation_, *installation_->guard));
   CORBEL_CHECK(openIdentity());
-  shared_ = std::make_unique<SharedState>(settings_, installation_->clock, installation_->random);
-  CORBEL_TRY(objects_, openObjectStore(settings_, installation_->clock));
+  shared_ = std::make_unique<SharedState>(settings_, outbound_->parts());
+  CORBEL_TRY(objects_, openObjectStore(settings_, installation_->clock, &outbound_->parts()));
   return {};
 }
 
@@ -136,8 +138,9 @@ Result<void> App::buildFeatures() {
                                  alone ? Trust::Processes::one : Trust::Processes::several));
   registry_ = std::make_unique<models::Registry>(database, installation_->ids, clock,
                                                  installation_->outbox.get());
+  custody_ = openCustody(*installation_, *objects_);
   intake_ = std::make_unique<models::ArtifactIntake>(
-      *registry_, *objects_, inspector(), clock,
+      *registry_, *objects_, *custody_, inspector(), clock,
       static_cast<std::int64_t>(settings_.memory.limit.count / kBytesALoadedByte));
   serving_ = std::make_unique<models::Serving>(
       *registry_,
@@ -163,7 +166,7 @@ Result<void> App::buildFeatures() {
   loadPool_ = makePool("load", 2, 1'000, metrics_, clock);
   backgroundPool_ = makePool("background", 2, 64, metrics_, clock);
   buildJobs();
-  fallbackPool_ = makePool("fallback", 4, 1'000, metrics_, clock);
+  fallbackPool_ = makePool("fallback", kFallbackThreads, 1'000, metrics_, clock);
   memoryWatch_ = std::make_unique<MemoryWatch>(
       settings_.memory.limit.count, MemoryWatch::Parts{memoryGuard_, *serving_, shared_->cache()});
   if (!settings_.inference.fallbackEnabled) return {};
@@ -214,8 +217,10 @@ void App::buildApi() {
       quotas,
       settings_.auth.enabled ? gates::Gates::Authentication::required
                              : gates::Gates::Authentication::off);
-  idempotency_ =
-      std::make_unique<idempotency::Records>(*installation_->database, installation_->ids.next());
+  idempotency_ = std::make_unique<idempotency::Records>(
+      *installation_->database, installation_->ids.next(),
+      config::postgresUrl(settings_).empty() ? idempotency::Processes::one
+                                             : idempotency::Processes::several);
   keyedRequests_ = std::make_unique<gates::KeyedRequests>(*idempotency_);
   dispatcher_ = std::make_unique<http::Dispatcher>(
       http::Dispatcher::Parts{*router_, *gates_, trust_->auditing(), *apiPool_, clock,

@@ -105,11 +105,11 @@ class App {
   config::Settings settings_;
   std::vector<http::Address> addresses_;       // until they are listened on
   std::optional<http::Address> adminAddress_;  // the same; none: metrics.port is 0
+  metrics::Metrics metrics_;
   std::unique_ptr<Installation> installation_;
   std::unique_ptr<Split> split_;
   std::optional<identity::MintedKey> firstKey_;
   std::optional<Secret> setupLink_;
-  metrics::Metrics metrics_;
   std::vector<metrics::Observation> observations_;
   std::unique_ptr<trace::Exporter> traces_;  // null: traces.endpoint is empty
   std::unique_ptr<Outbound> outbound_;
@@ -118,6 +118,7 @@ class App {
   std::unique_ptr<exec::Periodic> keyRefresh_;
   std::unique_ptr<SharedState> shared_;
   std::unique_ptr<objects::ObjectStore> objects_;
+  std::unique_ptr<custody::Custody> custody_;
   Mutex onnxMutex_;
   std::shared_ptr<inference::OnnxRuntime> onnx_ CORBEL_GUARDED_BY(onnxMutex_);
   std::optional<Error> onnxFailure_

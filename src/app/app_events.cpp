@@ -19,6 +19,8 @@ Result<void> App::startEvents() {
   // brokers there are.
   if (!split_->has("worker")) return {};
   const Clock& clock = installation_->clock;
+  if (config::postgresUrl(settings_).empty())
+    CORBEL_CHECK(installation_->outbox->endLeases(startDeadline(clock)));
   CORBEL_TRY(const std::int64_t forgotten,
              installation_->outbox->forgetOtherSinks(startDeadline(clock)));
   if (forgotten > 0) {

@@ -23,6 +23,12 @@ std::string explain(const identity::KeySetState& keys) {
   return text + " Tried again in 2 s at the latest.";
 }
 
+// Nothing: it has no breaker.
+std::function<resilience::Snapshot()> snapshotOf(const resilience::Dependency* dependency) {
+  if (dependency == nullptr) return {};
+  return [dependency] { return dependency->snapshot(); };
+}
+
 }  // namespace
 
 std::vector<native::HealthCheck> App::healthChecks() {
@@ -37,8 +43,11 @@ std::vector<native::HealthCheck> App::healthChecks() {
     return Figures{{"loaded", static_cast<double>(stats.models)},
                    {"usedBytes", static_cast<double>(stats.bytes)}};
   };
-  std::vector<native::HealthCheck> checks{
-      storeCheck(), {"objects", objects}, {"models", models}, memoryCheck(), onnxCheck()};
+  std::vector<native::HealthCheck> checks{storeCheck(),
+                                          {"objects", objects, snapshotOf(objects_->dependency())},
+                                          {"models", models},
+                                          memoryCheck(),
+                                          onnxCheck()};
   std::ranges::copy(shared_->healthChecks(), std::back_inserter(checks));
   const auto& issuers = settings_.auth.issuers;
   for (std::size_t i = 0; i < issuers.size(); ++i) {
@@ -53,23 +62,26 @@ std::vector<native::HealthCheck> App::healthChecks() {
 }
 
 native::HealthCheck App::storeCheck() {
-  return {"store", [this](Deadline deadline) -> Result<Figures> {
-            CORBEL_CHECK(installation_->database->read(
-                [](store::Reader& reader) -> Result<void> {
-                  CORBEL_CHECK(reader.query("SELECT 1").one([](const store::Row& row) {
-                    return row.integer(0);
-                  }));
-                  return {};
-                },
-                deadline));
-            if (installation_->database->state() == store::StoreState::full) {
-              return fail(ErrorCode::insufficientStorage,
-                          "The disk is full; writes are refused until there is room.");
-            }
-            const auto stats = installation_->database->stats();
-            return Figures{{"waitingWrites", static_cast<double>(stats.queueDepth)},
-                           {"readers", static_cast<double>(stats.readersOpen)}};
-          }};
+  native::HealthCheck check{
+      "store", [this](Deadline deadline) -> Result<Figures> {
+        CORBEL_CHECK(installation_->database->read(
+            [](store::Reader& reader) -> Result<void> {
+              CORBEL_CHECK(reader.query("SELECT 1").one([](const store::Row& row) {
+                return row.integer(0);
+              }));
+              return {};
+            },
+            deadline));
+        if (installation_->database->state() == store::StoreState::full) {
+          return fail(ErrorCode::insufficientStorage,
+                      "The disk is full; writes are refused until there is room.");
+        }
+        const auto stats = installation_->database->stats();
+        return Figures{{"waitingWrites", static_cast<double>(stats.queueDepth)},
+                       {"readers", static_cast<double>(stats.readersOpen)}};
+      }};
+  check.dependency = snapshotOf(installation_->database->dependency());
+  return check;
 }
 
 native::HealthCheck App::memoryCheck() {

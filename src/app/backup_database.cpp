@@ -221,7 +221,7 @@ Result<std::int64_t> replaceSqlite(const config::Settings& settings, const archi
 }
 
 // The tables as they were then; the program brings them up to date when it starts.
-Result<void> makeTables(const config::Settings& settings, const BackupManifest& manifest,
+Result<void> makeTables(const store::PostgresOptions& options, const BackupManifest& manifest,
                         const Clock& clock) {
   std::vector<store::Migration> wanted;
   for (const store::Migration& migration : allMigrations()) {
@@ -230,7 +230,7 @@ Result<void> makeTables(const config::Settings& settings, const BackupManifest& 
       wanted.push_back(migration);
     }
   }
-  CORBEL_TRY(const auto database, openDatabase(settings, clock));
+  CORBEL_TRY(const auto database, store::openPostgres(options, clock));
   CORBEL_CHECK(store::migrateUp(*database, wanted, clock));
   return {};
 }
@@ -238,14 +238,14 @@ Result<void> makeTables(const config::Settings& settings, const BackupManifest& 
 Result<std::int64_t> replacePostgres(const config::Settings& settings,
                                      const BackupManifest& manifest, const archive::Reader& reader,
                                      const Clock& clock) {
-  const store::PostgresOptions options = postgresOptions(settings);
-  CORBEL_TRY(const bool used, store::hasTables(options));
-  if (used) {
-    std::string name = options.schema + "_" + nameOfReplaced(clock.now(), '_');
-    std::ranges::transform(name, name.begin(), lowerAscii);
-    CORBEL_CHECK(store::renameSchema(options, name));
-  }
-  CORBEL_CHECK(makeTables(settings, manifest, clock));
+  store::PostgresOptions options = postgresOptions(settings);
+  const std::string name = options.schema;
+  std::string aside = name + "_" + nameOfReplaced(clock.now(), '_');
+  std::ranges::transform(aside, aside.begin(), lowerAscii);
+  // Made beside what is there, which nothing touches until all of it is loaded.
+  options.schema = name + "_restoring";
+  CORBEL_CHECK(store::dropSchema(options));
+  CORBEL_CHECK(makeTables(options, manifest, clock));
   std::vector<store::DumpedTable> tables;
   tables.reserve(manifest.tables.size());
   for (const BackupTable& table : manifest.tables) tables.push_back({table.name, table.columns});
@@ -257,6 +257,7 @@ Result<std::int64_t> replacePostgres(const config::Settings& settings,
           return row(piece);
         });
       }));
+  CORBEL_CHECK(store::takePlace(options, name, aside));
   return bytes;
 }
 

@@ -40,7 +40,7 @@ OperatorAct commandIn(const std::string& tenant, const std::string& command) {
 
 int migrate(const Migrate& command, const config::Settings& settings) {
   const SystemClock clock;
-  auto database = openDatabase(settings, clock);
+  auto database = awaitDatabase(settings, clock);
   if (!database) return failed(database.error());
   const auto migrations = allMigrations();
   const auto changed = command.downTo ? store::migrateDown(**database, migrations, *command.downTo)

@@ -14,7 +14,8 @@ namespace corbel::app {
 namespace {
 
 constexpr std::size_t kAnswerBytes = std::size_t{256} * 1024;
-constexpr std::chrono::seconds kEndpointTime{1};
+// So that an answer in its place, or an error, comes within a second.
+constexpr std::chrono::milliseconds kEndpointTime{800};
 constexpr std::size_t kOwnersMax = 256;
 constexpr std::size_t kLateMax = 10'000;
 constexpr std::chrono::milliseconds kLookEvery{250};
@@ -38,6 +39,15 @@ Result<std::string> bodyOf(const std::string& url, const std::string& body,
               fmt::format("The endpoint answered with status {}.", answer.status));
 }
 
+// It is made for POST: that it refuses anything else is an answer, too.
+Result<void> checkThere(const std::string& url, Deadline deadline, const Clock& clock) {
+  constexpr int kNotImplemented = 501;
+  const net::AskOptions options{.destination = {.anyHost = true}, .maxBytes = kAnswerBytes};
+  CORBEL_TRY(const auto answer, net::ask({.method = "HEAD", .url = url}, options, deadline, clock));
+  if (answer.status < 500 || answer.status == kNotImplemented) return {};
+  return fail(ErrorCode::unavailable, "It answers with an error.");
+}
+
 }  // namespace
 
 FallbackEndpoints::FallbackEndpoints(std::string operatorUrl, net::DestinationPolicy ownersPolicy,
@@ -47,7 +57,12 @@ FallbackEndpoints::FallbackEndpoints(std::string operatorUrl, net::DestinationPo
       parts_(outbound.parts()) {
   if (operatorUrl_.empty()) return;
   operators_ =
-      &outbound.add({.name = "inference.fallback", .endpoint = operatorUrl_, .cap = kEndpointTime});
+      &outbound.add({.name = "inference.fallback",
+                     .endpoint = operatorUrl_,
+                     .cap = kEndpointTime,
+                     .probe = [url = operatorUrl_, &clock = parts_.clock](Deadline deadline) {
+                       return checkThere(url, deadline, clock);
+                     }});
 }
 
 std::shared_ptr<resilience::Dependency> FallbackEndpoints::ownersAt(const std::string& url) {

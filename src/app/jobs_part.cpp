@@ -16,7 +16,7 @@ namespace {
 // Every kind of job: one line each.
 jobs::Kinds makeKinds(const JobsPart::Parts& parts) {
   jobs::Kinds kinds;
-  kinds.add(native::batchPrediction({parts.serving, parts.objects, parts.clock}));
+  kinds.add(native::batchPrediction({parts.serving, parts.objects, parts.custody, parts.clock}));
   kinds.add(models::modelValidation({parts.registry, parts.objects, parts.inspect, parts.clock}));
   return kinds;
 }
@@ -37,14 +37,11 @@ JobsPart::JobsPart(const Parts& parts)
       jobsApi_({queue_, kinds_, parts.objects, feed_}),
       schedulesApi_(schedules_),
       predictionJobsApi_({parts.registry, parts.objects, queue_, parts.uploads, parts.clock,
-                          [this](const jobs::JobFile& file) { return forget(file); }}) {
+                          parts.custody, parts.directory}) {
   queue_.onWork([this] {
     if (auto* workers = working_.load()) workers->wake();
   });
   queue_.onChange([this] { feed_.wake(); });
-  parts_.intake.alsoUsedBy([this](std::string_view sha256, Deadline deadline) {
-    return queue_.isReferenced(sha256, deadline);
-  });
 }
 
 std::vector<http::Route> JobsPart::mount() {
@@ -73,7 +70,14 @@ void JobsPart::start() {
   workers_ = std::make_unique<jobs::Workers>(
       jobs::Workers::Parts{
           parts_.database, queue_, kinds_, schedules_, &parts_.outbox, parts_.ids, parts_.random,
-          parts_.clock, parts_.metrics, [this](const jobs::JobFile& file) { return forget(file); },
+          parts_.clock, parts_.metrics,
+          [this](store::Transaction& tx, const jobs::JobFile& file) {
+            return parts_.custody.letGo(tx, file.sha256);
+          },
+          [this](Deadline deadline) -> Result<void> {
+            CORBEL_CHECK(parts_.custody.sweep(deadline));
+            return {};
+          },
           [&memory = parts_.memory] { return memory.level() < resilience::MemoryLevel::noBatch; }},
       workerOptions());
   working_ = workers_.get();
@@ -104,12 +108,6 @@ void JobsPart::end() {
   observations_.clear();
   working_ = nullptr;
   workers_.reset();
-}
-
-Result<void> JobsPart::forget(const jobs::JobFile& file) {
-  CORBEL_TRY(const auto digest, objects::Digest::parse(file.sha256));
-  parts_.intake.removeIfUnused(digest);
-  return {};
 }
 
 }  // namespace corbel::app

@@ -10,6 +10,7 @@
 #include "base/id.h"
 #include "base/random.h"
 #include "config/settings.h"
+#include "custody/custody.h"
 #include "events/events.h"
 #include "exec/pool.h"
 #include "http/route.h"
@@ -41,7 +42,8 @@ class JobsPart {
     const Clock& clock;
     metrics::Metrics& metrics;
     models::Registry& registry;
-    models::ArtifactIntake& intake;
+    const custody::Custody& custody;
+    const identity::Directory& directory;
     models::ArtifactIntake::Inspect inspect;
     models::Serving& serving;
     objects::ObjectStore& objects;
@@ -64,7 +66,6 @@ class JobsPart {
   void end();
 
  private:
-  Result<void> forget(const jobs::JobFile& file);
   jobs::WorkerOptions workerOptions() const;
 
   const Parts parts_;

@@ -17,14 +17,16 @@ namespace {
 
 using Figures = native::HealthCheck::Figures;
 
-redis::Options redisOptions(config::RedisTarget target, const std::string& caFile) {
+redis::Options redisOptions(config::RedisTarget target, const std::string& caFile,
+                            const resilience::DependencyParts& parts) {
   return {.host = std::move(target.host),
           .port = target.port,
           .username = std::move(target.username),
           .password = std::move(target.password),
           .database = target.database,
           .tls = target.tls,
-          .caFile = caFile};
+          .caFile = caFile,
+          .guard = &parts};
 }
 
 Result<Figures> askRedis(redis::Client& client, const limits::SharedLimiter& limiter,
@@ -43,26 +45,31 @@ Result<Figures> askRedis(redis::Client& client, const limits::SharedLimiter& lim
 
 }  // namespace
 
-SharedState::SharedState(const config::Settings& settings, const Clock& clock, Random& random) {
-  connectRedis(settings, clock, random);
-  if (limiter_ == nullptr) limiter_ = std::make_unique<limits::MemoryLimiter>(clock, random);
-  openCache(settings, clock);
+SharedState::SharedState(const config::Settings& settings,
+                         const resilience::DependencyParts& parts) {
+  connectRedis(settings, parts);
+  if (limiter_ == nullptr)
+    limiter_ = std::make_unique<limits::MemoryLimiter>(parts.clock, parts.random);
+  openCache(settings, parts.clock);
 }
 
-void SharedState::connectRedis(const config::Settings& settings, const Clock& clock,
-                               Random& random) {
+void SharedState::connectRedis(const config::Settings& settings,
+                               const resilience::DependencyParts& parts) {
+  const Clock& clock = parts.clock;
   auto target = config::redisTarget(settings);
   if (!target) return;
-  redis_ = std::make_unique<redis::Client>(redisOptions(*std::move(target), settings.redis.caFile),
-                                           clock, random);
+  redis_ = std::make_unique<redis::Client>(
+      redisOptions(*std::move(target), settings.redis.caFile, parts), clock, parts.random);
   buckets_ = std::make_unique<redis::LimitBuckets>(*redis_);
   auto shared = std::make_unique<limits::SharedLimiter>(
-      *buckets_, clock, random, limits::SharedLimiterOptions{.replicas = settings.limits.replicas});
+      *buckets_, clock, parts.random,
+      limits::SharedLimiterOptions{.replicas = settings.limits.replicas});
   shared_ = shared.get();
   limiter_ = std::move(shared);
-  checks_.push_back({"redis", [this, &clock](Deadline deadline) {
-                       return askRedis(*redis_, *shared_, clock, deadline);
-                     }});
+  checks_.push_back(
+      {"redis",
+       [this, &clock](Deadline deadline) { return askRedis(*redis_, *shared_, clock, deadline); },
+       [this] { return redis_->dependency()->snapshot(); }});
 }
 
 void SharedState::openCache(const config::Settings& settings, const Clock& clock) {

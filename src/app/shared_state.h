@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "base/random.h"
 #include "cache/cache.h"
 #include "config/settings.h"
 #include "limits/rate_limiter.h"
@@ -12,6 +11,7 @@
 #include "native/health_api.h"
 #include "redis/limit_buckets.h"
 #include "redis/redis.h"
+#include "resilience/dependency.h"
 #include "telemetry/metrics.h"
 
 namespace corbel::app {
@@ -19,8 +19,8 @@ namespace corbel::app {
 class SharedState {
  public:
   // A Redis server that is away is no error, and neither is a file of the cache that cannot be
-  // used. `clock` and `random` must outlive it.
-  SharedState(const config::Settings& settings, const Clock& clock, Random& random);
+  // used. `parts` must outlive it.
+  SharedState(const config::Settings& settings, const resilience::DependencyParts& parts);
 
   limits::RateLimiter& limiter() { return *limiter_; }
   cache::Cache& cache() { return *cache_; }
@@ -30,7 +30,7 @@ class SharedState {
   void observe(metrics::Metrics& metrics, std::vector<metrics::Observation>& observations);
 
  private:
-  void connectRedis(const config::Settings& settings, const Clock& clock, Random& random);
+  void connectRedis(const config::Settings& settings, const resilience::DependencyParts& parts);
   void openCache(const config::Settings& settings, const Clock& clock);
 
   std::unique_ptr<redis::Client> redis_;  // null: none is set up

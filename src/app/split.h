@@ -1,5 +1,6 @@
 // Which parts of the program this process serves, and how it reaches the others.
 #pragma once
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include "native/health_api.h"
 #include "net/streaming_client.h"
 #include "relay/relay.h"
+#include "resilience/dependency.h"
 
 namespace corbel::app {
 
@@ -21,7 +23,8 @@ class Split {
  public:
   // Everything must outlive it.
   static Result<std::unique_ptr<Split>> open(const config::Settings& settings,
-                                             Installation& installation);
+                                             Installation& installation,
+                                             const resilience::DependencyParts& parts);
 
   // Whether this process serves the role.
   bool has(std::string_view role) const { return config::hasRole(settings_, role); }
@@ -47,12 +50,14 @@ class Split {
 
  private:
   Split(const config::ServerSettings& settings, Installation& installation,
-        std::unique_ptr<identity::ServiceTokens> tokens);
+        const resilience::DependencyParts& parts, std::unique_ptr<identity::ServiceTokens> tokens);
+  Result<void> checkAlive(const std::string& url, Deadline deadline);
   Result<native::HealthCheck::Figures> ask(const std::string& url, Deadline deadline);
 
   const config::ServerSettings settings_;
   const std::unique_ptr<identity::ServiceTokens> tokens_;
   net::StreamingClient client_;
+  std::map<std::string, resilience::Dependency> processes_;  // by role; of others
   std::unique_ptr<exec::Pool> pool_;
   std::unique_ptr<exec::Pool> files_;
   relay::Relay relay_;

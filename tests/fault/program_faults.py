@@ -6,12 +6,16 @@ import base64
 import contextlib
 import json
 import resource
+import shutil
 import signal
 import socket
+import struct
+import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +123,9 @@ def issuer_hangs() -> Row:
                 Caller("tokens", lambda: ("GET", MODELS, None), frozenset({503}), headers=credential) for _ in range(8)
             ]
             fault = Fault(
-                "issuer-hangs", lambda: None, lambda: None, callers, [reads(), predictions(), health()], degrades=False
-            )
+                "issuer-hangs", lambda: None, lambda: None, callers, [reads(), predictions(), health()],
+                degrades=False, breaker=True,
+            )  # fmt: skip
             row = fault.measure(corbel)
             row.first_degraded_ms = max(caller.samples[0].ms for caller in callers)
             row.recovery_ms = None
@@ -198,7 +203,95 @@ def terminated() -> Row:
         return row
 
 
+def memory_short() -> Row:
+    """Requests that stop half way fill the memory: heavy work is refused, everything else goes on."""
+    with Corbel({"memory.limitBytes": "160MiB"}) as corbel:
+        make_model(corbel)
+        held: list[socket.socket] = []
+
+        def fill() -> None:
+            head = f"POST {MODELS}/nothing/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            head += f"Authorization: Bearer {corbel.admin_key}\r\nContent-Length: {28 << 20}\r\n\r\n"
+            while (level := corbel.metric("corbel_memory_level")) < 3 and len(held) < 24:
+                held.append(socket.create_connection((corbel.host, corbel.port)))
+                # In steps that do not go beyond the level.
+                size = (14 if level < 2 else 3) << 20
+                held[-1].sendall(head.encode() + b'{"input": "' + b"x" * size)
+                time.sleep(0.3)  # it looks every 250 ms
+
+        def free() -> None:
+            for connection in held:
+                connection.close()
+
+        heavy = Caller(
+            "heavy",
+            lambda: ("POST", f"{MODELS}/nothing/predict", {"input": "x" * 100_000}),
+            frozenset({404}),
+            frozenset({503}),
+        )
+        fault = Fault("memory-short", fill, free, [heavy], [reads(), predictions(), health()], breaker=False)
+        return fault.measure(corbel)
+
+
+CLOCK = """
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+static volatile long *ahead;
+__attribute__((constructor)) static void find(void) {
+  int file = open(getenv("CLOCK_AHEAD"), O_RDONLY);
+  void *found = mmap(0, sizeof(long), PROT_READ, MAP_SHARED, file, 0);
+  if (file >= 0 && found != MAP_FAILED) ahead = found;
+}
+int clock_gettime(clockid_t id, struct timespec *now) {
+  int outcome = (int)syscall(SYS_clock_gettime, id, now);
+  if (outcome == 0 && ahead && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)) now->tv_sec += *ahead;
+  return outcome;
+}
+"""
+
+
+def clock_jumps(name: str, seconds: int) -> Row:
+    """The wall clock jumps, and back: nobody notices, and what is made later still has a later id."""
+    with tempfile.TemporaryDirectory(prefix="corbel-clock-") as folder:
+        ahead, shim = Path(folder) / "ahead", Path(folder) / "clock.so"
+        ahead.write_bytes(bytes(8))
+        compiler = shutil.which("clang-19") or "cc"
+        subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-xc", "-", "-o", shim], input=CLOCK.encode(), check=True)
+        with Corbel(environment={"LD_PRELOAD": str(shim), "CLOCK_AHEAD": str(ahead)}) as corbel:
+            make_model(corbel)
+            ids = [made(corbel, "before")]
+
+            def jump(by: int) -> None:
+                with ahead.open("r+b") as file:
+                    file.write(struct.pack("l", by))
+                ids.append(made(corbel, f"at-{len(ids)}"))
+
+            callers = [writes(changes := Changes(corbel)), reads(), predictions(), health()]
+            fault = Fault(name, lambda: jump(seconds), lambda: jump(0), callers, degrades=False, hold_s=3)
+            row = fault.measure(corbel)
+            changes.check(corbel, row)
+            ids.append(made(corbel, "after"))
+            if ids != sorted(ids):
+                row.broken("ids are not in the order in which they were made")
+            shown = corbel.call("GET", f"{MODELS}/at-1").expect(200).json()["createdAt"]
+            if abs(datetime.fromisoformat(shown).timestamp() - time.time() - seconds) > 60:
+                row.broken("the clock of the program did not jump: the fault was none")
+            return row
+
+
+def made(corbel: Corbel, name: str) -> str:
+    return str(corbel.call("POST", MODELS, {"name": name, "framework": "onnx"}).expect(201).json()["id"])
+
+
 FAULTS = {
+    "memory-short": memory_short,
+    "clock-forward-1h": lambda: clock_jumps("clock-forward-1h", 3_600),
+    "clock-back-1h": lambda: clock_jumps("clock-back-1h", -3_600),
     "webhook-hangs": lambda: webhook("webhook-hangs", Weather(hang=True)),
     "webhook-refuses": lambda: webhook("webhook-refuses", Weather(down=True)),
     "webhook-resets": lambda: webhook("webhook-resets", Weather(reset_after=5)),

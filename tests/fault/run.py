@@ -3,8 +3,8 @@
 
 run.py [NAME ...]     NAME: part of a fault's name
 
-Fails where an invariant is broken, a degraded answer takes longer than a second, or what was away is back and not used
-within five.
+Fails where an invariant is broken, the first degraded answer takes longer than a second or one of a breaker longer than
+20 ms, or what was away is back and not used within five seconds.
 """
 
 from __future__ import annotations
@@ -15,24 +15,20 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "support"), str(HERE.parent / "service")]
+import asked_faults  # noqa: E402
 import program_faults  # noqa: E402
 import redis_faults  # noqa: E402
 import store_faults  # noqa: E402
 from faults import Row  # noqa: E402
 
-ALL = store_faults.FAULTS | redis_faults.FAULTS | program_faults.FAULTS
-FIRST_DEGRADED_MS, RECOVERY_MS = 1_000, 5_000
-# A statement that waits is given up by its own time limits: lock_timeout is 5 s, a read has 5 s, a write 10 s, and a
-# server that does not even say so another 2. Who comes after the first is answered at once.
-EXCEPTIONS = {"postgres-locked": {"first_degraded_ms": 6_000}, "postgres-hang": {"first_degraded_ms": 13_500}}
+ALL = store_faults.FAULTS | redis_faults.FAULTS | asked_faults.FAULTS | program_faults.FAULTS
+BARS = {"first_degraded_ms": 1_000, "breaker_open_p99_ms": 20, "recovery_ms": 5_000}
 # Nobody waits for a webhook; its second attempt comes after a random time below 10 s.
 WEBHOOK = {"recovery_ms": 20_000}
 
 
 def problems(row: Row) -> list[str]:
-    bars = {"first_degraded_ms": FIRST_DEGRADED_MS, "recovery_ms": RECOVERY_MS} | EXCEPTIONS.get(row.fault, {})
-    if row.fault.startswith("webhook-"):
-        bars |= WEBHOOK
+    bars = BARS | (WEBHOOK if row.fault.startswith("webhook-") else {})
     found = [] if row.invariant == "ok" else [row.invariant]
     for name, most in bars.items():
         value = getattr(row, name)

@@ -8,6 +8,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,7 +54,7 @@ def postgres_restart() -> Row:
     with on_postgres() as (server, corbel, changes):
         concerned = [writes(changes, IN_DOUBT), reads()]
         row = Fault(
-            "postgres-restart", server.stop, server.start, concerned, others(), breaker=True
+            "postgres-restart", server.stop, server.start, concerned, others()
         ).measure(corbel)  # fmt: skip
         changes.check(corbel, row)
         return row
@@ -74,13 +75,13 @@ def postgres_terminated() -> Row:
         return row
 
 
-def postgres_locked() -> Row:
-    """Somebody else holds a lock on a table of ours: writes to it wait and are given up; reads of others go on."""
+def locked(name: str, mode: str, reads_wait: bool) -> Row:
+    """Somebody else holds a lock on a table of ours: who needs it is given up, and soon nobody waits at all."""
     with on_postgres() as (server, corbel, changes):
         holder: list[subprocess.Popen[bytes]] = []
 
         def lock() -> None:
-            sql = "BEGIN; LOCK TABLE faults.ml_models IN SHARE MODE; SELECT pg_sleep(60)"
+            sql = f"BEGIN; LOCK TABLE faults.ml_models IN {mode} MODE; SELECT pg_sleep(60)"
             holder.append(
                 subprocess.Popen([server.bin / "psql", "-qd", server.url, "-c", sql], stderr=subprocess.DEVNULL)
             )
@@ -89,14 +90,55 @@ def postgres_locked() -> Row:
             server.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'BEGIN; LOCK%'")
             holder[0].wait()
 
-        row = Fault(
-            "postgres-locked", lock, unlock, [writes(changes, IN_DOUBT)], [reads(), *others()], hold_s=8
-        ).measure(corbel)  # fmt: skip
+        concerned = [writes(changes, IN_DOUBT), *([reads()] if reads_wait else [])]
+        unconcerned = others() if reads_wait else [reads(), *others()]
+        row = Fault(name, lock, unlock, concerned, unconcerned, hold_s=6).measure(corbel)
         changes.check(corbel, row)
         return row
 
 
-def by_weather(name: str, weather: Weather, degrades: bool = True, hold_s: float = 3, breaker: bool = False) -> Row:
+def postgres_frozen() -> Row:
+    """Its processes stand still: the kernel takes connections, nobody answers."""
+    with on_postgres() as (server, corbel, changes):
+
+        def send(number: int) -> None:
+            for pid in server.processes():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+
+        fault = Fault(
+            "postgres-frozen",
+            lambda: send(signal.SIGSTOP),
+            lambda: send(signal.SIGCONT),
+            [writes(changes, IN_DOUBT), reads()],
+            others(),
+            hold_s=5,
+        )
+        row = fault.measure(corbel)
+        changes.check(corbel, row)
+        return row
+
+
+def postgres_late() -> Row:
+    """Corbel starts two seconds before its database; recovery is from the database's start to being ready."""
+    with on_postgres() as (server, corbel, changes):
+        corbel.stop()
+        server.stop()
+        row = Row("postgres-late", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+        starting = threading.Thread(target=corbel.start)
+        starting.start()
+        time.sleep(2)
+        begin = time.monotonic()
+        server.start()
+        starting.join(40)
+        row.recovery_ms = (time.monotonic() - begin) * 1000
+        if "the database does not answer yet" not in corbel.log():
+            row.broken("nobody was told what it waits for")
+        changes.check(corbel, row)
+        return row
+
+
+def by_weather(name: str, weather: Weather, degrades: bool = True, hold_s: float = 3) -> Row:
     with through_a_proxy() as (proxy, corbel, changes):
 
         def turn(to: Weather) -> None:
@@ -104,7 +146,7 @@ def by_weather(name: str, weather: Weather, degrades: bool = True, hold_s: float
 
         fault = Fault(
             name, lambda: turn(weather), lambda: turn(FINE), [writes(changes, IN_DOUBT), reads()], others(),
-            hold_s=hold_s, degrades=degrades, breaker=breaker,
+            hold_s=hold_s, degrades=degrades,
         )  # fmt: skip
         row = fault.measure(corbel)
         changes.check(corbel, row)
@@ -112,7 +154,7 @@ def by_weather(name: str, weather: Weather, degrades: bool = True, hold_s: float
 
 
 def postgres_hang() -> Row:
-    return by_weather("postgres-hang", Weather(hang=True), hold_s=15)
+    return by_weather("postgres-hang", Weather(hang=True), hold_s=8)
 
 
 def postgres_slow() -> Row:
@@ -120,7 +162,7 @@ def postgres_slow() -> Row:
 
 
 def postgres_unreachable() -> Row:
-    return by_weather("postgres-unreachable", Weather(down=True), breaker=True)
+    return by_weather("postgres-unreachable", Weather(down=True))
 
 
 def postgres_reset() -> Row:
@@ -144,6 +186,7 @@ def postgres_reset() -> Row:
             [writes(changes, IN_DOUBT), reads()],
             others(),
             hold_s=0,
+            breaker=False,
         )
         row = fault.measure(corbel)
         changes.check(corbel, row)
@@ -165,7 +208,7 @@ def disk_full() -> Row:
         def free() -> None:
             resource.prlimit(corbel.process.pid, resource.RLIMIT_FSIZE, (infinite, infinite))
 
-        row = Fault("disk-full", fill, free, [writes(changes)], [reads(), *others()]).measure(corbel)
+        row = Fault("disk-full", fill, free, [writes(changes)], [reads(), *others()], breaker=False).measure(corbel)
         changes.check(corbel, row)
         return row
 
@@ -194,7 +237,7 @@ def fsync_fails() -> Row:
         # In doubt, or refused since: both are told. Then nobody listens until the successor does.
         degraded = frozenset({0, 500, 503})
         concerned = [writes(changes, degraded)]
-        row = Fault("fsync-eio", inject, restart, concerned, hold_s=0).measure(corbel)
+        row = Fault("fsync-eio", inject, restart, concerned, hold_s=0, breaker=False).measure(corbel)
         if corbel.log().count("the store has stopped") == 0:
             row.broken("the process did not say why it ended")
         changes.check(corbel, row)
@@ -267,7 +310,10 @@ def may_trace() -> bool:
 FAULTS = {
     "postgres-restart": postgres_restart,
     "postgres-terminated": postgres_terminated,
-    "postgres-locked": postgres_locked,
+    "postgres-locked": lambda: locked("postgres-locked", "SHARE", reads_wait=False),
+    "postgres-locked-for-all": lambda: locked("postgres-locked-for-all", "ACCESS EXCLUSIVE", reads_wait=True),
+    "postgres-frozen": postgres_frozen,
+    "postgres-late": postgres_late,
     "postgres-hang": postgres_hang,
     "postgres-latency-100ms": postgres_slow,
     "postgres-unreachable": postgres_unreachable,

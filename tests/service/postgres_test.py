@@ -108,10 +108,18 @@ class OnPostgres(unittest.TestCase):
 
     def test_a_server_that_cannot_be_reached_is_named_without_the_password(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            refused = run("serve", "--store.url=postgres://u:hunter2@127.0.0.1:1/x", f"--data.folder={folder}")
-        self.assertEqual(refused.returncode, CONFIGURATION)
-        self.assertIn("127.0.0.1:1/x cannot be reached", refused.stderr)
-        self.assertNotIn("hunter2", refused.stderr)
+            nobody = ["serve", "--store.url=postgres://u:hunter2@127.0.0.1:1/x", f"--data.folder={folder}"]
+            at_once = run(*nobody, "--store.startWaitMs=0")
+            begin = time.monotonic()
+            waited = run(*nobody, "--store.startWaitMs=600")
+            self.assertGreater(time.monotonic() - begin, 0.6)
+        for refused in (at_once, waited):
+            self.assertEqual(refused.returncode, CONFIGURATION)
+            self.assertIn("127.0.0.1:1/x cannot be reached", refused.stderr)
+            self.assertNotIn("hunter2", refused.stderr)
+        self.assertNotIn("does not answer yet", at_once.stderr)
+        self.assertIn("does not answer yet", waited.stderr)
+        self.assertIn("tried for 600 ms (store.startWaitMs)", waited.stderr)
 
 
 if __name__ == "__main__":

@@ -159,8 +159,18 @@ class SplitTest(unittest.TestCase):
         self.entry.call("GET", "/api/v1/ai/keys").expect(200)
         found = self.entry.call("GET", "/health/detailed").expect(200).json()["dependencies"]
         self.assertEqual(next(d for d in found if d["name"] == "role.models")["state"], "down")
+        for _ in range(5):
+            self.entry.call("POST", f"{MODELS}/houses/predict", ROW).expect(503)
+        begin = time.monotonic()
+        self.entry.call("POST", f"{MODELS}/houses/predict", ROW).expect(503)
+        self.assertLess(time.monotonic() - begin, 0.2)
+        found = self.entry.call("GET", "/health/detailed").expect(200).json()["dependencies"]
+        self.assertEqual(next(d for d in found if d["name"] == "role.models")["breaker"]["state"], "open")
         self.models.start()
-        self.entry.call("POST", f"{MODELS}/houses/predict", ROW).expect(200)
+        until = time.monotonic() + 5
+        while self.entry.call("POST", f"{MODELS}/houses/predict", ROW).status != 200:
+            self.assertLess(time.monotonic(), until)
+            time.sleep(0.05)
 
     def test_a_process_without_brokers_forgets_no_events_that_wait_for_them(self) -> None:
         shared = {"store.url": self.server.url, "store.schema": "brokers"}

@@ -121,10 +121,10 @@ class Connection:
         try:
             self.server = socket.create_connection(("127.0.0.1", self.proxy.target_port), timeout=10)
             self.server.settimeout(None)
+            for one in (self.client, self.server):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError:
             return self.reset()
-        for one in (self.client, self.server):
-            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         threading.Thread(target=self._pump, args=(self.client, self.server, self._ask), daemon=True).start()
         self._pump(self.server, self.client, self._answer)
 

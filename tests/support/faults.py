@@ -60,6 +60,7 @@ class Caller:
     degraded: frozenset[int] = frozenset()
     acknowledged: Callable[[], None] = lambda: None
     headers: dict[str, str] = field(default_factory=dict)
+    token: Callable[[], str] | None = None  # a new one for every request
     samples: list[Sample] = field(default_factory=list)
 
     def run(self, corbel: Corbel, stop: threading.Event) -> None:
@@ -69,7 +70,10 @@ class Caller:
             begin = time.monotonic()
             try:
                 method, path, body = self.request()
-                connection.request(method, path, None if body is None else json.dumps(body), headers)
+                if self.token:
+                    headers["Authorization"] = f"Bearer {self.token()}"
+                sent = body if body is None or isinstance(body, bytes) else json.dumps(body)
+                connection.request(method, path, sent, headers)
                 answer = connection.getresponse()
                 answer.read()
                 status = answer.status
@@ -154,7 +158,8 @@ class Fault:
     others: list[Caller] = field(default_factory=list)
     hold_s: float = HOLD_S
     degrades: bool = True  # somebody must get a degraded answer
-    breaker: bool = False  # one opens
+    breaker: bool | None = None  # one opens; None: where somebody gets degraded answers
+    known_s: float = BREAKER_KNOWS_S
 
     def measure(self, corbel: Corbel) -> Row:
         stop = threading.Event()
@@ -193,8 +198,8 @@ class Fault:
         )
         row.p50_ms = percentile((s.ms for s in during), 0.5)
         row.p99_ms = percentile((s.ms for s in during), 0.99)
-        if self.breaker:
-            row.breaker_open_p99_ms = percentile((s.ms for s in during if s.begin >= begin + BREAKER_KNOWS_S), 0.99)
+        if self.breaker or (self.breaker is None and self.degrades):
+            row.breaker_open_p99_ms = percentile((s.ms for s in during if s.begin >= begin + self.known_s), 0.99)
         row.recovery_ms = None if recovered is None else (recovered - healed) * 1000
         if recovered is None:
             row.broken(f"not healed within {RECOVERY_MAX_S:.0f} s")

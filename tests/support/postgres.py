@@ -73,6 +73,11 @@ class Postgres:
     def stop(self, mode: str = "immediate") -> None:
         self._run(*self._control("stop"), "-m", mode)
 
+    def processes(self) -> list[int]:
+        """The server's, its first one first."""
+        first = int((self.data / "postmaster.pid").read_text().splitlines()[0])
+        return [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())]
+
     def restart_command(self) -> str:
         return shlex.join(
             [

@@ -33,6 +33,14 @@ void endTrace(const http::Answered& answered, const http::CallContext& context,
   recorder->record(std::move(span));
 }
 
+// 32 hexadecimal digits; empty without a trace.
+std::string traceIdOf(const http::CallContext& context) {
+  constexpr std::size_t kBegin = 3;  // behind the version: 00-
+  constexpr std::size_t kLength = 32;
+  const auto& place = context.trace.position.context;
+  return place ? trace::toTraceparent(*place).substr(kBegin, kLength) : std::string();
+}
+
 }  // namespace
 
 Accounting::Accounting(metrics::Metrics& metrics, Bodies bodies)
@@ -76,6 +84,7 @@ void Accounting::onAnswered(const http::Answered& answered, const http::CallCont
       context.principal ? std::string_view(context.principal->id) : "";
   log::write(level, "http", "request",
              {{"correlation_id", context.requestId},
+              {"trace_id", traceIdOf(context)},
               {"tenant", tenant},
               {"method", method},
               {"path", context.path},

@@ -23,6 +23,9 @@ constexpr std::string_view kLinesType = "application/x-ndjson";
 constexpr std::size_t kBlockBytes = std::size_t{64} * 1024;
 constexpr std::int64_t kRowsBetweenReports = 256;
 constexpr std::chrono::seconds kOfOneRow{30};
+constexpr std::chrono::minutes kCommit{2};
+// The end of a job is written again and again while the store does not take it.
+constexpr std::chrono::hours kHold{24 * 7};
 
 std::unexpected<Error> stopped() { return fail(ErrorCode::aborted, "The job was stopped."); }
 
@@ -37,11 +40,15 @@ class Lines {
     block_.append(line).append("\n");
     return block_.size() < kBlockBytes ? Result<void>() : flush();
   }
-  Result<jobs::JobFile> finish(std::string_view name) {
+  Result<jobs::JobFile> finish(std::string_view name, const custody::Custody& custody,
+                               Deadline deadline) {
     CORBEL_CHECK(flush());
-    CORBEL_TRY(const auto object, writer_->commit());
-    return jobs::JobFile{std::string(name), object.digest.hex(), object.sizeBytes,
-                         std::string(kLinesType)};
+    CORBEL_TRY(custody::KeptObject object, custody.commit(*writer_, kHold, deadline));
+    return jobs::JobFile{.name = std::string(name),
+                         .sha256 = object.info.digest.hex(),
+                         .sizeBytes = object.info.sizeBytes,
+                         .contentType = std::string(kLinesType),
+                         .hold = std::make_shared<custody::Hold>(std::move(object.hold))};
   }
 
  private:
@@ -119,8 +126,9 @@ class Batch {
       if (result_.rows % kRowsBetweenReports == 0) report(rows->position());
     }
     report(1);
-    CORBEL_TRY(auto outputFile, output.finish(kBatchOutput));
-    CORBEL_TRY(auto rejectedFile, rejected.finish(kBatchRejected));
+    const Deadline deadline = context_.deadline().earlier(Deadline::after(parts_.clock, kCommit));
+    CORBEL_TRY(auto outputFile, output.finish(kBatchOutput, parts_.custody, deadline));
+    CORBEL_TRY(auto rejectedFile, rejected.finish(kBatchRejected, parts_.custody, deadline));
     context_.attach(std::move(outputFile));
     context_.attach(std::move(rejectedFile));
     return json::encode(result_);

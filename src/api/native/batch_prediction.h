@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "custody/custody.h"
 #include "jobs/kinds.h"
 #include "json/describe.h"
 #include "models/serving.h"
@@ -42,6 +43,7 @@ BOOST_DESCRIBE_STRUCT(BatchPredictionResult, (), (rows, predicted, rejected))
 struct BatchPredictionParts {
   models::Serving& serving;
   objects::ObjectStore& objects;
+  const custody::Custody& custody;
   const Clock& clock;
 };
 

@@ -1,5 +1,7 @@
 #include "native/prediction_jobs_api.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "base/text.h"
@@ -7,6 +9,7 @@
 #include "native/artifact_sink.h"
 #include "native/batch_prediction.h"
 #include "native/jobs_api.h"
+#include "native/models_api.h"
 #include "native/row_reader.h"
 
 namespace corbel::native {
@@ -14,6 +17,7 @@ namespace {
 
 // Of the work before and after the body, however long that took to arrive.
 constexpr std::chrono::seconds kOwnTime{10};
+constexpr std::chrono::minutes kHold{10};
 
 std::string_view mediaType(const http::Call& call) {
   std::string_view rest = call.head().header("Content-Type");
@@ -41,8 +45,23 @@ Result<std::shared_ptr<http::BodySink>> PredictionJobsApi::begin(http::Call& cal
   const models::Scope scope{call.tenant(), call.principal().id,
                             Deadline::after(parts_.clock, kOwnTime)};
   CORBEL_CHECK(parts_.registry.find(scope, call.parameter("model")));
+  CORBEL_CHECK(checkStorage(call, 1));
   CORBEL_TRY(auto writer, parts_.objects.begin());
   return std::make_shared<ArtifactSink>(std::move(writer), parts_.pool);
+}
+
+Result<void> PredictionJobsApi::checkStorage(const http::Call& call, std::int64_t more) const {
+  const auto quota = quotaOf(parts_.directory, call).storageBytes;
+  if (!quota) return {};
+  const Deadline deadline = Deadline::after(parts_.clock, kOwnTime);
+  CORBEL_TRY(const std::int64_t models,
+             parts_.registry.storedBytes({call.tenant(), call.principal().id, deadline}));
+  CORBEL_TRY(const std::int64_t jobs, parts_.queue.storedBytes(call.tenant(), deadline));
+  if (models + jobs + more <= *quota) return {};
+  return fail(ErrorCode::insufficientStorage,
+              fmt::format("With this file the tenant would use more than its storage of {} bytes: "
+                          "models have {}, files of jobs {}.",
+                          *quota, models, jobs));
 }
 
 Result<http::Accepted<JobView>> PredictionJobsApi::finish(http::Call& call,
@@ -60,10 +79,16 @@ Result<http::Accepted<JobView>> PredictionJobsApi::finish(http::Call& call,
                                    .format = std::string(name(format)),
                                    .includeConfidence = request.includeConfidence,
                                    .includeFeatureImportance = request.includeFeatureImportance};
-  CORBEL_TRY(const auto object,
-             static_cast<ArtifactSink&>(*call.context().upload).writer().commit());
-  const jobs::JobFile file{std::string(kBatchInput), object.digest.hex(), object.sizeBytes,
-                           std::string(mediaType(call))};
+  CORBEL_TRY(auto object,
+             parts_.custody.commit(static_cast<ArtifactSink&>(*call.context().upload).writer(),
+                                   kHold, deadline));
+  const jobs::JobFile file{std::string(kBatchInput), object.info.digest.hex(),
+                           object.info.sizeBytes, std::string(mediaType(call))};
+  const auto room = checkStorage(call, object.info.sizeBytes);
+  if (!room) {
+    parts_.custody.giveUp(std::move(object), Deadline::after(parts_.clock, kOwnTime));
+    return std::unexpected(room.error());
+  }
   const auto job = parts_.queue.add({.tenant = call.tenant(),
                                      .kind = kBatchPrediction,
                                      .input = json::encode(input),
@@ -72,7 +97,7 @@ Result<http::Accepted<JobView>> PredictionJobsApi::finish(http::Call& call,
                                      .files = {file}},
                                     deadline);
   if (!job) {
-    static_cast<void>(parts_.forgetFile(file));
+    parts_.custody.giveUp(std::move(object), Deadline::after(parts_.clock, kOwnTime));
     return std::unexpected(job.error());
   }
   return accepted(*job);

@@ -1,11 +1,12 @@
 // Predictions of whole files, as jobs. See docs/jobs.md.
 #pragma once
 #include <cstddef>
-#include <functional>
 #include <tuple>
 
+#include "custody/custody.h"
 #include "exec/pool.h"
 #include "http/route.h"
+#include "identity/directory.h"
 #include "jobs/jobs.h"
 #include "models/registry.h"
 #include "native/jobs_dto.h"
@@ -24,8 +25,8 @@ class PredictionJobsApi {
     jobs::Queue& queue;
     exec::Pool& pool;  // for writing uploads
     const Clock& clock;
-    // A file that no job has taken.
-    std::function<Result<void>(const jobs::JobFile&)> forgetFile;
+    const custody::Custody& custody;
+    const identity::Directory& directory;
   };
   explicit PredictionJobsApi(Parts parts) : parts_(std::move(parts)) {}
 
@@ -44,6 +45,8 @@ class PredictionJobsApi {
 
  private:
   Result<std::shared_ptr<http::BodySink>> begin(http::Call& call);
+  // insufficient_storage: with `more` bytes the tenant's models and jobs would pass its quota.
+  Result<void> checkStorage(const http::Call& call, std::int64_t more) const;
   Result<http::Accepted<JobView>> finish(http::Call& call, const NewPredictionJob& request);
 
   Parts parts_;

@@ -209,7 +209,7 @@ class Passage : public std::enable_shared_from_this<Passage> {
       return true;
     };
     transfer_.onBody = [this](std::string_view piece) { return take(piece); };
-    const auto outcome = relay_.client_.run(transfer_, deadline_);
+    const auto outcome = pass();
     span.set("http.response.status_code", status_);
     if (!outcome) span.fail(outcome.error().message);
     if (upload_) upload_->ignoreRest();
@@ -223,6 +223,17 @@ class Passage : public std::enable_shared_from_this<Passage> {
     } else {
       reply(unreachable(target_, outcome.error()));
     }
+  }
+
+  // What the other process says is its answer, whatever it is; that it says nothing is a failure.
+  Result<void> pass() {
+    CORBEL_TRY(auto permit, target_.process.tryEnter(deadline_));
+    auto outcome = relay_.client_.run(transfer_, deadline_);
+    // An upload that breaks off may have been refused before its end.
+    if (!outcome && (upload_ || outcome.error().code == ErrorCode::aborted))
+      permit.countAs(resilience::Outcome::unknown);
+    permit.finish(outcome ? nullptr : &outcome.error());
+    return outcome;
   }
 
   bool take(std::string_view piece) {

@@ -15,13 +15,15 @@
 #include "http/route.h"
 #include "identity/service_tokens.h"
 #include "net/streaming_client.h"
+#include "resilience/dependency.h"
 
 namespace corbel::relay {
 
 // Where the calls of one role go.
 struct Target {
-  std::string role;  // what the service tokens are for
-  std::string url;   // without a slash at the end, as in http://10.0.0.5:3004
+  std::string role;                 // what the service tokens are for
+  std::string url;                  // without a slash at the end, as in http://10.0.0.5:3004
+  resilience::Dependency& process;  // must outlive the routes
 };
 
 // Thread-safe.
@@ -38,7 +40,8 @@ class Relay {
   explicit Relay(Parts parts) : parts_(parts), client_(parts.clock) {}
 
   // The routes with handlers that pass on. Permissions, limits and sizes hold here; the relay must
-  // outlive them. unavailable: the target cannot be reached, or too many calls wait.
+  // outlive them. unavailable: the target cannot be reached (at once while its breaker is open), or
+  // too many calls wait.
   std::vector<http::Route> routes(std::vector<http::Route> described, const Target& target);
   // Calls that wait for the other process are given up within about a second.
   void stop() { stop_.request_stop(); }

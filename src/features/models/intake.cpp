@@ -12,27 +12,12 @@
 namespace corbel::models {
 namespace {
 
+constexpr std::chrono::seconds kCommit{30};
 constexpr std::chrono::seconds kRemovalDeadline{5};
+// Longer than a file is committed and examined.
+constexpr std::chrono::minutes kHold{10};
 
 }  // namespace
-
-class ArtifactIntake::InUse {
- public:
-  InUse(ArtifactIntake& intake, const objects::Digest& digest) : intake_(intake), digest_(digest) {
-    const MutexLock lock(intake_.mutex_);
-    ++intake_.inUse_[digest_];
-  }
-  ~InUse() {
-    const MutexLock lock(intake_.mutex_);
-    if (--intake_.inUse_[digest_] == 0) intake_.inUse_.erase(digest_);
-  }
-  InUse(const InUse&) = delete;
-  InUse& operator=(const InUse&) = delete;
-
- private:
-  ArtifactIntake& intake_;
-  objects::Digest digest_;
-};
 
 class ArtifactIntake::BoundedWriter final : public objects::ObjectWriter {
  public:
@@ -54,6 +39,7 @@ class ArtifactIntake::BoundedWriter final : public objects::ObjectWriter {
     CORBEL_CHECK(count(static_cast<std::int64_t>(bytes.size())));
     return file_->append(bytes);
   }
+  Result<objects::Digest> digest() override { return file_->digest(); }
   Result<objects::ObjectInfo> commit() override { return file_->commit(); }
 
  private:
@@ -110,14 +96,13 @@ Result<std::unique_ptr<objects::ObjectWriter>> ArtifactIntake::begin(const Scope
 Result<Version> ArtifactIntake::finish(const Scope& scope, std::string_view ref,
                                        objects::ObjectWriter& file, NewVersion version,
                                        const Quota& quota) {
+  CORBEL_TRY(custody::KeptObject object,
+             custody_.commit(file, kHold, Deadline::after(clock_, kCommit)));
   Scope validation = scope;
   validation.deadline = Deadline::after(clock_, limits::kValidationDeadline);
-  CORBEL_TRY(const objects::ObjectInfo object, file.commit());
-  auto accepted = [&] {
-    const InUse inUse(*this, object.digest);
-    return accept(validation, ref, object, std::move(version), quota);
-  }();
-  if (!accepted) removeIfUnused(object.digest);
+  auto accepted = accept(validation, ref, object.info, std::move(version), quota);
+  // With time of its own: what failed may have failed because its time was over.
+  if (!accepted) custody_.giveUp(std::move(object), Deadline::after(clock_, kRemovalDeadline));
   return accepted;
 }
 
@@ -130,12 +115,8 @@ Result<Version> ArtifactIntake::accept(const Scope& scope, std::string_view ref,
                      ErrorCode::unprocessable);
   }
   CORBEL_TRY(const Model model, registry_.find(scope, ref));
-  const auto file = objects_.open(object.digest, scope.deadline);
-  if (!file && file.error().code == ErrorCode::notFound) {
-    return fail(ErrorCode::aborted, "The same file was just being removed. Upload it again.");
-  }
-  if (!file) return std::unexpected(file.error());
-  CORBEL_TRY(const auto signature, inspect_(*file, scope.deadline));
+  CORBEL_TRY(const auto file, objects_.open(object.digest, scope.deadline));
+  CORBEL_TRY(const auto signature, inspect_(file, scope.deadline));
   CORBEL_TRY(auto declaration, parseDeclaration(model));
   CORBEL_CHECK(inference::InputPlan::make(signature, std::move(declaration.input)));
   CORBEL_CHECK(checkLabels(declaration.labels, signature));
@@ -143,18 +124,6 @@ Result<Version> ArtifactIntake::accept(const Scope& scope, std::string_view ref,
   version.artifactBytes = object.sizeBytes;
   version.signature = toJson(signature);
   return registry_.addVersion(scope, ref, std::move(version), quota);
-}
-
-void ArtifactIntake::removeIfUnused(const objects::Digest& digest) {
-  // With time of its own: what failed may have failed because its time was over.
-  const Deadline deadline = Deadline::after(clock_, kRemovalDeadline);
-  const MutexLock lock(mutex_);
-  if (inUse_.contains(digest)) return;
-  auto referenced = registry_.isReferenced(digest.hex(), deadline);
-  if (referenced && !*referenced && isUsedElsewhere_)
-    referenced = isUsedElsewhere_(digest.hex(), deadline);
-  // An object too many costs space, one too few costs a model: in doubt it stays.
-  if (referenced && !*referenced) static_cast<void>(objects_.remove(digest));
 }
 
 Result<std::string> readAll(const objects::ObjectFile& file, std::int64_t maxBytes) {

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "base/result.h"
+#include "custody/custody.h"
 #include "inference/model.h"
 #include "models/registry.h"
 #include "objects/objects.h"
@@ -25,10 +26,11 @@ class ArtifactIntake {
   // it.
   using Inspect = std::function<Result<inference::Signature>(const objects::ObjectFile&, Deadline)>;
 
-  ArtifactIntake(Registry& registry, objects::ObjectStore& objects, Inspect inspect,
-                 const Clock& clock, std::int64_t maxFileBytes)
+  ArtifactIntake(Registry& registry, objects::ObjectStore& objects, const custody::Custody& custody,
+                 Inspect inspect, const Clock& clock, std::int64_t maxFileBytes)
       : registry_(registry),
         objects_(objects),
+        custody_(custody),
         inspect_(std::move(inspect)),
         clock_(clock),
         maxFileBytes_(maxFileBytes) {}
@@ -45,20 +47,12 @@ class ArtifactIntake {
   // over: this has limits::kValidationDeadline, whatever scope.deadline says. payload_too_large:
   // the file has more than the maximum of bytes, so it could never be loaded. unprocessable: the
   // file is not the one meant, cannot be opened, or does not fit what the model declares. aborted:
-  // the same content was just being removed. Errors of the registry, the store and the disk pass
+  // the same content was being removed. Errors of the registry, the store and the disk pass
   // through.
   Result<Version> finish(const Scope& scope, std::string_view ref, objects::ObjectWriter& file,
                          NewVersion version, const Quota& quota);
 
-  // Removes an object that no version and nobody else has. In doubt it stays.
-  void removeIfUnused(const objects::Digest& digest);
-  // Others than versions may have objects. Set before the first use.
-  using IsUsed = std::function<Result<bool>(std::string_view sha256, Deadline deadline)>;
-  void alsoUsedBy(IsUsed isUsed) { isUsedElsewhere_ = std::move(isUsed); }
-
  private:
-  // Keeps an object from being removed while one of several uploads of it is under way.
-  class InUse;
   // Counts an upload for its tenant while it lives.
   class BoundedWriter;
   Result<void> checkFileSize(std::int64_t bytes) const;
@@ -67,12 +61,11 @@ class ArtifactIntake {
 
   Registry& registry_;
   objects::ObjectStore& objects_;
+  const custody::Custody& custody_;
   Inspect inspect_;
   const Clock& clock_;
   const std::int64_t maxFileBytes_;
-  IsUsed isUsedElsewhere_;
   Mutex mutex_;
-  std::map<objects::Digest, int> inUse_ CORBEL_GUARDED_BY(mutex_);
   // Bytes of unfinished uploads, by tenant.
   std::map<std::string, std::int64_t, std::less<>> arriving_ CORBEL_GUARDED_BY(mutex_);
 };

@@ -39,9 +39,15 @@ class IntakeTest : public ModelsTest {
   SystemClock wallClock;  // the store waits in real time
   std::unique_ptr<objects::ObjectStore> objects =
       mustBe(objects::openLocalObjects(folder.path() / "objects", clock));
-  ArtifactIntake intake{registry, *objects,
-                        [this](const objects::ObjectFile& file, Deadline) { return inspect(file); },
-                        wallClock, kMaxFileBytes};
+  custody::Custody custody = [this] {
+    custody::Custody made({*database, *objects, ids, wallClock});
+    made.referredToBy(Registry::isReferenced);
+    return made;
+  }();
+  ArtifactIntake intake{
+      registry,  *objects,
+      custody,   [this](const objects::ObjectFile& file, Deadline) { return inspect(file); },
+      wallClock, kMaxFileBytes};
 };
 
 TEST_F(IntakeTest, MakesAVersionOfAFileThatOpens) {

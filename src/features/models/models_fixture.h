@@ -13,6 +13,7 @@
 
 #include "base/id.h"
 #include "base/random.h"
+#include "custody/custody.h"
 #include "inference/model.h"
 #include "models/models_migrations.h"
 #include "models/registry.h"
@@ -79,7 +80,10 @@ class ModelsTest : public testing::Test {
 
   std::unique_ptr<store::Database> openDatabase() {
     auto opened = mustBe(store::openSqlite({.dataFolder = folder.path()}, clock));
-    mustBe(store::migrateUp(*opened, migrations(), clock));
+    std::vector<store::Migration> all;
+    for (const auto part : {migrations(), custody::migrations()})
+      all.insert(all.end(), part.begin(), part.end());
+    mustBe(store::migrateUp(*opened, all, clock));
     return opened;
   }
 

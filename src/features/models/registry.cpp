@@ -244,17 +244,12 @@ Result<std::int64_t> Registry::storedBytes(const Scope& scope) const {
       scope.deadline);
 }
 
-Result<bool> Registry::isReferenced(std::string_view artifactSha256, Deadline deadline) const {
-  return database_.read(
-      [&](store::Reader& reader) -> Result<bool> {
-        CORBEL_TRY(const auto found,
-                   reader
-                       .query("SELECT 1 FROM model_versions WHERE artifact_sha256 = ? LIMIT 1",
-                              artifactSha256)
-                       .one([](const store::Row& row) { return row.integer(0); }));
-        return found.has_value();
-      },
-      deadline);
+Result<bool> Registry::isReferenced(store::Reader& reader, std::string_view artifactSha256) {
+  CORBEL_TRY(
+      const auto found,
+      reader.query("SELECT 1 FROM model_versions WHERE artifact_sha256 = ? LIMIT 1", artifactSha256)
+          .one([](const store::Row& row) { return row.integer(0); }));
+  return found.has_value();
 }
 
 Result<Version> Registry::version(const Scope& scope, std::string_view ref, int number) const {

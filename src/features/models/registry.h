@@ -131,7 +131,7 @@ class Registry {
   // Artifact bytes of all the tenant's versions; each content counts once.
   Result<std::int64_t> storedBytes(const Scope& scope) const;
   // Whether a version of any tenant has this artifact.
-  Result<bool> isReferenced(std::string_view artifactSha256, Deadline deadline) const;
+  static Result<bool> isReferenced(store::Reader& reader, std::string_view artifactSha256);
   Result<Version> version(const Scope& scope, std::string_view ref, int number) const;
   // Newest first.
   Result<std::vector<Version>> versions(const Scope& scope, std::string_view ref,

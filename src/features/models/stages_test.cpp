@@ -57,8 +57,10 @@ TEST_F(StagesTest, KeepsVersionsWhenTheTablesGoBackToTheTimeBeforeStages) {
   create("m");
   addVersion("m", aVersion("kept"));
   moveTo(Stage::production);
-  mustBe(store::migrateDown(*database, migrations(), 11));
-  mustBe(store::migrateUp(*database, migrations(), clock));
+  std::vector<store::Migration> all(migrations().begin(), migrations().end());
+  all.insert(all.end(), custody::migrations().begin(), custody::migrations().end());
+  mustBe(store::migrateDown(*database, all, 11));
+  mustBe(store::migrateUp(*database, all, clock));
   const Version version = mustBe(registry.version(scope(), "m", 1));
   EXPECT_EQ(version.artifactSha256, "kept");
   EXPECT_EQ(version.stage, Stage::none);

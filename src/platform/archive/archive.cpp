@@ -117,12 +117,10 @@ Result<std::unique_ptr<Writer>> Writer::create(const std::filesystem::path& file
     return fail(ErrorCode::alreadyExists,
                 fmt::format("{} is there already; name another file", file.string()));
   }
-  std::filesystem::path partial = file;
-  partial += ".partial";
-  ::unlink(partial.c_str());
-  Descriptor descriptor(
-      ::open(partial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!descriptor) return diskError(errno, partial.string() + " cannot be made");
+  // A name of its own: somebody else may be writing an archive of the same name.
+  std::string partial = file.string() + ".partial-XXXXXX";
+  Descriptor descriptor(::mkostemp(partial.data(), O_CLOEXEC));
+  if (!descriptor) return diskError(errno, partial + " cannot be made");
   return std::unique_ptr<Writer>(new Writer(file, partial, std::move(descriptor), now));
 }
 

@@ -1,6 +1,6 @@
 // Files of many members with checksums: a tar (POSIX.1-1988 ustar, with GNU's sizes above 8 GiB),
-// whose last member lists the SHA-256 of all others. A file that was cut off, changed or put
-// together by somebody else is not read.
+// whose last member lists the SHA-256 of all others. A file that was cut off or changed by accident
+// is not read. Nothing tells who has made it: whoever can write the file can write its checksums.
 #pragma once
 #include <cstdint>
 #include <filesystem>

@@ -42,6 +42,7 @@ constexpr std::array kSettings = {
     setting<&S::store, &StoreSettings::sslRootCert>("store.sslRootCert", {}, "File of the authorities that may have signed the certificate of store.host; empty: those of the system."),
     setting<&S::store, &StoreSettings::schema>("store.schema", {.check = checkSchema}, "Schema of Corbel's tables in PostgreSQL, made where it is missing."),
     setting<&S::store, &StoreSettings::connections>("store.connections", {.min = 6, .max = 100}, "Connections to PostgreSQL at the most, four of them for writing."),
+    setting<&S::store, &StoreSettings::startWait>("store.startWaitMs", {.max = 600'000}, "How long the start waits for a PostgreSQL server that does not answer yet; 0: not at all."),
     setting<&S::secrets, &SecretSettings::keyFile>("secrets.keyFile", {}, "File with the master key that seals stored secrets; made at the first start. Empty: master-key in data.folder."),
     setting<&S::secrets, &SecretSettings::masterKey>("secrets.masterKey", {}, "The master key itself, 64 hexadecimal digits, instead of a file; during a rotation the new one, a comma, and the old one."),
     setting<&S::objects, &ObjectSettings::folder>("objects.folder", {.aliases = {"model_path", "MODEL_PATH"}}, "Folder of model files and other artifacts; empty: objects in data.folder."),

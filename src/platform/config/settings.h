@@ -234,6 +234,7 @@ struct StoreSettings {
   std::string sslRootCert;
   std::string schema = "corbel";
   unsigned connections = 20;
+  std::chrono::milliseconds startWait{30'000};
 };
 
 struct SecretSettings {

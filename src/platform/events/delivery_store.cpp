@@ -1,9 +1,12 @@
 #include "events/delivery_store.h"
 
 #include <algorithm>
+#include <numeric>
 
 namespace corbel::events {
 namespace {
+
+constexpr int kForgottenAtOnce = 1'000;
 
 std::string_view word(Verdict verdict) {
   switch (verdict) {
@@ -135,29 +138,60 @@ Result<void> delivery_store::trimAttempts(store::Transaction& tx, std::string_vi
 }
 
 Result<std::int64_t> delivery_store::forget(store::Transaction& tx, std::string_view sink,
-                                            std::string_view target) {
-  CORBEL_TRY(
-      const auto positions,
-      tx.query("SELECT position FROM event_deliveries WHERE sink = ? AND target = ?", sink, target)
-          .all([](const store::Row& row) { return row.integer(0); }));
-  for (const std::int64_t position : positions) CORBEL_CHECK(remove(tx, sink, target, position));
+                                            std::string_view target, int limit) {
+  CORBEL_TRY(const auto positions,
+             tx.query("SELECT position FROM event_deliveries WHERE sink = ? AND target = ? ORDER "
+                      "BY position LIMIT ?",
+                      sink, target, limit)
+                 .all([](const store::Row& row) { return row.integer(0); }));
+  if (positions.empty()) return 0;
+  CORBEL_CHECK(
+      tx.execute("DELETE FROM event_deliveries WHERE sink = ? AND target = ? AND position <= ?",
+                 sink, target, positions.back()));
+  // Those for which nobody else waits.
+  CORBEL_TRY(const auto bytes,
+             tx.query("DELETE FROM event_outbox WHERE position >= ? AND position <= ? AND NOT "
+                      "EXISTS (SELECT 1 FROM event_deliveries WHERE position = "
+                      "event_outbox.position) RETURNING bytes",
+                      positions.front(), positions.back())
+                 .all([](const store::Row& row) { return row.integer(0); }));
+  CORBEL_CHECK(tx.execute(
+      "UPDATE event_totals SET pending_rows = pending_rows - ?, pending_bytes = pending_bytes - ? "
+      "WHERE id = 1",
+      static_cast<std::int64_t>(bytes.size()),
+      std::accumulate(bytes.begin(), bytes.end(), std::int64_t{0})));
   return static_cast<std::int64_t>(positions.size());
 }
 
 Result<std::int64_t> Outbox::forgetOtherSinks(Deadline deadline) const {
+  CORBEL_TRY(const auto known, parts_.database.read(
+                                   [](store::Reader& reader) {
+                                     return reader
+                                         .query(
+                                             "SELECT DISTINCT sink FROM "
+                                             "event_deliveries")
+                                         .all([](const store::Row& row) { return row.string(0); });
+                                   },
+                                   deadline));
+  std::int64_t forgotten = 0;
+  for (const std::string& sink : known) {
+    if (sink == kWebhookSink || std::ranges::find(sinks_, sink) != sinks_.end()) continue;
+    std::int64_t count = kForgottenAtOnce;
+    while (count == kForgottenAtOnce) {
+      CORBEL_TRY(count, parts_.database.write(
+                            [&](store::Transaction& tx) {
+                              return delivery_store::forget(tx, sink, "", kForgottenAtOnce);
+                            },
+                            deadline));
+      forgotten += count;
+    }
+  }
+  return forgotten;
+}
+
+Result<void> Outbox::endLeases(Deadline deadline) const {
   return parts_.database.write(
-      [&](store::Transaction& tx) -> Result<std::int64_t> {
-        CORBEL_TRY(const auto known, tx.query("SELECT DISTINCT sink FROM event_deliveries")
-                                         .all([](const store::Row& row) { return row.string(0); }));
-        std::int64_t forgotten = 0;
-        for (const std::string& sink : known) {
-          if (sink == kWebhookSink || std::ranges::find(sinks_, sink) != sinks_.end()) continue;
-          CORBEL_TRY(const auto count, delivery_store::forget(tx, sink, ""));
-          forgotten += count;
-        }
-        return forgotten;
-      },
-      deadline);
+      [](store::Transaction& tx) { return tx.execute("DELETE FROM event_leases"); }, deadline);
 }
 
 }  // namespace corbel::events

@@ -52,8 +52,9 @@ Result<void> noteAttempt(store::Transaction& tx, std::string_view id, std::strin
                          Timestamp now);
 Result<void> trimAttempts(store::Transaction& tx, std::string_view sink, std::string_view target);
 
-// Everything that waits for the target, without a trace.
-Result<std::int64_t> forget(store::Transaction& tx, std::string_view sink, std::string_view target);
+// The first `limit` that wait for the target, without a trace; how many they were.
+Result<std::int64_t> forget(store::Transaction& tx, std::string_view sink, std::string_view target,
+                            int limit);
 
 }  // namespace delivery_store
 }  // namespace corbel::events

@@ -4,9 +4,12 @@
 #include <limits>
 #include <set>
 #include <span>
+#include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "events/delivery_store.h"
+#include "events/sink_lease.h"
 #include "telemetry/log.h"
 #include "telemetry/metric_table.h"
 
@@ -15,6 +18,10 @@ namespace {
 
 constexpr std::string_view kModule = "events";
 constexpr std::chrono::seconds kAfterStoreFailure{1};
+constexpr std::chrono::seconds kSlow{1};
+// One wave, and a while to note what became of it.
+constexpr std::chrono::seconds kWave = Courier::kPublish + std::chrono::seconds(2);
+static_assert(2 * kWave < SinkLease::kLength);
 
 // From 0 to below `longest`.
 std::chrono::milliseconds jitter(Random& random, std::chrono::milliseconds longest) {
@@ -37,6 +44,11 @@ std::uint64_t hashOf(std::string_view text) {
   return hash;
 }
 
+std::string leaseName(const EventSink& sink, const Lane& lane) {
+  return std::string(sink.name()) + "/" + std::to_string(lane.index) + "/" +
+         std::to_string(lane.count);
+}
+
 }  // namespace
 
 struct Courier::Delivery {
@@ -50,6 +62,8 @@ Courier::Courier(const DispatchParts& parts, EventSink& sink, Lane lane)
     : parts_(parts),
       sink_(sink),
       lane_(lane),
+      lease_(std::make_unique<SinkLease>(parts.database, parts.clock, leaseName(sink, lane),
+                                         parts.ids.next())),
       retry_(sink.retry()),
       delivered_(parts.metrics.of(metrics::kEventsDelivered).with(sink.name())),
       failed_(parts.metrics.of(metrics::kEventsFailed).with(sink.name())),
@@ -73,51 +87,88 @@ SteadyTime Courier::round() {
   }
   std::map<std::string, Target> known;
   for (const std::string& name : *names) {
-    if (stopping_) break;
-    if (!isMine(name)) continue;
-    Target& target = known[name] = std::move(targets_[name]);
-    if (target.notBefore > parts_.clock.steady()) {
-      next = std::min(next, target.notBefore);
-      continue;
-    }
-    const auto more = serve(name, target);
-    if (!more) {
-      log::warn(kModule, "events could not be read or settled",
-                {{"sink", sink_.name()},
-                 {"reason", more.error().message},
-                 {"detail", more.error().detail}});
-    } else if (*more) {
-      next = parts_.clock.steady();
-    } else if (target.failures > 0) {
-      next = std::min(next, target.notBefore);
-    }
+    if (isMine(name)) known[name] = std::move(targets_[name]);
   }
   targets_ = std::move(known);
+  bool isTired = false;
+  for (const Due due : dueTargets(next)) {
+    if (stopping_) break;
+    if (isTired && due->second.pace != Pace::quick) {
+      next = parts_.clock.steady();
+      continue;
+    }
+    isTired |= serveAndLearn(due->first, due->second, next);
+  }
   count();
   return next;
+}
+
+std::vector<Courier::Due> Courier::dueTargets(SteadyTime& next) {
+  std::vector<Due> due;
+  for (auto& target : targets_) {
+    if (target.second.notBefore <= parts_.clock.steady()) {
+      due.push_back(&target);
+    } else {
+      next = std::min(next, target.second.notBefore);
+    }
+  }
+  std::ranges::sort(due, {}, [](const Due one) {
+    return std::tuple(one->second.pace, one->second.served, std::string_view(one->first));
+  });
+  return due;
+}
+
+// Whether it took long.
+bool Courier::serveAndLearn(const std::string& name, Target& target, SteadyTime& next) {
+  const SteadyTime begin = parts_.clock.steady();
+  const auto more = serve(name, target);
+  if (!more) {
+    log::warn(kModule, "events could not be read or settled",
+              {{"sink", sink_.name()},
+               {"reason", more.error().message},
+               {"detail", more.error().detail}});
+  } else if (*more) {
+    next = parts_.clock.steady();
+  } else if (target.failures > 0) {
+    next = std::min(next, target.notBefore);
+  }
+  const bool isSlow = parts_.clock.steady() - begin >= kSlow;
+  target.pace = isSlow ? Pace::slow : Pace::quick;
+  target.served = begin;
+  return isSlow;
 }
 
 // Whether there is more to do at once.
 Result<bool> Courier::serve(const std::string& name, Target& target) {
   const int limit = target.failures > 0 ? 1 : kBatch;
   Delivery delivery;
-  CORBEL_TRY(delivery.batch, parts_.database.read(
-                                 [&](store::Reader& reader) {
-                                   return delivery_store::head(reader, sink_.name(), name, limit);
-                                 },
-                                 patience()));
+  CORBEL_TRY(delivery.batch, head(name, limit));
   if (delivery.batch.empty()) return false;
+  if (!lease_->lasts(kWave)) {
+    CORBEL_TRY(const bool taken, lease_->take());
+    if (!taken) return false;
+    // Whoever had the lease may have delivered them meanwhile.
+    CORBEL_TRY(delivery.batch, head(name, limit));
+  }
   publishWaves(name, delivery);
   learn(target, delivery);
   CORBEL_CHECK(record(name, delivery));
   return !delivery.failed && delivery.batch.size() == static_cast<std::size_t>(limit);
 }
 
+Result<std::vector<Waiting>> Courier::head(const std::string& target, int limit) const {
+  return parts_.database.read(
+      [&](store::Reader& reader) {
+        return delivery_store::head(reader, sink_.name(), target, limit);
+      },
+      patience());
+}
+
 void Courier::publishWaves(const std::string& name, Delivery& delivery) {
   std::vector<const Waiting*> rest;
   rest.reserve(delivery.batch.size());
   for (const Waiting& waiting : delivery.batch) rest.push_back(&waiting);
-  while (!rest.empty() && !delivery.failed && !stopping_) {
+  while (!rest.empty() && !delivery.failed && !stopping_ && lease_->lasts(kWave)) {
     std::vector<const Waiting*> wave;
     std::vector<const Waiting*> later;
     std::vector<Event> events;
@@ -191,7 +242,9 @@ void Courier::learn(Target& target, const Delivery& delivery) {
   if (failure == delivery.outcomes.end()) {
     if (target.failures >= kBreakerFailures)
       log::info(kModule, "sink is back", {{"sink", sink_.name()}});
-    target = {};
+    target.failures = 0;
+    target.notBefore = {};
+    target.lastError.clear();
     return;
   }
   target.failures = std::min(target.failures + 1, std::numeric_limits<int>::max() - 1);

@@ -2,11 +2,13 @@
 #pragma once
 #include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -21,6 +23,7 @@
 
 namespace corbel::events {
 
+class SinkLease;
 struct Waiting;
 struct Settled;
 
@@ -45,8 +48,11 @@ struct Lane {
 // Events wait for their target in the order of their positions and are published in waves in which
 // each partition key stands once, so that order is kept whatever the sink does. After a failure the
 // target waits (Retry), then one event at a time tries whether it is back: after kBreakerFailures
-// the breaker counts as open. An event is removed after its acknowledgement; a process that ends in
-// between delivers it again.
+// the breaker counts as open. Targets that answer quickly go first, and again after each one that
+// does not: a target that hangs holds them up for some seconds, however many do. An event is
+// removed after its acknowledgement; a process that ends in between delivers it again. Of several
+// processes with one database one at a time serves a lane: where it ends without a word, another
+// goes on within SinkLease::kLength.
 class Courier {
  public:
   static constexpr int kBatch = 256;
@@ -74,15 +80,23 @@ class Courier {
   Status status() const;
 
  private:
+  // In the order in which targets are served.
+  enum class Pace : std::uint8_t { quick, unknown, slow };
   struct Target {
     int failures = 0;
     SteadyTime notBefore;
     std::string lastError;
+    Pace pace = Pace::unknown;
+    SteadyTime served;
   };
+  using Due = std::pair<const std::string, Target>*;
   struct Delivery;
 
   bool isMine(const std::string& target) const;
+  std::vector<Due> dueTargets(SteadyTime& next);
+  bool serveAndLearn(const std::string& name, Target& target, SteadyTime& next);
   Result<bool> serve(const std::string& name, Target& target);
+  Result<std::vector<Waiting>> head(const std::string& target, int limit) const;
   void publishWaves(const std::string& name, Delivery& delivery);
   Settled settledAs(const Waiting& waiting, const Outcome& outcome) const;
   Result<void> record(const std::string& name, const Delivery& delivery);
@@ -94,6 +108,7 @@ class Courier {
   const DispatchParts parts_;
   EventSink& sink_;
   const Lane lane_;
+  const std::unique_ptr<SinkLease> lease_;
   const Retry retry_;
   std::map<std::string, Target> targets_;
   std::atomic<bool> stopping_ = false;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "events/events_fixture.h"
+#include "events/sink_lease.h"
 
 namespace corbel::events {
 namespace {
@@ -81,6 +82,27 @@ TEST_F(EventsTest, SinksThatAreNotConfiguredAnyMoreAreForgotten) {
   EXPECT_EQ(rows(other), 0);
 }
 
+TEST_F(EventsTest, ManyEventsOfASinkThatIsGoneAreForgottenInParts) {
+  constexpr int kMany = 2'100;
+  const Outbox both({*database, ids, clock}, "/corbel", {"fake", "gone"}, {});
+  ASSERT_TRUE(database->write(
+      [&](store::Transaction& tx) -> Result<void> {
+        for (int i = 0; i < kMany; ++i)
+          CORBEL_CHECK(both.append(tx, {kModelChanged, "acme", "models/1", "1", "{}"}));
+        return {};
+      },
+      Deadline::never()));
+  EXPECT_EQ(outbox.forgetOtherSinks(Deadline::never()), kMany);
+  EXPECT_EQ(rows(outbox), kMany) << "the other sink waits for them";
+  const Outbox other({*database, ids, clock}, "/corbel", {}, {});
+  const auto before = database->stats().unitsCommitted;
+  EXPECT_EQ(other.forgetOtherSinks(Deadline::never()), kMany);
+  EXPECT_GE(database->stats().unitsCommitted - before, 3u);
+  const Pending left = mustBe(other.pending(Deadline::never()));
+  EXPECT_EQ(left.rows, 0);
+  EXPECT_EQ(left.bytes, 0);
+}
+
 TEST_F(EventsTest, ThePendingBytesGoBackToNothing) {
   ASSERT_TRUE(append(outbox, "1", "a", "{\"x\": 1}"));
   EXPECT_GT(mustBe(outbox.pending(Deadline::never())).bytes, 8);
@@ -153,6 +175,106 @@ TEST_F(CourierTest, AProcessThatEndsBeforeTheRowIsRemovedDeliversAgainAndLosesNo
   EXPECT_THAT(sink.subjects("one"), ElementsAre("a0", "a0", "a1"));
   EXPECT_EQ(sink.received[0].id, sink.received[1].id);
   EXPECT_EQ(rows(outbox), 0);
+}
+
+// A second process that looks whenever the first one publishes.
+class LooksMeanwhile final : public EventSink {
+ public:
+  explicit LooksMeanwhile(FakeSink& to) : inner_(to) {}
+  std::string_view name() const override { return "fake"; }
+  std::vector<Outcome> publish(std::string_view target, std::span<const Event> events,
+                               Deadline deadline) override {
+    meanwhile();
+    return inner_.publish(target, events, deadline);
+  }
+  std::function<void()> meanwhile;
+
+ private:
+  FakeSink& inner_;
+};
+
+TEST_F(CourierTest, OfTwoProcessesOneDelivers) {
+  LooksMeanwhile looks(sink);
+  Courier first(dispatchParts(), looks);
+  looks.meanwhile = [&] { courier.round(); };
+  add("one", "a0");
+  add("one", "a1");
+  first.round();
+  EXPECT_THAT(sink.subjects("one"), ElementsAre("a0", "a1"));
+  add("one", "a2");
+  courier.round();
+  EXPECT_EQ(rows(outbox), 1) << "the first one is still there";
+}
+
+TEST_F(CourierTest, AnotherProcessGoesOnWhereOneHasEnded) {
+  auto first = std::make_unique<Courier>(dispatchParts(), sink);
+  add("one", "a0");
+  first->round();
+  add("one", "a1");
+  run();
+  EXPECT_THAT(sink.subjects("one"), ElementsAre("a0"));
+  clock.advance(SinkLease::kLength);
+  run();
+  EXPECT_THAT(sink.subjects("one"), ElementsAre("a0", "a1")) << "the first one has said nothing";
+  add("one", "a2");
+  first->round();
+  EXPECT_EQ(rows(outbox), 1);
+  restart();
+  first->round();
+  EXPECT_THAT(sink.subjects("one"), ElementsAre("a0", "a1", "a2")) << "given back at once";
+}
+
+TEST_F(CourierTest, NoWaveBeginsThatWouldOutlastTheLease) {
+  LooksMeanwhile slow(sink);
+  Courier first(dispatchParts(), slow);
+  slow.meanwhile = [&] { clock.advance(seconds(5)); };
+  for (int i = 0; i < 5; ++i) add("one", "a" + std::to_string(i));
+  first.round();
+  EXPECT_LT(sink.calls, 3);
+  while (first.round() <= clock.steady()) {
+  }
+  EXPECT_THAT(sink.subjects("one"), ElementsAre("a0", "a1", "a2", "a3", "a4"));
+}
+
+// Some of its targets never answer.
+class HangingSink final : public EventSink {
+ public:
+  explicit HangingSink(ManualClock& clock) : clock_(clock) {}
+  std::string_view name() const override { return "hanging"; }
+  Result<std::vector<std::string>> targets(Deadline) override {
+    return std::vector<std::string>{"a", "b", "quick"};
+  }
+  std::vector<Outcome> publish(std::string_view target, std::span<const Event>, Deadline) override {
+    asked.emplace_back(target);
+    if (target == "quick") return {{Verdict::delivered}};
+    clock_.advance(Courier::kPublish);
+    return {{Verdict::failed, "no answer"}};
+  }
+  std::vector<std::string> asked;
+
+ private:
+  ManualClock& clock_;
+};
+
+TEST_F(CourierTest, TargetsThatHangHoldTheOthersUpOneAtATime) {
+  HangingSink hanging(clock);
+  Courier lane(dispatchParts(), hanging);
+  const auto addFor = [&](std::string_view target) {
+    ASSERT_TRUE(database->write(
+        [&](store::Transaction& tx) {
+          return outbox.appendFor(tx,
+                                  outbox.stamped({kModelChanged, "acme", "models/1", "1", "{}"}),
+                                  "hanging", target);
+        },
+        Deadline::never()));
+  };
+  for (const std::string_view target : {"a", "b", "quick"}) addFor(target);
+  while (hanging.asked.size() < 3) lane.round();
+  addFor("quick");
+  clock.advance(seconds(10));
+  hanging.asked.clear();
+  EXPECT_LE(lane.round(), clock.steady()) << "somebody is still to be asked";
+  EXPECT_THAT(hanging.asked, ElementsAre("quick", testing::AnyOf("a", "b")));
 }
 
 TEST_F(CourierTest, BeginsNoOtherWaveWhenItIsStopped) {

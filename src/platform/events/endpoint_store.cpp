@@ -8,6 +8,9 @@
 namespace corbel::events::endpoint_store {
 namespace {
 
+// More than can wait: tests and redeliveries are not counted.
+constexpr int kForgotten = 1'000'000;
+
 // " a b ", so that one type is found by " a "; none: "".
 std::string typesText(const std::vector<std::string>& types) {
   std::string text = types.empty() ? "" : " ";
@@ -114,7 +117,7 @@ Result<void> enable(store::Transaction& tx, std::string_view id) {
 }
 
 Result<void> remove(store::Transaction& tx, std::string_view id) {
-  CORBEL_CHECK(delivery_store::forget(tx, kWebhookSink, id));
+  CORBEL_CHECK(delivery_store::forget(tx, kWebhookSink, id, kForgotten));
   CORBEL_CHECK(
       tx.execute("DELETE FROM event_attempts WHERE sink = ? AND target = ?", kWebhookSink, id));
   CORBEL_CHECK(

@@ -114,6 +114,8 @@ class Outbox {
   Result<Pending> pending(Deadline deadline) const;
   // Forgets deliveries to brokers that are not configured any more; how many they were.
   Result<std::int64_t> forgetOtherSinks(Deadline deadline) const;
+  // For a process that has the database to itself: whoever had a sink before it is gone.
+  Result<void> endLeases(Deadline deadline) const;
 
  private:
   Result<std::int64_t> insert(store::Transaction& tx, const Event& event) const;

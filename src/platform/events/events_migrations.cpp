@@ -93,8 +93,21 @@ DROP TABLE event_outbox;
 DROP TABLE event_totals
 )";
 
+constexpr std::string_view kLeasesUp = R"(
+CREATE TABLE event_leases (
+  name TEXT NOT NULL PRIMARY KEY,
+  holder TEXT NOT NULL,
+  until_at BIGINT NOT NULL
+)
+)";
+
+constexpr std::string_view kLeasesDown = R"(
+DROP TABLE event_leases
+)";
+
 constexpr std::array kMigrations = {
-    store::Migration{20, "outbox of events and webhook endpoints", kUp, kDown}};
+    store::Migration{20, "outbox of events and webhook endpoints", kUp, kDown},
+    store::Migration{30, "leases of event sinks", kLeasesUp, kLeasesDown}};
 
 }  // namespace
 

@@ -190,6 +190,19 @@ std::string webhookSignature(const Secret& secret, std::string_view timestamp,
   return "v1=" + crypto::toHex(crypto::bytesOf(tag));
 }
 
+namespace {
+
+constexpr int kGone = 410;
+constexpr std::string_view kDisabled = "the webhook is disabled";
+
+// The answer has disabled the endpoint: what comes after it is not sent.
+bool hasDisabled(const Outcome& outcome) {
+  return outcome.verdict == Verdict::refused &&
+         (outcome.status == kGone || outcome.reason == kDisabled);
+}
+
+}  // namespace
+
 struct WebhookSink::Receiver {
   Endpoint endpoint;
   Secret secret;
@@ -223,10 +236,9 @@ std::vector<Outcome> WebhookSink::publish(std::string_view target, std::span<con
   std::vector<Outcome> outcomes;
   for (const Event& event : events) {
     if (!outcomes.empty() && deadline.expired(webhooks_.parts_.clock)) break;
-    // Also what comes after an answer of 410, which has disabled the endpoint.
     const bool disabled = !*found || (*found)->endpoint.disabledAt ||
-                          (!outcomes.empty() && outcomes.back().verdict == Verdict::refused);
-    outcomes.push_back(disabled ? Outcome{Verdict::refused, "the webhook is disabled"}
+                          (!outcomes.empty() && hasDisabled(outcomes.back()));
+    outcomes.push_back(disabled ? Outcome{Verdict::refused, std::string(kDisabled)}
                                 : deliver(**found, event, deadline));
     if (outcomes.back().verdict == Verdict::failed) break;
   }
@@ -258,7 +270,7 @@ Outcome WebhookSink::judge(const Receiver& receiver, const Result<int>& status, 
     return {never ? Verdict::refused : Verdict::failed, status.error().message};
   }
   if (*status >= 200 && *status < 300) return {Verdict::delivered, "", *status};
-  if (*status != 410)
+  if (*status != kGone)
     return {Verdict::failed, fmt::format("answered with status {}", *status), *status};
   const auto disabled = webhooks_.parts_.database.write(
       [&](store::Transaction& tx) {

@@ -2,15 +2,18 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <memory>
 #include <tuple>
 
+#include "base/text.h"
 #include "crypto/sha256.h"
 
 namespace corbel::idempotency {
 namespace {
 
 constexpr int kRemovedAtOnce = 10'000;
+constexpr std::chrono::milliseconds kMillisecond{1};
 constexpr std::chrono::milliseconds kKeptMs = kKept;
 constexpr std::chrono::milliseconds kRunningMaxMs = kRunningMax;
 
@@ -91,6 +94,20 @@ bool isKey(std::string_view text) {
 
 std::span<const store::Migration> migrations() { return kMigrations; }
 
+// The process, and until when it is believed to be there, in milliseconds since 1970.
+std::string Records::markAt(Timestamp now) const {
+  return process_ + " " + std::to_string((now + kSilentMax).time_since_epoch() / kMillisecond);
+}
+
+bool Records::mayRun(std::string_view mark, Timestamp createdAt, Timestamp now) const {
+  if (now >= createdAt + kRunningMaxMs) return false;
+  const std::string_view process = takeUntil(mark, ' ');
+  if (process == process_) return true;
+  std::int64_t until = 0;
+  std::from_chars(mark.data(), mark.data() + mark.size(), until);
+  return processes_ == Processes::several && now < Timestamp(until * kMillisecond);
+}
+
 Result<std::variant<First, Answer>> Records::begin(const Request& request,
                                                    Deadline deadline) const {
   using Begun = std::variant<First, Answer>;
@@ -102,13 +119,13 @@ Result<std::variant<First, Answer>> Records::begin(const Request& request,
                   "new key.");
     }
     if (record.answer) return *record.answer;
-    const bool mayRun = record.process == process_ && now < record.createdAt + kRunningMaxMs;
     return fail(ErrorCode::aborted,
-                mayRun ? "The first request with this Idempotency-Key is still under way. Try "
-                         "again in a moment."
-                       : "The first request with this Idempotency-Key was cut off, and whether it "
-                         "was carried out is not known. Look whether its effect is there; if not, "
-                         "send it with a new key.");
+                mayRun(record.process, record.createdAt, now)
+                    ? "The first request with this Idempotency-Key is still under way. Try "
+                      "again in a moment."
+                    : "The first request with this Idempotency-Key was cut off, and whether it "
+                      "was carried out is not known. Look whether its effect is there; if not, "
+                      "send it with a new key.");
   };
   return database_.write(
       [&](store::Transaction& tx) -> Result<Begun> {
@@ -125,7 +142,7 @@ Result<std::variant<First, Answer>> Records::begin(const Request& request,
         CORBEL_CHECK(
             tx.execute("INSERT INTO idempotency_keys (id, tenant_id, fingerprint, "
                        "process, created_at) VALUES (?, ?, ?, ?, ?)",
-                       id, request.tenant, request.fingerprint, process_, now));
+                       id, request.tenant, request.fingerprint, markAt(now), now));
         return First{id};
       },
       deadline);
@@ -155,8 +172,14 @@ void Records::forget(const std::string& id, std::move_only_function<void()> then
 
 Result<void> Records::removeExpired(Deadline deadline) const {
   return database_.write(
-      [](store::Transaction& tx) -> Result<void> {
+      [this](store::Transaction& tx) -> Result<void> {
         CORBEL_TRY(const Timestamp now, tx.now());
+        if (processes_ == Processes::several) {
+          CORBEL_CHECK(tx.execute(
+              "UPDATE idempotency_keys SET process = ? WHERE created_at > ? AND status IS NULL AND "
+              "process LIKE ?",
+              markAt(now), now - kRunningMaxMs, process_ + " %"));
+        }
         return tx.execute(
             "DELETE FROM idempotency_keys WHERE id IN (SELECT id FROM idempotency_keys WHERE "
             "created_at <= ? ORDER BY created_at LIMIT ?)",

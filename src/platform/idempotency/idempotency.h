@@ -2,7 +2,8 @@
 // what it answered is answered again (draft-ietf-httpapi-idempotency-key-header-07).
 //
 // A request whose process went away before its answer was kept is in doubt: it may have been
-// carried out or not. It is never carried out again; the client is told to look.
+// carried out or not. It is never carried out again; the client is told to look. While it may still
+// be under way, here or in another process, the client is told to wait.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -28,6 +29,10 @@ inline constexpr std::int64_t kOfTenant = 100'000;  // kept at once
 // Longer than any request that takes a key may run: a record that is older and has no answer
 // belongs to a process that is gone.
 inline constexpr std::chrono::hours kRunningMax{1};
+// A process that has not renewed the records of its running requests for so long is gone.
+inline constexpr std::chrono::seconds kSilentMax{180};
+
+enum class Processes : std::uint8_t { one, several };  // that use the database
 
 // 1 to kKeyLength visible ASCII characters.
 bool isKey(std::string_view text);
@@ -55,9 +60,9 @@ struct First {
 // Thread-safe. Owns the table of migrations().
 class Records {
  public:
-  // `process` tells this process from others, and from itself before a restart.
-  Records(store::Database& database, std::string process)
-      : database_(database), process_(std::move(process)) {}
+  // `process` tells this process from others, and from itself before a restart; without blanks.
+  Records(store::Database& database, std::string process, Processes processes = Processes::one)
+      : database_(database), process_(std::move(process)), processes_(processes) {}
 
   // Waits for the store. unprocessable: the key was used for another request. aborted: the first
   // one is under way, or in doubt. resource_exhausted: kOfTenant.
@@ -68,12 +73,17 @@ class Records {
   // Nothing was done: the key is as new.
   void forget(const std::string& id, std::move_only_function<void()> then) const;
 
-  // Drops what is older than kKept. The owner calls it about once a minute.
+  // Drops what is older than kKept, and says that this process is there. The owner calls it about
+  // once a minute.
   Result<void> removeExpired(Deadline deadline) const;
 
  private:
+  std::string markAt(Timestamp now) const;
+  bool mayRun(std::string_view mark, Timestamp createdAt, Timestamp now) const;
+
   store::Database& database_;
   const std::string process_;
+  const Processes processes_;
 };
 
 std::span<const store::Migration> migrations();

@@ -59,6 +59,26 @@ class IdempotencyTest : public testing::Test {
   Records records{*database, "process-1"};
 };
 
+TEST_F(IdempotencyTest, ARequestThatRunsInAnotherProcessIsUnderWayWhileThatIsThere) {
+  const Records one(*database, "one", Processes::several);
+  const Records other(*database, "other", Processes::several);
+  ASSERT_TRUE(one.begin(kRequest, Deadline::never()));
+  const auto told = [&] {
+    const auto begun = other.begin(kRequest, Deadline::never());
+    return begun ? "it began" : begun.error().message;
+  };
+  const std::string wait = "is still under way";
+  EXPECT_NE(told().find(wait), std::string::npos) << told();
+  for (int minute = 0; minute < 10; ++minute) {
+    clock.advance(std::chrono::minutes(1));
+    ASSERT_TRUE(one.removeExpired(Deadline::never()));
+    ASSERT_TRUE(other.removeExpired(Deadline::never()));
+  }
+  EXPECT_NE(told().find(wait), std::string::npos) << told();
+  clock.advance(kSilentMax);
+  EXPECT_NE(told().find("was cut off"), std::string::npos) << told();
+}
+
 TEST_F(IdempotencyTest, AnswersAgainWhatWasAnsweredFirst) {
   finish(first(), {.status = 201,
                    .contentType = "application/json",

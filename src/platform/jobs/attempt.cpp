@@ -37,8 +37,7 @@ void Workers::Attempt::progress(double fraction, std::string_view stage, std::st
 
 void Workers::Attempt::log(std::string_view line) {
   const MutexLock lock(mutex_);
-  if (news_.lines.size() == kLogLines) news_.lines.erase(news_.lines.begin());
-  news_.lines.push_back({.at = clock_.now(), .text = asLine(line)});
+  news_.lines.add({.at = clock_.now(), .text = asLine(line)});
   news_.changed = true;
 }
 
@@ -70,9 +69,8 @@ void Workers::Attempt::written(const News& news, SteadyTime leaseEnds) {
   const MutexLock lock(mutex_);
   leaseEnds_ = leaseEnds;
   const bool same = news_.progress == news.progress && news_.stage == news.stage &&
-                    news_.message == news.message && news_.lines.size() == news.lines.size();
-  const auto lines = std::min(news_.lines.size(), news.lines.size());
-  news_.lines.erase(news_.lines.begin(), news_.lines.begin() + static_cast<std::ptrdiff_t>(lines));
+                    news_.message == news.message && news_.lines.added() == news.lines.added();
+  news_.lines.written(news.lines.added());
   if (same) news_.changed = false;
 }
 

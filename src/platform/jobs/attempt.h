@@ -1,6 +1,8 @@
 // One attempt of a job in this process. Private to the module.
 #pragma once
+#include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -19,6 +21,28 @@ namespace corbel::jobs {
 
 // Why an attempt was told to stop; the first reason counts.
 enum class StopReason : std::uint8_t { none, cancelled, outOfTime, leaseLost, processEnds };
+
+// The last kLogLines that nobody has written yet.
+class PendingLines {
+ public:
+  void add(LogLine line) {
+    if (lines_.size() == kLogLines) lines_.erase(lines_.begin());
+    lines_.push_back(std::move(line));
+    ++added_;
+  }
+  const std::vector<LogLine>& lines() const { return lines_; }
+  // How many there have been, written or not.
+  std::int64_t added() const { return added_; }
+  // Those of when added() was `added` are written; what came meanwhile is not.
+  void written(std::int64_t added) {
+    const auto later = std::min<std::int64_t>(added_ - added, std::ssize(lines_));
+    lines_.erase(lines_.begin(), lines_.end() - later);
+  }
+
+ private:
+  std::vector<LogLine> lines_;
+  std::int64_t added_ = 0;
+};
 
 // Thread-safe.
 class Workers::Attempt final : public Context {
@@ -46,7 +70,7 @@ class Workers::Attempt final : public Context {
     double progress = 0;
     std::string stage;
     std::string message;
-    std::vector<LogLine> lines;
+    PendingLines lines;
     bool changed = false;
   };
   News news() const;

@@ -150,4 +150,20 @@ std::optional<Timestamp> Cron::find(Timestamp time) const {
 // parse() has seen to it that there is one.
 Timestamp Cron::next(Timestamp time) const { return find(time).value_or(Timestamp::max()); }
 
+Timestamp Cron::lastUntil(Timestamp time, Timestamp due) const {
+  // `due` is always one, and nothing is due between `none` and `time`.
+  Timestamp none = time;
+  while (none - due > std::chrono::seconds(1)) {
+    const Timestamp middle = due + (none - due) / 2;
+    const Timestamp found = next(middle);
+    if (found > time) {
+      none = middle;
+    } else {
+      due = found;
+    }
+  }
+  const Timestamp found = next(due);
+  return found <= time ? found : due;
+}
+
 }  // namespace corbel::jobs

@@ -21,6 +21,9 @@ class Cron {
 
   // The first time after `time`.
   Timestamp next(Timestamp time) const;
+  // The last time until `time`, at least `due`, which is one. By halves: what was missed is not
+  // walked through.
+  Timestamp lastUntil(Timestamp time, Timestamp due) const;
 
  private:
   struct Field;

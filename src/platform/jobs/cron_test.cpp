@@ -66,6 +66,22 @@ TEST(Cron, RefusesADayThatNeverComes) {
   EXPECT_EQ(Cron::parse("0 0 30 2 *").error().message, "/cron: is never due: there is no such day");
 }
 
+TEST(Cron, FindsTheLastOfMany) {
+  const Timestamp start(std::chrono::milliseconds(1'772'323'200'000));  // 2026-03-01
+  for (const std::string_view text : {"* * * * * *", "*/7 * * * *", "0 3 * * *", "30 12 15 * *",
+                                      "59 59 23 31 12 *", "0 0 1 1 *"}) {
+    const auto cron = Cron::parse(text);
+    ASSERT_TRUE(cron) << text;
+    const Timestamp first = cron->next(start);
+    for (const std::int64_t later : {0, 1, 999, 1'000, 1'001, 59'999, 3'599'000, 86'400'001}) {
+      const Timestamp until = first + std::chrono::milliseconds(later);
+      Timestamp walked = first;
+      for (Timestamp next = first; next <= until; next = cron->next(next)) walked = next;
+      EXPECT_EQ(cron->lastUntil(until, first), walked) << text << " " << later;
+    }
+  }
+}
+
 // Second by second, as one would look for it by hand.
 TEST(Cron, IsNeverEarlyAndNeverLate) {
   std::mt19937 random(7);

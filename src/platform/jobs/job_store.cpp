@@ -1,11 +1,14 @@
 #include "jobs/job_store.h"
 
 #include <algorithm>
+#include <iterator>
 #include <tuple>
 #include <utility>
 
 namespace corbel::jobs::rows {
 namespace {
+
+constexpr std::int64_t kAnyPriority = 1'000'000;  // above every priority
 
 #define JOB_COLUMNS                                                                            \
   "id, tenant_id, kind, status, priority, run_at, input, result, error_code, error_message, "  \
@@ -41,7 +44,10 @@ Job jobOf(const store::Row& row) {
 }
 
 JobFile fileOf(const store::Row& row) {
-  return {row.string(0), row.string(1), row.integer(2), row.string(3)};
+  return {.name = row.string(0),
+          .sha256 = row.string(1),
+          .sizeBytes = row.integer(2),
+          .contentType = row.string(3)};
 }
 
 Result<bool> any(Result<std::int64_t> changed) {
@@ -147,23 +153,50 @@ Result<bool> isWorkDue(store::Reader& reader, std::string_view kinds, Timestamp 
   return abandoned.has_value();
 }
 
+namespace {
+
+// The highest below `priority` of which a job is queued.
+Result<std::optional<std::int64_t>> priorityBelow(store::Transaction& tx, std::int64_t priority) {
+  CORBEL_TRY(
+      const auto found,
+      tx.query("SELECT max(priority) FROM jobs WHERE status = 'queued' AND priority < ?", priority)
+          .one([](const store::Row& row) { return row.optionalInteger(0); }));
+  return found.value_or(std::nullopt);
+}
+
 // On PostgreSQL other processes claim at the same time: what they look at is passed over.
-Result<std::vector<Job>> claim(store::Transaction& tx, const Claim& claim) {
+Result<std::vector<Job>> claimOf(store::Transaction& tx, const Claim& claim, std::int64_t priority,
+                                 int limit) {
 #define CLAIM(picked, contains, skip)                                                            \
   "WITH picked AS " picked                                                                       \
-  " (SELECT id AS picked_id FROM jobs WHERE status = 'queued' AND "                              \
+  " (SELECT id AS picked_id FROM jobs WHERE status = 'queued' AND priority = ? AND "             \
   "run_at <= ? AND " contains                                                                    \
-  "(?, ',' || kind || ',') > 0 ORDER BY priority DESC, run_at, id "                              \
+  "(?, ',' || kind || ',') > 0 ORDER BY run_at, id "                                             \
   "LIMIT ? " skip                                                                                \
   ") UPDATE jobs SET status = 'running', lease_token = ?, lease_until = ?, "                     \
   "attempts = attempts + 1, revision = revision + 1, started_at = COALESCE(started_at, ?) FROM " \
   "picked WHERE id = picked_id RETURNING " JOB_COLUMNS
-  CORBEL_TRY(
-      auto claimed,
-      tx.query({CLAIM("", "instr", ""), CLAIM("MATERIALIZED", "strpos", "FOR UPDATE SKIP LOCKED")},
-               claim.now, claim.kinds, claim.limit, claim.token, claim.until, claim.now)
-          .all(jobOf));
+  return tx
+      .query({CLAIM("", "instr", ""), CLAIM("MATERIALIZED", "strpos", "FOR UPDATE SKIP LOCKED")},
+             priority, claim.now, claim.kinds, limit, claim.token, claim.until, claim.now)
+      .all(jobOf);
 #undef CLAIM
+}
+
+}  // namespace
+
+// Priority by priority, so that the index gives the order and nothing is sorted.
+Result<std::vector<Job>> claim(store::Transaction& tx, const Claim& claim) {
+  std::vector<Job> claimed;
+  std::int64_t priority = kAnyPriority;
+  while (std::ssize(claimed) < claim.limit) {
+    CORBEL_TRY(const auto next, priorityBelow(tx, priority));
+    if (!next) break;
+    priority = *next;
+    const int free = claim.limit - static_cast<int>(claimed.size());
+    CORBEL_TRY(auto more, claimOf(tx, claim, priority, free));
+    std::ranges::move(more, std::back_inserter(claimed));
+  }
   std::ranges::sort(claimed, goesBefore);
   for (Job& job : claimed) {
     CORBEL_TRY(job.files, files(tx, job.id));
@@ -264,6 +297,16 @@ Result<std::vector<JobFile>> files(store::Reader& reader, std::string_view id) {
       .all(fileOf);
 }
 
+Result<std::int64_t> storedBytes(store::Reader& reader, std::string_view tenant) {
+  CORBEL_TRY(const auto bytes,
+             reader
+                 .query("SELECT CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) FROM job_files JOIN "
+                        "jobs ON id = job_id WHERE tenant_id = ?",
+                        tenant)
+                 .one([](const store::Row& row) { return row.integer(0); }));
+  return bytes.value_or(0);
+}
+
 Result<bool> isReferenced(store::Reader& reader, std::string_view sha256) {
   CORBEL_TRY(const auto found,
              reader.query("SELECT 1 FROM job_files WHERE sha256 = ? LIMIT 1", sha256)
@@ -277,8 +320,8 @@ Result<std::vector<std::string>> finishedBefore(store::Reader& reader, Timestamp
       .all([](const store::Row& row) { return row.string(0); });
 }
 
-Result<void> remove(store::Transaction& tx, std::string_view id) {
-  return tx.execute("DELETE FROM jobs WHERE id = ? AND finished_at IS NOT NULL", id);
+Result<bool> remove(store::Transaction& tx, std::string_view id) {
+  return any(tx.change("DELETE FROM jobs WHERE id = ? AND finished_at IS NOT NULL", id));
 }
 
 }  // namespace corbel::jobs::rows

@@ -88,10 +88,12 @@ Result<bool> requeue(store::Transaction& tx, std::string_view id, Timestamp now)
 Result<void> addLog(store::Transaction& tx, std::string_view id, const std::vector<LogLine>& lines);
 Result<void> saveFile(store::Transaction& tx, std::string_view id, const JobFile& file);
 Result<std::vector<JobFile>> files(store::Reader& reader, std::string_view id);
+Result<std::int64_t> storedBytes(store::Reader& reader, std::string_view tenant);
 Result<bool> isReferenced(store::Reader& reader, std::string_view sha256);
 
 // That ended before `time`, oldest first.
 Result<std::vector<std::string>> finishedBefore(store::Reader& reader, Timestamp time, int limit);
-Result<void> remove(store::Transaction& tx, std::string_view id);
+// false: it is not there, or was queued again.
+Result<bool> remove(store::Transaction& tx, std::string_view id);
 
 }  // namespace corbel::jobs::rows

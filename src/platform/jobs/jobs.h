@@ -83,8 +83,10 @@ class Queue {
   // A failed or cancelled job is queued again with all its attempts. unprocessable: it is neither.
   // Bounds as for add().
   Result<Job> retry(std::string_view tenant, std::string_view id, Deadline deadline) const;
+  // Of all files of the tenant's jobs.
+  Result<std::int64_t> storedBytes(std::string_view tenant, Deadline deadline) const;
   // Whether a job has a file with this content.
-  Result<bool> isReferenced(std::string_view sha256, Deadline deadline) const;
+  static Result<bool> isReferenced(store::Reader& reader, std::string_view sha256);
 
   // Called when there may be something to run, and when a job was changed by this process; neither
   // may block. Set before the first use.

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -32,6 +33,8 @@ struct JobFile {
   std::string sha256;
   std::int64_t sizeBytes = 0;
   std::string contentType;
+  // Of one that an attempt attaches: kept until the job has the file, or never will.
+  std::shared_ptr<const void> hold = {};
 };
 
 struct Job {

@@ -160,9 +160,13 @@ Result<Job> Queue::retry(std::string_view tenant, std::string_view id, Deadline 
   });
 }
 
-Result<bool> Queue::isReferenced(std::string_view sha256, Deadline deadline) const {
+Result<std::int64_t> Queue::storedBytes(std::string_view tenant, Deadline deadline) const {
   return parts_.database.read(
-      [&](store::Reader& reader) { return rows::isReferenced(reader, sha256); }, deadline);
+      [&](store::Reader& reader) { return rows::storedBytes(reader, tenant); }, deadline);
+}
+
+Result<bool> Queue::isReferenced(store::Reader& reader, std::string_view sha256) {
+  return rows::isReferenced(reader, sha256);
 }
 
 }  // namespace corbel::jobs

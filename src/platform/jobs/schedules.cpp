@@ -74,17 +74,6 @@ std::unexpected<Error> noSuchSchedule(std::string_view id) {
   return fail(ErrorCode::notFound, fmt::format("There is no schedule '{}'.", id));
 }
 
-// The last time at which the schedule was due until now.
-Timestamp lastDue(const Cron& cron, const Schedule& schedule, Timestamp now) {
-  Timestamp due = schedule.nextRunAt;
-  // Of a schedule of every second that was missed for a day, what is older than the grace need not
-  // be walked through: it is left out whatever it was.
-  const Timestamp recent = cron.next(now - schedule.grace - std::chrono::seconds(1));
-  if (recent <= now) due = std::max(due, recent);
-  for (Timestamp next = cron.next(due); next <= now; next = cron.next(next)) due = next;
-  return due;
-}
-
 }  // namespace
 
 Result<void> Schedules::check(std::string_view tenant, std::string_view kind,
@@ -204,11 +193,23 @@ Result<bool> Schedules::jobOpen(store::Transaction& tx, const Schedule& schedule
   return last && !hasEnded(last->status);
 }
 
+// One that another version of the program has stored.
+Result<bool> Schedules::pause(store::Transaction& tx, Schedule schedule, Timestamp now,
+                              const Error& reason) {
+  schedule.paused = true;
+  schedule.lastSkippedAt = now;
+  schedule.lastSkippedReason = reason.message;
+  CORBEL_CHECK(update(tx, schedule, schedule.nextRunAt));
+  return false;
+}
+
 // True: a job was made.
 Result<bool> Schedules::fire(store::Transaction& tx, Schedule schedule, Timestamp now) const {
   const Timestamp wasDue = schedule.nextRunAt;
-  CORBEL_TRY(const Cron cron, Cron::parse(schedule.cron));
-  const Timestamp due = lastDue(cron, schedule, now);
+  const auto parsed = Cron::parse(schedule.cron);
+  if (!parsed) return pause(tx, std::move(schedule), now, parsed.error());
+  const Cron& cron = *parsed;
+  const Timestamp due = cron.lastUntil(now, wasDue);
   schedule.nextRunAt = cron.next(now);
   const auto skip = [&](std::string reason) -> Result<bool> {
     schedule.lastSkippedAt = due;
@@ -249,6 +250,7 @@ Result<int> Schedules::fireDue(Deadline deadline) const {
                  },
                  deadline));
   int fired = 0;
+  Result<void> failure;
   for (const Schedule& schedule : due) {
     const auto made = parts_.database.write(
         [&](store::Transaction& tx) -> Result<bool> {
@@ -261,9 +263,11 @@ Result<int> Schedules::fireDue(Deadline deadline) const {
     if (made && *made) ++fired;
     const bool isOthers = !made && (made.error().code == ErrorCode::aborted ||
                                     made.error().code == ErrorCode::alreadyExists);
-    if (!made && !isOthers) return std::unexpected(made.error());
+    // One that cannot be begun keeps nobody from the others.
+    if (!made && !isOthers && failure) failure = std::unexpected(made.error());
   }
   if (fired > 0) parts_.queue.wake();
+  CORBEL_CHECK(std::move(failure));
   return fired;
 }
 

@@ -79,12 +79,15 @@ class Schedules {
 
   // Makes the jobs of all schedules that are due. Of several times that were missed within the
   // grace only the last becomes a job. A run is left out, with the reason, when the job of the run
-  // before has not ended, or the queue is full.
+  // before has not ended, or the queue is full. A schedule whose expression cannot be read is
+  // paused. Of errors the first comes back, after all were tried.
   Result<int> fireDue(Deadline deadline) const;
 
  private:
   Result<void> check(std::string_view tenant, std::string_view kind, std::string_view input) const;
   Result<bool> fire(store::Transaction& tx, Schedule schedule, Timestamp now) const;
+  static Result<bool> pause(store::Transaction& tx, Schedule schedule, Timestamp now,
+                            const Error& reason);
   Result<bool> jobOpen(store::Transaction& tx, const Schedule& schedule) const;
 
   const Parts parts_;

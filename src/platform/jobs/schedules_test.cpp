@@ -82,6 +82,22 @@ TEST_F(SchedulesTest, LeavesOutARunThatTheQueueHasNoRoomFor) {
   EXPECT_TRUE(get(made).lastSkippedReason->starts_with("Your tenant has 3 jobs"));
 }
 
+TEST_F(SchedulesTest, OneThatCannotBeReadKeepsNobodyFromTheOthers) {
+  const Schedule broken = create("0 * * * *", minutes(5), "a");
+  const Schedule sound = create("0 * * * *", minutes(5), "b");
+  write<void>([&](store::Transaction& tx) {
+    return tx.execute(
+        "UPDATE job_schedules SET cron = 'of another version', next_run_at = "
+        "next_run_at - 1 WHERE id = ?",
+        broken.id);
+  });
+  clock.advance(minutes(60));
+  EXPECT_EQ(fire(), 1);
+  EXPECT_TRUE(get(sound).lastJobId.has_value());
+  EXPECT_TRUE(get(broken).paused);
+  EXPECT_TRUE(get(broken).lastSkippedReason->starts_with("/cron: must have five fields"));
+}
+
 TEST_F(SchedulesTest, MakesNothingWhilePaused) {
   const Schedule made = create("0 * * * *");
   mustBe(schedules.change("acme", made.id, {.paused = true}, kSoon));

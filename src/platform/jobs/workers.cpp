@@ -150,6 +150,10 @@ void Workers::round() {
   if (parts_.clock.steady() < nextCleaning_) return;
   nextCleaning_ = parts_.clock.steady() + kCleaning;
   removeOld();
+  if (parts_.clean) {
+    if (const auto cleaned = parts_.clean(Deadline::after(parts_.clock, kCleaning)); !cleaned)
+      complain("files that nobody needs could not be removed", cleaned.error());
+  }
   countOpen();
 }
 
@@ -179,7 +183,7 @@ bool Workers::settled(Attempt& attempt) {
         const StopReason reason = renewed->cancelRequested ? StopReason::cancelled : end->reason;
         const rows::Ending ending = endingOf(job, end->outcome, reason, now, parts_.random);
         status = ending.status;
-        auto lines = news.lines;
+        auto lines = news.lines.lines();
         for (LogLine& line : lines) line.revision = renewed->revision;
         CORBEL_CHECK(rows::addLog(tx, job.id, lines));
         if (ending.status == Status::succeeded) {
@@ -214,7 +218,7 @@ void Workers::renew() {
           CORBEL_TRY(const auto held, rows::renew(tx, {attempt->job().id, attempt->token()},
                                                   now + options_.lease, report));
           if (!held) return std::nullopt;
-          auto lines = news.lines;
+          auto lines = news.lines.lines();
           for (LogLine& line : lines) line.revision = held->revision;
           CORBEL_CHECK(rows::addLog(tx, attempt->job().id, lines));
           return held;
@@ -250,13 +254,12 @@ void Workers::claim() {
       },
       patience());
   if (!due || !*due) return;
+  takeBack();
   const std::string token = parts_.ids.next();
   const int free = static_cast<int>(options_.threads - attempts().size());
   auto claimed = parts_.database.write(
       [&](store::Transaction& tx) -> Result<std::vector<Job>> {
         CORBEL_TRY(const Timestamp now, tx.now());
-        CORBEL_CHECK(
-            takeBackLost(parts_.outbox, tx, now, kBackoff, parts_.random, kTakenBackAtOnce));
         return rows::claim(tx, {.kinds = kinds_,
                                 .token = token,
                                 .now = now,
@@ -266,6 +269,18 @@ void Workers::claim() {
       patience());
   if (!claimed) return complain("no job could be taken from the queue", claimed.error());
   for (Job& job : *claimed) begin(std::move(job), token);
+}
+
+// In a unit of its own: what cannot be taken back, as when the outbox is full, keeps nobody from
+// the other jobs.
+void Workers::takeBack() {
+  const auto taken = parts_.database.write(
+      [&](store::Transaction& tx) -> Result<int> {
+        CORBEL_TRY(const Timestamp now, tx.now());
+        return takeBackLost(parts_.outbox, tx, now, kBackoff, parts_.random, kTakenBackAtOnce);
+      },
+      patience());
+  if (!taken) complain("lost jobs could not be taken back", taken.error());
 }
 
 void Workers::begin(Job job, const std::string& token) {
@@ -303,19 +318,16 @@ void Workers::removeOld() {
       patience());
   if (!old) return complain("old jobs could not be looked for", old.error());
   for (const std::string& id : *old) {
-    const auto files = parts_.database.write(
-        [&](store::Transaction& tx) -> Result<std::vector<JobFile>> {
-          CORBEL_TRY(auto found, rows::files(tx, id));
-          CORBEL_CHECK(rows::remove(tx, id));
-          return found;
+    const auto removed = parts_.database.write(
+        [&](store::Transaction& tx) -> Result<void> {
+          CORBEL_TRY(const auto files, rows::files(tx, id));
+          CORBEL_TRY(const bool gone, rows::remove(tx, id));
+          if (!gone || !parts_.letGo) return {};
+          for (const JobFile& file : files) CORBEL_CHECK(parts_.letGo(tx, file));
+          return {};
         },
         patience());
-    if (!files) return complain("an old job could not be removed", files.error());
-    for (const JobFile& file : *files) {
-      if (!parts_.forgetFile) continue;
-      if (const auto gone = parts_.forgetFile(file); !gone)
-        complain("a file of an old job could not be removed", gone.error());
-    }
+    if (!removed) return complain("an old job could not be removed", removed.error());
   }
 }
 

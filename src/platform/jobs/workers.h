@@ -46,8 +46,11 @@ class Workers {
     Random& random;
     const Clock& clock;
     metrics::Metrics& metrics;
-    // Told of every file of a job that is about to be removed; an error keeps the job for now.
-    std::function<Result<void>(const JobFile&)> forgetFile = {};
+    // Told of every file of a job within the unit of work that removes the job; an error keeps it
+    // for now.
+    std::function<Result<void>(store::Transaction&, const JobFile&)> letGo = {};
+    // Called now and then, after old jobs were removed.
+    std::function<Result<void>(Deadline)> clean = {};
     // Asked in every round: false, and no job is begun; those that run go on. None: always.
     std::function<bool()> mayBegin = {};
   };
@@ -81,6 +84,7 @@ class Workers {
   void renew();
   void stopOverdue();
   void claim();
+  void takeBack();
   void begin(Job job, const std::string& token);
   void run(const std::shared_ptr<Attempt>& attempt);
   void removeOld();

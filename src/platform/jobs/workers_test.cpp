@@ -6,6 +6,7 @@
 #include <future>
 #include <thread>
 
+#include "jobs/attempt.h"
 #include "jobs_fixture.h"
 
 namespace corbel::jobs {
@@ -19,13 +20,18 @@ class WorkersTest : public JobsTest {
     options.round = milliseconds(5);
     auto workers = std::make_unique<Workers>(
         Workers::Parts{*database, queue, kinds, schedules, &outbox, ids, random, clock, metrics,
-                       [this](const JobFile& file) -> Result<void> {
+                       [this](store::Transaction&, const JobFile& file) -> Result<void> {
+                         if (keepsFiles) return fail(ErrorCode::unavailable, "not now");
                          forgotten.push_back(file.name);
                          return {};
-                       },
-                       [this] {
-                         ++askedForLeave;
-                         return mayBegin.load();
+                        },
+                        [this](Deadline) -> Result<void> {
+                          ++cleanings;
+                          return {};
+                        },
+                        [this] {
+                          ++askedForLeave;
+                          return mayBegin.load();
                        }},
         options);
     queue.onWork([raw = workers.get()] { raw->wake(); });
@@ -50,13 +56,16 @@ class WorkersTest : public JobsTest {
   std::vector<std::string> forgotten;
   std::atomic<bool> mayBegin = true;
   std::atomic<int> askedForLeave = 0;
+  bool keepsFiles = false;
+  int cleanings = 0;
 };
 
 TEST_F(WorkersTest, RunAJobAndKeepItsResultLogAndFiles) {
   work = [](Context& context) -> Result<std::string> {
     context.progress(0.5, "half", "on the way");
     context.log("a line\nwith a break");
-    context.attach({"output", "abc", 3, "text/plain"});
+    context.attach(
+        {.name = "output", .sha256 = "abc", .sizeBytes = 3, .contentType = "text/plain"});
     return R"({"answer":42})";
   };
   const Job job = add();
@@ -149,6 +158,41 @@ TEST_F(WorkersTest, DoNotBeginAgainWhatWasCancelledBeforeItFailed) {
   EXPECT_EQ(get(job).status, Status::cancelled);
 }
 
+TEST_F(WorkersTest, BeginOtherJobsWhileALostOneCannotBeTakenBack) {
+  const events::Outbox full{{*database, ids, clock}, "/corbel", {"fake"}, {.rows = 0}};
+  const Job lost = add();
+  ASSERT_TRUE(database->write(
+      [&](store::Transaction& tx) {
+        return tx.execute(
+            "UPDATE jobs SET status = 'running', lease_token = 'gone', lease_until = "
+            "?, attempts = attempts_max WHERE id = ?",
+            clock.now() - std::chrono::hours(1), lost.id);
+      },
+      kSoon));
+  const Job other = add();
+  std::promise<void> begun;
+  work = [&](Context&) -> Result<std::string> {
+    begun.set_value();
+    return fail(ErrorCode::unavailable, "not now");
+  };
+  Workers workers({*database, queue, kinds, schedules, &full, ids, random, clock, metrics},
+                  {.round = milliseconds(5)});
+  begun.get_future().wait();
+  EXPECT_EQ(get(lost).status, Status::running) << "its end cannot be told";
+}
+
+TEST(PendingLines, AreKeptUntilTheyAreWritten) {
+  PendingLines pending;
+  for (int i = 0; i < kLogLines; ++i) pending.add({.text = std::to_string(i)});
+  const PendingLines written = pending;
+  for (int i = 0; i < 3; ++i) pending.add({.text = "later"});
+  pending.written(written.added());
+  ASSERT_EQ(pending.lines().size(), 3u);
+  EXPECT_EQ(pending.lines().front().text, "later");
+  pending.written(pending.added());
+  EXPECT_TRUE(pending.lines().empty());
+}
+
 TEST_F(WorkersTest, StopAJobThatIsOutOfTime) {
   kinds.add({.name = "work",
              .doc = "",
@@ -190,7 +234,8 @@ TEST_F(WorkersTest, RunAtMostAsManyJobsAsTheyHaveThreads) {
 
 TEST_F(WorkersTest, ForgetOldJobsWithTheirFiles) {
   work = [](Context& context) -> Result<std::string> {
-    context.attach({"output", "abc", 3, "text/plain"});
+    context.attach(
+        {.name = "output", .sha256 = "abc", .sizeBytes = 3, .contentType = "text/plain"});
     return "{}";
   };
   const Job job = add();
@@ -199,8 +244,16 @@ TEST_F(WorkersTest, ForgetOldJobsWithTheirFiles) {
   workers.reset();
   EXPECT_TRUE(forgotten.empty());
   clock.advance(std::chrono::hours(2));
+  keepsFiles = true;
   workers = start({.keep = std::chrono::hours(1)});
   EXPECT_TRUE(workers->stop(Deadline::never()));
+  workers.reset();
+  EXPECT_EQ(get(job).status, Status::succeeded) << "its files could not be let go";
+  keepsFiles = false;
+  cleanings = 0;
+  workers = start({.keep = std::chrono::hours(1)});
+  EXPECT_TRUE(workers->stop(Deadline::never()));
+  EXPECT_EQ(cleanings, 1);
   EXPECT_EQ(codeOf(queue.get("acme", job.id, kSoon)), ErrorCode::notFound);
   EXPECT_EQ(forgotten, std::vector<std::string>{"output"});
 }

@@ -4,19 +4,13 @@
 
 #include "base/text.h"
 #include "net/destination.h"
-#include "net/outbound_request.h"
+#include "net/exchange.h"
 
 namespace corbel::net {
 namespace {
 
-std::size_t ignore(char*, std::size_t, std::size_t count, void*) { return count; }
-
-// An answer's headers and body are nobody's business, but must not be endless either.
-constexpr curl_off_t kAnswerBytes = 1 << 20;
-
-int stopEndless(void*, curl_off_t, curl_off_t received, curl_off_t, curl_off_t) {
-  return received > kAnswerBytes ? 1 : 0;
-}
+// An answer's body is nobody's business, but must not be endless either.
+constexpr std::size_t kAnswerBytes = std::size_t{1} << 20;
 
 }  // namespace
 
@@ -45,16 +39,15 @@ Result<void> checkDestination(const std::string& url, const DestinationPolicy& p
 
 Result<int> post(const Post& post, const DestinationPolicy& policy, Deadline deadline,
                  const Clock& clock) {
-  CORBEL_TRY(OutboundRequest request,
-             OutboundRequest::make(post.url, policy, post.headers, deadline, clock));
-  CURL* const easy = request.easy();
-  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &ignore);
-  curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
-  curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, &stopEndless);
-  curl_easy_setopt(easy, CURLOPT_POST, 1L);
-  request.send(post.body);
-  CORBEL_CHECK(request.check(request.run(), "The receiver"));
-  return request.status();
+  CORBEL_TRY(Rules rules, rulesFor(post.url, policy));
+  rules.who = "The receiver";
+  CORBEL_TRY(const Kept kept, exchangeWhole({.method = "POST",
+                                             .url = post.url,
+                                             .headers = post.headers,
+                                             .body = inPieces(post.body),
+                                             .bodyBytes = post.body.size()},
+                                            rules, kAnswerBytes, deadline, clock));
+  return kept.head.status;
 }
 
 }  // namespace corbel::net

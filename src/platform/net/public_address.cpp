@@ -71,4 +71,16 @@ bool isPublic(const sockaddr& address) {
   return isPublic6(bytes);
 }
 
+bool isThisMachine(const sockaddr& address) {
+  if (address.sa_family == AF_INET) {
+    sockaddr_in four{};
+    std::memcpy(&four, &address, sizeof(four));
+    return ntohl(four.sin_addr.s_addr) >> 24 == 127;
+  }
+  if (address.sa_family != AF_INET6) return false;
+  sockaddr_in6 six{};
+  std::memcpy(&six, &address, sizeof(six));
+  return std::memcmp(&six.sin6_addr, &in6addr_loopback, sizeof(in6addr_loopback)) == 0;
+}
+
 }  // namespace corbel::net

@@ -1,4 +1,4 @@
-// Which addresses belong to the public internet.
+// Which addresses belong to the public internet, and which to this machine.
 #pragma once
 #include <sys/socket.h>
 
@@ -9,5 +9,8 @@ namespace corbel::net {
 // with the clouds' metadata services, multicast, documentation, and IPv6 forms that carry an IPv4
 // address. Other families: false.
 bool isPublic(const sockaddr& address);
+
+// 127.0.0.0/8 and ::1. Other families: false.
+bool isThisMachine(const sockaddr& address);
 
 }  // namespace corbel::net

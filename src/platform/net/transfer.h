@@ -1,5 +1,6 @@
 // One HTTP exchange with a server that the operator configured, whose bodies may be large.
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -24,7 +25,8 @@ struct Transfer {
   std::int64_t bodyBytes = 0;
   // Takes the body of a 2xx answer piece by piece; false ends the exchange. Empty: it is kept.
   std::function<bool(std::string_view)> write = {};
-  std::string caFile = {};  // PEM; empty: the system's authorities
+  std::string caFile = {};                     // PEM; empty: the system's authorities
+  std::chrono::milliseconds stallMax{60'000};  // how long nothing may move, in either direction
 };
 
 inline constexpr std::size_t kKeptBytes = std::size_t{256} * 1024;  // of an answer that is kept

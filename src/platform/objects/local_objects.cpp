@@ -54,15 +54,22 @@ class LocalWriter final : public ObjectWriter {
 
   Result<void> append(std::span<const std::byte> bytes) override {
     if (failure_) return std::unexpected(*failure_);
+    if (digest_) return giveUp({ErrorCode::internal, "the upload is already complete", {}, {}});
     if (auto written = writeAll(bytes); !written) return giveUp(std::move(written).error());
     sha256_.update(bytes);
     sizeBytes_ += static_cast<std::int64_t>(bytes.size());
     return {};
   }
 
-  Result<ObjectInfo> commit() override {
+  Result<Digest> digest() override {
     if (failure_) return std::unexpected(*failure_);
-    const ObjectInfo info{Digest(sha256_.finish()), sizeBytes_};
+    if (!digest_) digest_ = Digest(sha256_.finish());
+    return *digest_;
+  }
+
+  Result<ObjectInfo> commit() override {
+    CORBEL_TRY(const Digest name, digest());
+    const ObjectInfo info{name, sizeBytes_};
     if (auto kept = folder_->keep(incoming_, info); !kept) return giveUp(std::move(kept).error());
     verifier_->trust(incoming_.file.number(), info.digest);
     incoming_.file.close();
@@ -98,6 +105,7 @@ class LocalWriter final : public ObjectWriter {
   const std::shared_ptr<Verifier> verifier_;
   ObjectFolder::Incoming incoming_;
   crypto::Sha256 sha256_;
+  std::optional<Digest> digest_;
   std::int64_t sizeBytes_ = 0;
   std::optional<Error> failure_;
 };

@@ -19,6 +19,10 @@
 #include "base/descriptor.h"
 #include "base/result.h"
 
+namespace corbel::resilience {
+class Dependency;
+}  // namespace corbel::resilience
+
 namespace corbel::objects {
 
 // The name of an object. Only 32 bytes or exactly 64 lower-case hexadecimal digits become one, so
@@ -49,6 +53,8 @@ class ObjectWriter {
   // insufficient_storage: no room. internal: the disk failed. After an error the bytes so far are
   // gone and every later call has the same outcome.
   virtual Result<void> append(std::span<const std::byte> bytes) = 0;
+  // What commit() will name the object; nothing may be appended afterwards. Errors as of append().
+  virtual Result<Digest> digest() = 0;
   // Once it answers, the object is complete and survives a power cut. The same bytes twice are one
   // object. At most once; errors as of append().
   virtual Result<ObjectInfo> commit() = 0;
@@ -102,6 +108,8 @@ class ObjectStore {
   }
   // Whether it can be used now.
   virtual Result<void> check(Deadline) { return {}; }
+  // As long as the store. Null: there is nothing that can be away.
+  virtual const resilience::Dependency* dependency() const { return nullptr; }
 };
 
 // Objects in `folder`, made with mode 700 where it is missing (its parent must be there), its files

@@ -51,7 +51,15 @@ Result<net::Transferred> judged(const S3Request& request, net::Transferred answe
 S3Client::S3Client(S3Options options, const Clock& clock)
     : options_(std::move(options)),
       credentials_{options_.accessKey, options_.secretKey, options_.region},
-      clock_(clock) {}
+      clock_(clock) {
+  if (options_.guard == nullptr) return;
+  dependency_.emplace(
+      resilience::DependencyOptions{.name = "objects",
+                                    .endpoint = options_.url,
+                                    .cap = options_.questionMax,
+                                    .probe = [this](Deadline deadline) { return probe(deadline); }},
+      *options_.guard);
+}
 
 S3Request S3Client::requestOf(std::string_view method, std::string_view key, S3Fields query) const {
   std::string_view host = options_.url;
@@ -63,15 +71,45 @@ S3Request S3Client::requestOf(std::string_view method, std::string_view key, S3F
           .payloadHash = std::string(kEmptyPayload)};
 }
 
+// Files take as long as they are; only that the server does not answer, or says that it cannot,
+// counts against it.
 Result<net::Transferred> S3Client::send(const S3Request& request, net::Transfer transfer,
-                                        Deadline deadline) {
+                                        Deadline whole) {
+  const bool isQuestion = !transfer.write && transfer.bodyBytes == 0;
+  const Deadline deadline =
+      isQuestion ? whole.earlier(Deadline::after(clock_, options_.questionMax)) : whole;
+  if (!dependency_) {
+    CORBEL_TRY(auto answer, sendNow(request, std::move(transfer), deadline));
+    return judged(request, std::move(answer));
+  }
+  CORBEL_TRY(auto permit, dependency_->enter(deadline));
+  auto answer = sendNow(request, std::move(transfer), deadline);
+  using resilience::Outcome;
+  if (answer) permit.countAs(answer->status >= 500 ? Outcome::failed : Outcome::answered);
+  if (!answer && answer.error().code == ErrorCode::deadlineExceeded && isQuestion)
+    permit.countAs(Outcome::failed);
+  permit.finish(answer ? nullptr : &answer.error());
+  if (!answer && isQuestion && !whole.expired(clock_))
+    return fail(ErrorCode::unavailable, "the object store cannot answer now",
+                answer.error().message);
+  if (!answer) return answer;
+  return judged(request, *std::move(answer));
+}
+
+Result<net::Transferred> S3Client::sendNow(const S3Request& request, net::Transfer transfer,
+                                           Deadline deadline) {
   transfer.method = request.method;
   transfer.url = options_.url + request.path;
   if (!request.query.empty()) transfer.url += '?' + queryText(request.query);
   transfer.headers = signedHeaders(credentials_, request, clock_.now());
   transfer.caFile = options_.caFile;
-  CORBEL_TRY(auto answer, net::transfer(transfer, deadline, clock_));
-  return judged(request, std::move(answer));
+  return net::transfer(transfer, deadline, clock_);
+}
+
+Result<void> S3Client::probe(Deadline deadline) {
+  CORBEL_TRY(const auto answer, sendNow(requestOf("HEAD", ""), {}, deadline));
+  if (answer.status < 500) return {};
+  return fail(ErrorCode::unavailable, "It answers with an error.");
 }
 
 Result<net::Transferred> S3Client::sendText(S3Request request, const std::string& body,

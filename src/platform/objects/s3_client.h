@@ -14,12 +14,15 @@
 #include "net/transfer.h"
 #include "objects/objects.h"
 #include "objects/s3_objects.h"
+#include "resilience/dependency.h"
 #include "s3_signature.h"
 
 namespace corbel::objects {
 
-// Thread-safe. Every request passes send(). Outcomes of all: not_found (no such key, where one is
-// read), unavailable (not reached, or it refuses), deadline_exceeded; the detail says what it said.
+// Thread-safe. Every request passes send(), and the breaker where there is one. Outcomes of all:
+// not_found (no such key, where one is read), unavailable (not reached, or it refuses),
+// deadline_exceeded; the detail says what it said. A question, which is a request without a file,
+// has options.questionMax.
 class S3Client {
  public:
   // `options.url` is http:// or https:// with a host and no path.
@@ -36,6 +39,8 @@ class S3Client {
   std::string presignedGet(std::string_view key, std::chrono::seconds lifetime) const;
   // Whether the bucket is there and may be used.
   Result<void> check(Deadline deadline);
+  // Null: there is no options.guard.
+  const resilience::Dependency* dependency() const { return dependency_ ? &*dependency_ : nullptr; }
 
  private:
   struct Part {
@@ -43,8 +48,10 @@ class S3Client {
     std::int64_t size = 0;
   };
   S3Request requestOf(std::string_view method, std::string_view key, S3Fields query = {}) const;
-  Result<net::Transferred> send(const S3Request& request, net::Transfer transfer,
-                                Deadline deadline);
+  Result<net::Transferred> send(const S3Request& request, net::Transfer transfer, Deadline whole);
+  Result<net::Transferred> sendNow(const S3Request& request, net::Transfer transfer,
+                                   Deadline deadline);
+  Result<void> probe(Deadline deadline);
   Result<net::Transferred> sendText(S3Request request, const std::string& body, Deadline deadline);
   Result<net::Transferred> sendPart(S3Request request, const ObjectFile& file, Part part,
                                     Deadline deadline);
@@ -55,6 +62,7 @@ class S3Client {
   const S3Options options_;
   const S3Credentials credentials_;
   const Clock& clock_;
+  std::optional<resilience::Dependency> dependency_;  // the last: its probe works with all others
 };
 
 }  // namespace corbel::objects

@@ -16,8 +16,6 @@
 namespace corbel::objects {
 namespace {
 
-constexpr std::chrono::seconds kQuestion{10};  // of a request without a file
-
 // Which files the folder holds, by when they were opened last.
 class CachedFiles {
  public:
@@ -62,6 +60,7 @@ struct Shared {
         clock(time),
         cacheBytes(options.cacheBytes),
         timeout(options.timeout),
+        questionMax(options.questionMax),
         prefix(std::move(options.prefix)) {}
 
   std::string keyOf(const Digest& digest) const {
@@ -83,6 +82,7 @@ struct Shared {
   const Clock& clock;
   const std::int64_t cacheBytes;
   const std::chrono::milliseconds timeout;
+  const std::chrono::milliseconds questionMax;
   const std::string prefix;
   CachedFiles files;
 };
@@ -95,6 +95,7 @@ class S3Writer final : public ObjectWriter {
       : shared_(std::move(shared)), file_(std::move(file)) {}
 
   Result<void> append(std::span<const std::byte> bytes) override { return file_->append(bytes); }
+  Result<Digest> digest() override { return file_->digest(); }
 
   Result<ObjectInfo> commit() override {
     CORBEL_TRY(const ObjectInfo info, file_->commit());
@@ -107,11 +108,14 @@ class S3Writer final : public ObjectWriter {
   }
 
  private:
-  // In place of one that is there: it may be damaged, and storing it again mends that.
+  // In place of one that is there: it may be damaged, and storing it again mends that. A question
+  // first: a server that is away is found out sooner than by sending a file.
   Result<void> send(const ObjectInfo& info) {
+    const std::string key = shared_->keyOf(info.digest);
+    CORBEL_CHECK(shared_->client.head(key, shared_->within(shared_->questionMax)));
     const Deadline deadline = shared_->within(shared_->timeout);
     CORBEL_TRY(const ObjectFile file, shared_->folder->open(info.digest, deadline));
-    return shared_->client.put(shared_->keyOf(info.digest), file, deadline);
+    return shared_->client.put(key, file, deadline);
   }
 
   const std::shared_ptr<Shared> shared_;
@@ -122,7 +126,11 @@ class S3Objects final : public ObjectStore {
  public:
   explicit S3Objects(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
 
+  // Nobody sends gigabytes to a server that is known to be away.
   Result<std::unique_ptr<ObjectWriter>> begin() override {
+    if (const auto* const server = dependency(); server != nullptr && server->isOpen())
+      return fail(ErrorCode::unavailable, "the object store cannot answer now",
+                  "the breaker is open");
     CORBEL_TRY(auto file, shared_->folder->begin());
     return std::make_unique<S3Writer>(shared_, std::move(file));
   }
@@ -141,13 +149,14 @@ class S3Objects final : public ObjectStore {
 
   Result<std::optional<ObjectInfo>> find(const Digest& digest) override {
     CORBEL_TRY(const auto size,
-               shared_->client.head(shared_->keyOf(digest), shared_->within(kQuestion)));
+               shared_->client.head(shared_->keyOf(digest), shared_->within(shared_->questionMax)));
     if (!size) return std::nullopt;
     return ObjectInfo{digest, *size};
   }
 
   Result<void> remove(const Digest& digest) override {
-    CORBEL_CHECK(shared_->client.remove(shared_->keyOf(digest), shared_->within(kQuestion)));
+    CORBEL_CHECK(
+        shared_->client.remove(shared_->keyOf(digest), shared_->within(shared_->questionMax)));
     shared_->files.forget(digest);
     return shared_->folder->remove(digest);
   }
@@ -160,10 +169,14 @@ class S3Objects final : public ObjectStore {
   }
 
   Result<void> check(Deadline deadline) override { return shared_->client.check(deadline); }
+  const resilience::Dependency* dependency() const override { return shared_->client.dependency(); }
 
  private:
-  // What arrives gets the name of what it is, so another object never takes this one's place.
+  // What arrives gets the name of what it is, so another object never takes this one's place. A
+  // question first: a server that is away is found out sooner than by waiting for a file.
   Result<void> fetch(const Digest& digest, Deadline deadline) {
+    CORBEL_TRY(const auto there, shared_->client.head(shared_->keyOf(digest), deadline));
+    if (!there) return fail(ErrorCode::notFound, "the stored file does not exist");
     CORBEL_TRY(const auto writer, shared_->folder->begin());
     Result<void> kept;
     const auto got = shared_->client.get(

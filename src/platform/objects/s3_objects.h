@@ -12,6 +12,10 @@
 #include "base/secret.h"
 #include "objects/objects.h"
 
+namespace corbel::resilience {
+struct DependencyParts;
+}  // namespace corbel::resilience
+
 namespace corbel::objects {
 
 struct S3Options {
@@ -23,7 +27,11 @@ struct S3Options {
   std::string prefix = {};                     // before every key, as in "corbel/"
   std::string caFile = {};                     // PEM; empty: the system's authorities
   std::int64_t cacheBytes = 0;                 // of files kept in the folder
-  std::chrono::milliseconds timeout{600'000};  // of an upload or a removal
+  std::chrono::milliseconds timeout{600'000};  // of an upload
+  std::chrono::milliseconds questionMax{700};  // of a request without a file
+  // Must outlive the store, which is then the dependency "objects" and refuses at once while the
+  // server does not answer. Null: whoever calls finds out.
+  const resilience::DependencyParts* guard = nullptr;
 };
 
 // An ObjectStore whose writers send the complete file to the bucket before commit() answers, and

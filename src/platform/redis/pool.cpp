@@ -3,13 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
+
+#include "resilience/dependency.h"
 
 namespace corbel::redis {
 namespace {
 
 using std::chrono::milliseconds;
 
+constexpr std::size_t kCallersMax = 1'024;
 constexpr milliseconds kFirstPause{20};
 constexpr milliseconds kLongestPause{1'000};
 // Of a connection that nobody uses: servers close those that are silent for long.
@@ -181,13 +185,38 @@ milliseconds Client::Pool::pause() {
   return whole / 2 + milliseconds(dice % static_cast<std::uint32_t>(whole.count() / 2 + 1));
 }
 
-Client::Client(Options options, const Clock& clock, Random& random)
-    : pool_(std::make_unique<Pool>(std::move(options), clock, random)) {}
+Client::Client(Options options, const Clock& clock, Random& random) {
+  const resilience::DependencyParts* const guard = options.guard;
+  resilience::DependencyOptions dependency{
+      .name = "redis",
+      .endpoint = fmt::format("{}:{}", options.host, options.port),
+      .cap = options.timeout,
+      .margin = milliseconds(0),
+      // The pool is the bound of what is asked at once.
+      .bulkhead = {.running = kCallersMax, .waiting = 0},
+      .probe = [this](Deadline deadline) -> Result<void> {
+        constexpr std::array<std::string_view, 1> kPing{"PING"};
+        CORBEL_CHECK(pool_->ask(kPing, deadline));
+        return {};
+      }};
+  pool_ = std::make_unique<Pool>(std::move(options), clock, random);
+  if (guard != nullptr)
+    dependency_ = std::make_unique<resilience::Dependency>(std::move(dependency), *guard);
+}
 
 Client::~Client() = default;
 
 Result<Reply> Client::command(std::span<const std::string_view> words, Deadline deadline) {
-  return pool_->ask(words, deadline);
+  if (dependency_ == nullptr) return pool_->ask(words, deadline);
+  CORBEL_TRY(auto permit, dependency_->tryEnter(deadline));
+  auto reply = pool_->ask(words, permit.deadline());
+  // The pool knows whether it was the server: too little time, or no connection, is the caller's.
+  if (!reply) {
+    permit.countAs(pool_->status().available ? resilience::Outcome::answered
+                                             : resilience::Outcome::failed);
+  }
+  permit.finish(reply ? nullptr : &reply.error());
+  return reply;
 }
 
 Status Client::status() const { return pool_->status(); }

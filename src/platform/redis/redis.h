@@ -17,6 +17,11 @@
 #include "base/result.h"
 #include "base/secret.h"
 
+namespace corbel::resilience {
+class Dependency;
+struct DependencyParts;
+}  // namespace corbel::resilience
+
 namespace corbel::redis {
 
 struct Options {
@@ -30,6 +35,9 @@ struct Options {
   std::size_t connectionsMax = 16;
   std::chrono::milliseconds connectMax{500};  // of a connection with TLS and sign-in
   std::chrono::milliseconds timeout{50};      // of one command, whatever its deadline
+  // Must outlive the client, which is then the dependency "redis" and refuses at once while the
+  // server does not answer. Null: whoever asks finds out.
+  const resilience::DependencyParts* guard = nullptr;
 };
 
 struct Reply {
@@ -75,10 +83,13 @@ class Client {
   // How often the server was lost: as long as it stays the same, nothing was forgotten by a
   // restart.
   std::uint64_t losses() const;
+  // As long as the client. Null: there is no Options::guard.
+  const resilience::Dependency* dependency() const { return dependency_.get(); }
 
  private:
   class Pool;
   std::unique_ptr<Pool> pool_;
+  std::unique_ptr<resilience::Dependency> dependency_;  // the last: its probe works with the pool
 };
 
 // A Lua script that the server runs as one command.

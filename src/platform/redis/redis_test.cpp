@@ -13,7 +13,9 @@
 #include <vector>
 
 #include "redis_server.h"
+#include "resilience/dependency.h"
 #include "slow_proxy.h"
+#include "telemetry/metrics.h"
 
 namespace corbel::redis {
 namespace {
@@ -55,6 +57,21 @@ class RedisTest : public testing::Test {
   RedisServer server;
   std::optional<Client> client_;
 };
+
+TEST_F(RedisTest, IsNotAskedOnceItIsKnownToBeAwayAndAskedAgainWhenItIsBack) {
+  metrics::Metrics metrics;
+  const resilience::DependencyParts guard{clock, random, metrics};
+  client({.guard = &guard});
+  EXPECT_EQ(textOf({"SET", "name", "value"}), "OK");
+  server.kill();
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(ask({"GET", "name"}));
+  EXPECT_TRUE(client().dependency()->isOpen());
+  EXPECT_THAT(textOf({"GET", "name"}), HasSubstr("does not answer now"));
+  EXPECT_EQ(client().dependency()->snapshot().failed, 5u);
+  server.start();
+  EXPECT_TRUE(becomes([&] { return ask({"PING"}).has_value(); }, std::chrono::seconds(5)));
+  client_.reset();
+}
 
 TEST_F(RedisTest, AnswersCommands) {
   EXPECT_EQ(textOf({"SET", "name", "a value\r\n"}), "OK");

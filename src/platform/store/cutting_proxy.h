@@ -1,5 +1,5 @@
-// For tests: stands between a client and a PostgreSQL server, cuts the connection at a COMMIT, or
-// takes no new one.
+// For tests: stands between a client and a PostgreSQL server, cuts the connection at a COMMIT,
+// takes no new one, or takes everything and passes nothing on.
 #pragma once
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
@@ -49,6 +49,9 @@ class CuttingProxy {
   const std::string& url() const { return url_; }
   void cutOnce(Cut cut) { cut_ = cut; }
   int cuts() const { return cuts_; }
+  void beSilent() { silent_ = true; }
+  // Connections that were there meanwhile end: theirs would be half a conversation.
+  void speakAgain() { silent_ = false; }
   void refuseNew() { refusesNew_ = true; }
 
  private:
@@ -78,6 +81,7 @@ class CuttingProxy {
     if (connect(server.number(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
       return;
     bool swallowAnswer = false;
+    bool wasSilent = false;
     std::array<char, 65'536> bytes{};
     while (!stop.stop_requested()) {
       std::array<pollfd, 2> both{pollfd{.fd = client.number(), .events = POLLIN, .revents = 0},
@@ -86,7 +90,9 @@ class CuttingProxy {
       const bool fromClient = both[0].revents != 0;
       const ssize_t got =
           read(fromClient ? client.number() : server.number(), bytes.data(), bytes.size());
-      if (got <= 0) return;
+      if (got <= 0 || (wasSilent && !silent_)) return;
+      wasSilent = silent_;
+      if (wasSilent) continue;
       const std::string_view text(bytes.data(), static_cast<std::size_t>(got));
       if (fromClient && text.find("COMMIT") != std::string_view::npos) {
         const Cut cut = cut_.exchange(Cut::no);
@@ -106,6 +112,7 @@ class CuttingProxy {
   Descriptor listener_;
   std::atomic<Cut> cut_ = Cut::no;
   std::atomic<int> cuts_ = 0;
+  std::atomic<bool> silent_ = false;
   std::atomic<bool> refusesNew_ = false;
   std::jthread acceptor_;
 };

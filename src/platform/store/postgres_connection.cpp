@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "base/trace.h"
+#include "contention.h"
 #include "postgres_row.h"
 #include "postgres_sql.h"
 
@@ -24,6 +25,9 @@ constexpr int kOldestServer = 150'000;
 constexpr std::size_t kPrepared = 512;
 // The server stops a statement itself; one that has not answered for this long is not there.
 constexpr milliseconds kGrace{2'000};
+// After so long without an answer it is found out whether the server is there at all; then after
+// twice that, and so on. With the time to connect it stays below the second that callers have.
+constexpr milliseconds kUsual{300};
 constexpr milliseconds kWithoutLimit{std::chrono::hours(24)};
 constexpr const char* kNoAnswer = "the database does not answer; try again";
 
@@ -53,8 +57,6 @@ std::pair<ErrorCode, const char*> meaningOf(std::string_view state) {
     return {ErrorCode::failedPrecondition, "it breaks a rule of the stored data"};
   if (state == "57014")
     return {ErrorCode::deadlineExceeded, "the query took longer than allowed and was stopped"};
-  if (state == "55P03")
-    return {ErrorCode::unavailable, "somebody else is changing this; try again"};
   if (isConflict(state)) return {ErrorCode::aborted, "it was changed at the same time; try again"};
   if (state == "53100")
     return {ErrorCode::insufficientStorage, "there is no room left to store this"};
@@ -73,11 +75,26 @@ std::pair<ErrorCode, const char*> meaningOf(std::string_view state) {
 Result<std::unique_ptr<PostgresConnection>> PostgresConnection::open(const PostgresTarget& target,
                                                                      const Session& session) {
   std::unique_ptr<PostgresConnection> made(new PostgresConnection());
+  made->patience_ = made->openedAt_ + session.connectMax;
   CORBEL_CHECK(made->connect(target, session));
   CORBEL_CHECK(made->checkServer(target));
   CORBEL_CHECK(made->prepareSession(session));
+  made->patience_ = steady_clock::time_point::max();
+  made->isThere_ = session.isThere;
   return made;
 }
+
+Result<void> PostgresConnection::tryToConnect(const PostgresTarget& target,
+                                              milliseconds connectMax) {
+  PostgresConnection one;
+  return one.connect(target, {.schema = {}, .connectMax = connectMax, .statementMax = connectMax});
+}
+
+Error PostgresConnection::noAnswer(std::string detail) {
+  return {ErrorCode::unavailable, kNoAnswer, std::move(detail), {}};
+}
+
+bool PostgresConnection::isNoAnswer(const Error& error) { return error.message == kNoAnswer; }
 
 Result<void> PostgresConnection::connect(const PostgresTarget& target, const Session& session) {
   std::vector<const char*> names;
@@ -130,11 +147,11 @@ Result<void> PostgresConnection::prepareSession(const Session& session) {
   // Warnings are for people at a terminal.
   PQsetNoticeProcessor(connection_.get(), [](void*, const char*) {}, nullptr);
   CORBEL_CHECK(runScript(fmt::format(
-      "SET search_path TO {}, pg_temp; SET statement_timeout TO {}; SET lock_timeout TO 5000; "
+      "SET search_path TO {}, pg_temp; SET statement_timeout TO {}; SET lock_timeout TO {}; "
       "SET idle_in_transaction_session_timeout TO 60000; SET standard_conforming_strings TO on; "
       "SELECT set_config('synchronous_commit', 'on', false) "
       "WHERE current_setting('synchronous_commit') = 'off'",
-      session.schema, session.statementMax.count())));
+      session.schema, session.statementMax.count(), session.lockMax.count())));
   statementMax_ = session.statementMax;
   // The statistics begin anew when the server recovers, even where its first process has survived.
   const auto asked =
@@ -260,7 +277,8 @@ PostgresConnection::CommitOutcome PostgresConnection::commit() {
     return {.commit = Commit::inDoubt,
             .error = collected.error.value_or(Error{}),
             .transaction = transaction_,
-            .life = life_};
+            .life = life_,
+            .silent = silent_};
   }
   if (collected.error) return {.commit = Commit::refused, .error = *std::move(collected.error)};
   if (collected.command != "COMMIT") {
@@ -327,14 +345,23 @@ void PostgresConnection::sendEnd(bool matters) {
 
 // false: nothing happened for too long, or the connection is lost.
 bool PostgresConnection::await(short events) {
+  const auto begun = steady_clock::now();
   const milliseconds most = statementMax_.count() == 0 ? kWithoutLimit : statementMax_ + kGrace;
+  const auto until = std::min(begun + most, patience_);
   pollfd socket{.fd = PQsocket(connection_.get()), .events = events, .revents = 0};
-  int ready = 0;
-  do {
-    ready = poll(&socket, 1, static_cast<int>(most.count()));
-  } while (ready < 0 && errno == EINTR);
-  if (ready > 0 && ((socket.revents & ~POLLOUT) == 0 || PQconsumeInput(connection_.get()) == 1))
-    return true;
+  for (auto ask = begun + kUsual;;) {
+    const auto next = isThere_ ? std::min(ask, until) : until;
+    const auto left = std::chrono::ceil<milliseconds>(next - steady_clock::now());
+    const int ready = poll(&socket, 1, std::max(static_cast<int>(left.count()), 0));
+    if (ready > 0 && ((socket.revents & ~POLLOUT) == 0 || PQconsumeInput(connection_.get()) == 1))
+      return true;
+    const auto now = steady_clock::now();
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready != 0) break;
+    silent_ = now >= until || (now >= ask && !isThere_(begun));
+    if (silent_) break;
+    if (now >= ask) ask = now + (now - begun);
+  }
   lose();
   return false;
 }
@@ -421,16 +448,16 @@ Error PostgresConnection::toError(const PGresult* answer) {
     prepared_.clear();
   }
   if (state.empty() || state.starts_with("57P")) lost_ = true;
+  std::string detail = fmt::format("PostgreSQL {}: {}: {}", state, trim(message), running_);
+  if (state == "55P03") return contendedError(std::move(detail));
   const auto [code, meaning] = meaningOf(state.empty() ? "08006" : state);
-  return {code, meaning, fmt::format("PostgreSQL {}: {}: {}", state, trim(message), running_), {}};
+  return {code, meaning, std::move(detail), {}};
 }
 
 Error PostgresConnection::lose() {
   lost_ = true;
-  return {ErrorCode::unavailable,
-          kNoAnswer,
-          fmt::format("PostgreSQL: {}: {}", trim(PQerrorMessage(connection_.get())), running_),
-          {}};
+  return noAnswer(
+      fmt::format("PostgreSQL: {}: {}", trim(PQerrorMessage(connection_.get())), running_));
 }
 
 }  // namespace corbel::store

@@ -38,10 +38,19 @@ class PostgresConnection {
     std::string schema;
     std::chrono::milliseconds connectMax;
     std::chrono::milliseconds statementMax;  // 0: no limit
+    std::chrono::milliseconds lockMax{5'000};
+    // Asked while an answer is waited for longer than usual: false, and it is waited for no longer.
+    std::function<bool(std::chrono::steady_clock::time_point since)> isThere = {};
   };
   // unavailable, permission_denied, failed_precondition: see openPostgres.
   static Result<std::unique_ptr<PostgresConnection>> open(const PostgresTarget& target,
                                                           const Session& session);
+  // Whether one can be made, within connectMax. Errors as of open().
+  static Result<void> tryToConnect(const PostgresTarget& target,
+                                   std::chrono::milliseconds connectMax);
+  // What is said of a server that does not answer: unavailable.
+  static Error noAnswer(std::string detail);
+  static bool isNoAnswer(const Error& error);
 
   using Visit = std::move_only_function<bool(const Row&)>;
   // Sent before the next statement that is waited for.
@@ -67,6 +76,7 @@ class PostgresConnection {
     Error error = {};
     std::string transaction = {};
     std::string life = {};  // of the server, see life()
+    bool silent = false;    // of one that was lost: the server is silent, too
   };
   CommitOutcome commit();
   // What happened to a transaction of that life of the server. Nothing: it does not tell.
@@ -87,6 +97,9 @@ class PostgresConnection {
   // Between two uses: false when the server has ended it.
   bool isAlive();
   void setStatementMax(std::chrono::milliseconds most) { statementMax_ = most; }
+  // Until when its user waits at all, whatever the server was told; then the connection is lost.
+  void setPatience(std::chrono::steady_clock::time_point until) { patience_ = until; }
+  std::chrono::steady_clock::time_point openedAt() const { return openedAt_; }
 
  private:
   struct Close {
@@ -131,6 +144,9 @@ class PostgresConnection {
   Error lose();
 
   std::unique_ptr<PGconn, Close> connection_;
+  std::chrono::steady_clock::time_point openedAt_ = std::chrono::steady_clock::now();
+  std::function<bool(std::chrono::steady_clock::time_point)> isThere_;
+  std::chrono::steady_clock::time_point patience_ = std::chrono::steady_clock::time_point::max();
   std::chrono::milliseconds statementMax_{0};
   std::vector<Queued> queued_;
   std::string transaction_;
@@ -144,6 +160,7 @@ class PostgresConnection {
   std::uint64_t names_ = 0;
   Trouble trouble_ = Trouble::none;
   bool lost_ = false;
+  bool silent_ = false;
 };
 
 }  // namespace corbel::store

@@ -2,14 +2,19 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <functional>
+#include <optional>
 #include <utility>
 
 #include "condition.h"
+#include "in_doubt.h"
 #include "postgres_connection.h"
 #include "postgres_pool.h"
 #include "postgres_server.h"
 #include "postgres_target.h"
 #include "postgres_writer.h"
+#include "resilience/dependency.h"
 #include "store/store.h"
 
 namespace corbel::store {
@@ -42,13 +47,16 @@ class PostgresDatabase final : public Database {
   PostgresDatabase(PostgresTarget target, const PostgresOptions& options, const Clock& clock)
       : clock_(clock),
         server_(std::move(target), options, condition_),
-        readers_(server_, options.connectionsMax - options.writers, clock) {}
+        readers_(server_, options.connectionsMax - options.writers, clock) {
+    if (options.guard != nullptr) dependency_.emplace(dependencyOptions(), *options.guard);
+  }
 
   Result<void> start();
 
-  void write(UnitOfWork unit) override { writer_->write(std::move(unit)); }
+  void write(UnitOfWork unit) override;
   Result<void> writeAndWait(UnitOfWork unit) override {
-    return writer_->writeAndWait(std::move(unit));
+    const Deadline deadline = unit.deadline;
+    return guarded(deadline, [&] { return writer_->writeAndWait(std::move(unit)); });
   }
   Result<void> checkIntegrity(Deadline deadline) override {
     return read(
@@ -58,27 +66,79 @@ class PostgresDatabase final : public Database {
         },
         deadline);
   }
-  StoreState state() const override { return condition_.state(); }
+  // Whoever is told that it is reachable must not be refused.
+  StoreState state() const override {
+    const StoreState state = condition_.state();
+    const bool isRefused = state == StoreState::ok && dependency_ && dependency_->isOpen();
+    return isRefused ? StoreState::unreachable : state;
+  }
   DatabaseStats stats() const override {
     DatabaseStats stats;
     writer_->addTo(stats);
     readers_.addTo(stats);
     return stats;
   }
+  const resilience::Dependency* dependency() const override {
+    return dependency_ ? &*dependency_ : nullptr;
+  }
   Result<std::unique_ptr<MigrationLock>> openMigrationLock() override;
 
  private:
+  resilience::DependencyOptions dependencyOptions();
+  Result<void> guarded(Deadline deadline, const std::function<Result<void>()>& call);
   Result<void> readOn(std::move_only_function<Result<void>(Reader&)> fn,
                       Deadline deadline) override {
-    return readers_.read(std::move(fn), deadline);
+    return guarded(deadline, [&] { return readers_.read(std::move(fn), deadline); });
   }
 
   const Clock& clock_;
   Condition condition_;
   PostgresServer server_;
+  std::optional<resilience::Dependency> dependency_;  // before whatever is done under it
   PostgresPool readers_;
   std::unique_ptr<PostgresWriter> writer_;
 };
+
+// The pool of readers and the queue of writes are the bounds of what is done at once.
+resilience::DependencyOptions PostgresDatabase::dependencyOptions() {
+  const PostgresOptions& options = server_.options();
+  return {.name = "store",
+          .endpoint = server_.name(),
+          .cap = options.writeMax,
+          .bulkhead = {.running = options.queue.durableMax + options.queue.bestEffortMax +
+                                  static_cast<std::size_t>(options.connectionsMax),
+                       .waiting = 0},
+          .probe = [this](Deadline) { return server_.ask(std::chrono::steady_clock::now()); }};
+}
+
+// Whether the server answered, whatever it said.
+void settle(resilience::Permit& permit, const Result<void>& outcome) {
+  const bool isAway =
+      !outcome && (PostgresConnection::isNoAnswer(outcome.error()) || isInDoubt(outcome.error()));
+  permit.countAs(isAway ? resilience::Outcome::failed : resilience::Outcome::answered);
+  permit.finish(outcome ? nullptr : &outcome.error());
+}
+
+Result<void> PostgresDatabase::guarded(Deadline deadline,
+                                       const std::function<Result<void>()>& call) {
+  if (!dependency_) return call();
+  CORBEL_TRY(auto permit, dependency_->tryEnter(deadline));
+  auto outcome = call();
+  settle(permit, outcome);
+  return outcome;
+}
+
+void PostgresDatabase::write(UnitOfWork unit) {
+  if (!dependency_) return writer_->write(std::move(unit));
+  auto permit = dependency_->tryEnter(unit.deadline);
+  if (!permit) return unit.done(std::unexpected(std::move(permit).error()));
+  unit.done = [permit = *std::move(permit),
+               done = std::move(unit.done)](Result<void> outcome) mutable {
+    settle(permit, outcome);
+    done(std::move(outcome));
+  };
+  writer_->write(std::move(unit));
+}
 
 // Where somebody else has made the schema, this role need not be allowed to.
 Result<void> makeSchema(PostgresConnection& connection, const std::string& schema) {

@@ -213,9 +213,21 @@ Result<bool> hasTables(const PostgresOptions& options) {
   return !tables.empty();
 }
 
-Result<void> renameSchema(const PostgresOptions& options, const std::string& name) {
+Result<void> dropSchema(const PostgresOptions& options) {
   CORBEL_TRY(auto session, Session::open(options));
-  return session.run("ALTER SCHEMA " + options.schema + " RENAME TO " + name);
+  return session.run("DROP SCHEMA IF EXISTS " + options.schema + " CASCADE");
+}
+
+Result<void> takePlace(const PostgresOptions& options, const std::string& name,
+                       const std::string& aside) {
+  CORBEL_TRY(auto session, Session::open(options));
+  CORBEL_CHECK(session.run("BEGIN"));
+  CORBEL_CHECK(session.run(
+      fmt::format("DO $$ BEGIN IF to_regnamespace('{0}') IS NOT NULL THEN EXECUTE 'ALTER SCHEMA "
+                  "{0} RENAME TO {1}'; END IF; END $$",
+                  name, aside)));
+  CORBEL_CHECK(session.run(fmt::format("ALTER SCHEMA {} RENAME TO {}", options.schema, name)));
+  return session.run("COMMIT");
 }
 
 Result<void> loadPostgres(const PostgresOptions& options, std::span<const DumpedTable> tables,

@@ -36,8 +36,12 @@ Result<std::unique_ptr<PostgresDump>> dumpPostgres(const PostgresOptions& option
 
 // Whether the schema has tables of Corbel.
 Result<bool> hasTables(const PostgresOptions& options);
-// Gives the schema another name, so that a new one can be made.
-Result<void> renameSchema(const PostgresOptions& options, const std::string& name);
+// Removes the schema with everything in it, where it is there.
+Result<void> dropSchema(const PostgresOptions& options);
+// Gives the schema of `options` the name `name`, in one step with the one that has that name, if
+// there is one: that is `aside` afterwards. Both are plain lower-case names.
+Result<void> takePlace(const PostgresOptions& options, const std::string& name,
+                       const std::string& aside);
 
 // Replaces the content of all tables but that of the migrations, in one transaction. `give` hands
 // the rows of a table, in the same form, to the function it is given.

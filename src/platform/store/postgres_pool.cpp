@@ -43,9 +43,9 @@ Result<std::unique_ptr<PostgresConnection>> PostgresPool::take(Deadline deadline
   CORBEL_CHECK(awaitPlace(deadline));
   // After a restart of the server all of them are dead.
   while (auto connection = takeIdle()) {
-    if (connection->isAlive()) return connection;
+    if (server_.trusts(*connection) && connection->isAlive()) return connection;
   }
-  auto connection = server_.connect(server_.options().readMax);
+  auto connection = server_.reconnect(server_.options().readMax);
   if (!connection) giveBack(nullptr);
   return connection;
 }
@@ -67,8 +67,9 @@ Result<void> PostgresPool::read(std::move_only_function<Result<void>(Reader&)> f
   const auto most = server_.options().readMax;
   if (const auto left = deadline.remaining(clock_); left < most)
     connection->queue(fmt::format("SET LOCAL statement_timeout TO {}", std::max(left.count(), 1L)));
-  PostgresReader reader(
-      PostgresSession(*connection, deadline.earlier(Deadline::after(clock_, most)), clock_));
+  const Deadline own = deadline.earlier(Deadline::after(clock_, most));
+  connection->setPatience(patienceUntil(own, clock_));
+  PostgresReader reader(PostgresSession(*connection, server_.contention(), own, clock_));
   Result<void> outcome;
   try {
     outcome = fn(reader);
@@ -76,6 +77,9 @@ Result<void> PostgresPool::read(std::move_only_function<Result<void>(Reader&)> f
     outcome = fail(ErrorCode::internal, "the query failed", thrown.what());
   }
   if (!connection->lost()) connection->endQuietly();
+  // Whatever became of the error on its way through `fn`.
+  if (connection->lost() && !outcome)
+    outcome = std::unexpected(PostgresConnection::noAnswer(std::move(outcome.error().detail)));
   giveBack(std::move(connection));
   return outcome;
 }

@@ -23,8 +23,10 @@ constexpr milliseconds kLook{500};
 // append to one chain without pause meet in every other unit.
 constexpr int kAttempts = 12;
 constexpr milliseconds kPause{20};
-// How long the outcome of a commit is sought after its answer was lost.
-constexpr milliseconds kResolve{5'000};
+// How long the outcome of a commit is sought after its answer was lost: somebody waits for it.
+constexpr milliseconds kResolve{500};
+// Of units without a deadline, such as migrations: nobody waits for them with a stopwatch.
+constexpr milliseconds kLongLockMax{5'000};
 
 }  // namespace
 
@@ -96,7 +98,7 @@ void PostgresWriter::loop(Own own) {
 // not make another, has to be asked.
 void PostgresWriter::look(Own& own) {
   Condition& condition = server_.condition();
-  const bool wasThere = own != nullptr && own->isAlive();
+  const bool wasThere = own != nullptr && server_.trusts(*own) && own->isAlive();
   if (!wasThere) {
     if (own != nullptr || condition.state() != StoreState::ok) std::ignore = connect(own);
     return;
@@ -108,9 +110,9 @@ void PostgresWriter::look(Own& own) {
 }
 
 Result<void> PostgresWriter::connect(Own& own) {
-  if (own != nullptr && own->isAlive()) return {};
+  if (own != nullptr && server_.trusts(*own) && own->isAlive()) return {};
   own = nullptr;
-  CORBEL_TRY(own, server_.connect(server_.options().writeMax));
+  CORBEL_TRY(own, server_.reconnect(server_.options().writeMax));
   return {};
 }
 
@@ -131,7 +133,7 @@ void PostgresWriter::commitAlone(Own& own, QueuedUnit& unit) {
     std::this_thread::sleep_for(withJitter(kPause));
   }
   unit.outcome = own == nullptr
-                     ? fail(ErrorCode::unavailable, "the database does not answer; try again")
+                     ? std::unexpected(PostgresConnection::noAnswer("tried too often"))
                      : fail(ErrorCode::aborted, "it was changed at the same time; try again");
 }
 
@@ -143,6 +145,11 @@ PostgresWriter::Attempt PostgresWriter::attempt(Own& own, std::span<QueuedUnit> 
     return Attempt::settled;
   };
   const auto again = [&] {
+    // Before the commit: nothing was done.
+    if (own->lost() && server_.isGone()) {
+      own.reset();
+      return settle(std::unexpected(PostgresConnection::noAnswer("the server does not answer")));
+    }
     own->lost() ? own.reset() : own->endQuietly();
     for (QueuedUnit& unit : group) unit.outcome.reset();
     return Attempt::again;
@@ -190,19 +197,29 @@ void PostgresWriter::apply(PostgresConnection& connection, QueuedUnit& unit, boo
   const milliseconds most = server_.options().writeMax;
   const milliseconds left =
       std::max(std::min(unit.work.deadline.remaining(clock_), most), milliseconds(1));
+  // What is set holds to the end of the savepoint, or of the transaction.
+  const bool isPatient = unit.work.deadline.time() == SteadyTime::max();
   if (isOneOfMany) connection.queue("SAVEPOINT unit");
+  if (isPatient)
+    connection.queue(fmt::format("SET LOCAL lock_timeout TO {}", kLongLockMax.count()));
   if (unit.work.rebuildsTables) {
     connection.queue("SET LOCAL statement_timeout TO 0");
     connection.setStatementMax(milliseconds(0));
   } else if (left < most) {
     connection.queue(fmt::format("SET LOCAL statement_timeout TO {}", left.count()));
   }
-  PostgresTransaction transaction(PostgresSession(connection, unit.work.deadline, clock_));
+  connection.setPatience(patienceUntil(unit.work.deadline, clock_));
+  PostgresTransaction transaction(
+      PostgresSession(connection, server_.contention(), unit.work.deadline, clock_));
   Result<void> applied = unit.applyOn(transaction);
   connection.setStatementMax(most);
+  connection.setPatience(std::chrono::steady_clock::time_point::max());
   if (isOneOfMany && applied) {
     if (left < most || unit.work.rebuildsTables)
       connection.queue(fmt::format("SET LOCAL statement_timeout TO {}", most.count()));
+    if (isPatient)
+      connection.queue(
+          fmt::format("SET LOCAL lock_timeout TO {}", server_.options().lockMax.count()));
   } else if (isOneOfMany) {
     connection.queue("ROLLBACK TO SAVEPOINT unit");
   }
@@ -217,15 +234,15 @@ void PostgresWriter::apply(PostgresConnection& connection, QueuedUnit& unit, boo
 Result<void> PostgresWriter::resolve(Own& own, const PostgresConnection::CommitOutcome& outcome) {
   own = nullptr;
   const Deadline deadline = Deadline::after(clock_, kResolve);
-  while (!outcome.transaction.empty() && !deadline.expired(clock_)) {
+  const bool mayTell = !outcome.transaction.empty() && !outcome.silent;
+  while (mayTell && !deadline.expired(clock_)) {
     std::this_thread::sleep_for(withJitter(kPause));
     if (!connect(own)) continue;
     const auto fate = own->fateOf(outcome.transaction, outcome.life);
     if (!fate) continue;
     if (*fate == PostgresConnection::Fate::unknown) break;
     if (*fate == PostgresConnection::Fate::committed) return {};
-    return fail(ErrorCode::unavailable, "the database does not answer; try again",
-                "the server went away before the commit");
+    return std::unexpected(PostgresConnection::noAnswer("the server went away before the commit"));
   }
   return std::unexpected(inDoubtError(outcome.error.detail));
 }

@@ -22,8 +22,8 @@ struct Snapshot {
 Result<Snapshot> copySqlite(const std::filesystem::path& file, const std::filesystem::path& into,
                             const Clock& clock);
 
-// What a copy that nobody uses holds. failed_precondition: it is damaged, or not a database of
-// Corbel.
+// What a database holds, with every page read; others may use it meanwhile. failed_precondition: it
+// is damaged, or not a database of Corbel.
 Result<std::vector<AppliedMigration>> inspectSqlite(const std::filesystem::path& file);
 
 }  // namespace corbel::store

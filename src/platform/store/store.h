@@ -25,6 +25,11 @@
 #include "store/companion.h"
 #include "store/sql.h"
 
+namespace corbel::resilience {
+class Dependency;
+struct DependencyParts;
+}  // namespace corbel::resilience
+
 namespace corbel::store {
 
 class Reader;
@@ -188,6 +193,11 @@ struct PostgresOptions {
   std::chrono::milliseconds poolWaitMax{200};  // for a connection to read on
   std::chrono::milliseconds readMax{5'000};    // of one read
   std::chrono::milliseconds writeMax{10'000};  // of one statement that writes
+  // For somebody else's lock. Units without a deadline wait for 5 s.
+  std::chrono::milliseconds lockMax{400};
+  // Must outlive the database, which is then the dependency "store" and refuses at once while the
+  // server does not answer. Null: whoever calls finds out.
+  const resilience::DependencyParts* guard = nullptr;
 };
 
 enum class StoreState : std::uint8_t {
@@ -233,16 +243,17 @@ class Database {
 
   // Result<T> fn(Reader&), on a connection of its own, in the calling thread, on one snapshot.
   // deadline_exceeded: no connection came free, or a query was stopped. unavailable: no connection
-  // came free for PostgresOptions::poolWaitMax, or the server cannot be reached. Reads do not nest.
+  // came free for PostgresOptions::poolWaitMax, somebody else's lock was in the way for lockMax, or
+  // the server does not answer (within a second; at once while that is known). Reads do not nest.
   template <class Read>
   auto read(Read&& fn, Deadline deadline) -> std::invoke_result_t<Read&, Reader&>;
 
   // Queues the unit and returns at once. A unit that is queued after another's `done` was called is
   // applied after it; otherwise there is no order.
   // Outcomes besides apply's own: unavailable (the queue is full, the store has stopped or cannot
-  // be reached; nothing was done), aborted (it lost against concurrent changes twice; nothing was
-  // done), deadline_exceeded, insufficient_storage, internal (the commit failed: isInDoubt();
-  // SQLite's store has stopped then).
+  // be reached, or somebody else's lock was in the way; nothing was done), aborted (it lost against
+  // concurrent changes twice; nothing was done), deadline_exceeded, insufficient_storage, internal
+  // (the commit failed: isInDoubt(); SQLite's store has stopped then).
   virtual void write(UnitOfWork unit) = 0;
 
   // Result<T> fn(Transaction&), and waits for its commit. May return a little after the deadline:
@@ -261,6 +272,8 @@ class Database {
   bool healthy() const { return state() != StoreState::stopped; }
   bool reachable() const { return healthy() && state() != StoreState::unreachable; }
   virtual DatabaseStats stats() const = 0;
+  // As long as the database. Null: there is none; see PostgresOptions::guard.
+  virtual const resilience::Dependency* dependency() const { return nullptr; }
 
   // One at a time over all processes that use the database; waits up to a minute. unavailable.
   virtual Result<std::unique_ptr<MigrationLock>> openMigrationLock() = 0;
