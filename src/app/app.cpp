@@ -84,6 +84,7 @@ App::~App() {
   apiPool_.reset();
   cpuPool_.reset();
   fallbackPool_.reset();
+  if (users_) users_->end();
   loadPool_.reset();
   backgroundPool_.reset();
   if (jobs_) jobs_->end();
@@ -120,6 +121,8 @@ Result<void> App::openState() {
 
 Result<void> App::makeFirstKey() {
   CORBEL_TRY(firstKey_, trust_->makeFirstKey(adminKeyFile(settings_)));
+  if (!settings_.auth.enabled || !split_->has("gateway")) return {};
+  CORBEL_TRY(setupLink_, users_->makeSetupLink());
   return {};
 }
 
@@ -206,13 +209,15 @@ void App::buildApi() {
       metrics_, settings_.log.bodies ? gates::Accounting::Bodies::logged
                                      : gates::Accounting::Bodies::notLogged);
   trust_->buildApi(*apiPool_, *accounting_);
+  users_ = std::make_unique<UsersPart>(
+      UsersPart::Parts{settings_.auth.sessions, *installation_, shared_->limiter(), metrics_});
   router_ = std::make_unique<http::Router>(mountAll());
   const gates::Quotas quotas{
       settings_.limits.inferencePerMinute, settings_.limits.requestsPerMinute,
       settings_.limits.keyInferencePerMinute, settings_.limits.keyRequestsPerMinute};
   gates_ = std::make_unique<gates::Gates>(
       gates::Gates::Parts{keys, directory, *tokens_, shared_->limiter(), backendTokens_.get(),
-                          &memoryGuard_, &split_->tokens()},
+                          &memoryGuard_, &split_->tokens(), &users_->sessions()},
       quotas,
       settings_.auth.enabled ? gates::Gates::Authentication::required
                              : gates::Gates::Authentication::off);
@@ -363,6 +368,7 @@ void App::drain(Deadline deadline) {
   if (serving_) serving_->stop();
   for (const auto& dispatcher : dispatchers_) dispatcher->stop(deadline);
   if (gatePool_) gatePool_->stop(deadline);
+  if (users_) users_->stop(deadline);
   if (split_) split_->stop(deadline);
   if (apiPool_) apiPool_->stop(deadline);
   if (loadPool_) loadPool_->stop(deadline);

@@ -15,6 +15,7 @@
 #include "app/split.h"
 #include "app/traces.h"
 #include "app/trust.h"
+#include "app/users_part.h"
 #include "base/result.h"
 #include "config/settings.h"
 #include "events/dispatcher.h"
@@ -63,6 +64,8 @@ class App {
   std::uint16_t port() const { return server_->port(); }
   // The first key, if this start made it.
   const std::optional<identity::MintedKey>& firstKey() const { return firstKey_; }
+  // The token of the link by which the first user is made, if this start made it.
+  const std::optional<Secret>& setupLink() const { return setupLink_; }
   // False once the store has stopped: the process must end and start anew.
   bool healthy() const { return installation_->database->healthy(); }
   // Refuses new work, lets running work finish. Blocks until done or the deadline.
@@ -107,6 +110,7 @@ class App {
   std::unique_ptr<Installation> installation_;
   std::unique_ptr<Split> split_;
   std::optional<identity::MintedKey> firstKey_;
+  std::optional<Secret> setupLink_;
   std::vector<metrics::Observation> observations_;
   std::unique_ptr<trace::Exporter> traces_;  // null: traces.endpoint is empty
   std::unique_ptr<Outbound> outbound_;
@@ -122,6 +126,7 @@ class App {
       CORBEL_GUARDED_BY(onnxMutex_);  // of the last attempt to load it
   std::unique_ptr<events::Webhooks> webhooks_;
   std::unique_ptr<Trust> trust_;
+  std::unique_ptr<UsersPart> users_;
   std::unique_ptr<models::Registry> registry_;
   std::unique_ptr<models::ArtifactIntake> intake_;
   std::unique_ptr<models::Serving> serving_;

@@ -41,13 +41,14 @@ Result<void> App::checkAuthentication() {
       !auth.issuers.empty() || !auth.jwtSecret.reveal().empty() || !auth.backend.url.empty();
   if (config::isLoopback(settings_.server.host) || hasIssuers) return {};
   if (installation_->keys->anyUsable()) return {};
+  const auto someUser =
+      installation_->database->read(identity::hasUsers, startDeadline(installation_->clock));
+  if (someUser && *someUser) return {};
   return fail(ErrorCode::failedPrecondition,
               "setting server.host: " + settings_.server.host +
-                  " can be reached from outside, and there is no key that is valid now and no "
-                  "issuer of tokens. "
-                  "Make a key "
-                  "with `corbel key "
-                  "create`, set auth.jwtSecret, auth.issuers or auth.backend.url, or use "
+                  " can be reached from outside, and there is no key that is valid now, no user "
+                  "and no issuer of tokens. Make a key with `corbel key create` or a user with "
+                  "`corbel user add`, set auth.jwtSecret, auth.issuers or auth.backend.url, or use "
                   "127.0.0.1.");
 }
 

@@ -39,6 +39,7 @@ std::vector<http::Route> App::mountAll() {
     append(all, jobs_->mount());
     append(all, trust_->mount());
     append(all, personalData_.mount());
+    append(all, users_->mount());
     append(all, http::mount(*statusPage_, ""));
     if (settings_.docs.access == "main") append(all, http::mount(*docsApi_, ""));
   }
@@ -56,6 +57,7 @@ std::vector<http::Route> describeApi(const config::Settings& settings) {
   append(all, JobsPart::describe());
   append(all, Trust::describe());
   append(all, PersonalDataPart::describe());
+  append(all, UsersPart::describe());
   append(all, http::describe<native::HealthApi>("Health"));
   if (settings.metrics.port == 0) append(all, http::describe<native::MetricsApi>("Health"));
   return all;

@@ -19,6 +19,7 @@ struct Flags {
   MakeKey make;
   ListKeys list;
   RevokeKey revoke;
+  UserCommand user;
   VerifyAudit verifyAudit;
   BackUp backUp;
   Restore restore;
@@ -70,6 +71,43 @@ KeyCommands addKeyCommands(CLI::App& root, Flags& flags) {
                  "Seal stored secrets with a new master key (also while the server runs)",
                  "  corbel key rotate-master");
   return {.make = make, .list = list, .revoke = revoke, .rotateMaster = rotateMaster};
+}
+
+void addUserCommands(CLI::App& root, Flags& flags) {
+  using Verb = UserCommand::Verb;
+  auto* user = root.add_subcommand(
+      "user",
+      "Make, list, disable and remove people who sign in (with a database in a file: while "
+      "the server is stopped)");
+  user->require_subcommand(1);
+  const auto add = [&](Verb verb, const std::string& name, const std::string& doc,
+                       const std::string& examples) {
+    auto* command = addCommand(*user, flags, name, doc, examples);
+    command->add_option("--tenant", flags.user.tenant, "Tenant of the user");
+    if (verb != Verb::list)
+      command->add_option("email", flags.user.email, "E-mail address of the user")->required();
+    command->callback([&flags, verb] { flags.user.verb = verb; });
+    return command;
+  };
+  constexpr const char* kPassword =
+      "  The password is asked for, or read from a line of standard input.\n";
+  auto* make =
+      add(Verb::add, "add", "Make a user",
+          std::string(kPassword) +
+              "  corbel user add ada@example.com --role owner\n"
+              "  corbel user add ada@example.com --role viewer --tenant acme <password.txt");
+  make->add_option("--name", flags.user.name, "For people; absent: the address");
+  make->add_option("--role", flags.user.roles,
+                   "owner, admin, developer, viewer, service, or a role of the tenant; repeatable");
+  add(Verb::list, "list", "List users", "  corbel user list --output json");
+  add(Verb::disable, "disable", "Keep a user from signing in, and sign him out",
+      "  corbel user disable ada@example.com");
+  add(Verb::enable, "enable", "Let a disabled user sign in again",
+      "  corbel user enable ada@example.com");
+  add(Verb::password, "password", "Set a user's password, and sign him out",
+      std::string(kPassword) + "  corbel user password ada@example.com");
+  add(Verb::remove, "remove", "Remove a user from the tenant",
+      "  corbel user remove ada@example.com");
 }
 
 CLI::App* addAuditCommand(CLI::App& root, Flags& flags) {
@@ -178,6 +216,7 @@ Parsed parseCommandLine(int argc, const char* const* argv) {
       "  corbel config\n  corbel config --output json\n  CORBEL_SERVER_PORT=8080 corbel config");
 
   const KeyCommands key = addKeyCommands(root, flags);
+  addUserCommands(root, flags);
   const auto* verifyAudit = addAuditCommand(root, flags);
   const CareCommands care = addCareCommands(root, flags);
   const auto* seed = addSeedCommand(root, flags);
@@ -207,6 +246,7 @@ Parsed parseCommandLine(int argc, const char* const* argv) {
     if (*key.list) return flags.list;
     if (*key.revoke) return flags.revoke;
     if (*key.rotateMaster) return RotateMasterKey{};
+    if (root.got_subcommand("user")) return flags.user;
     if (*verifyAudit) return flags.verifyAudit;
     if (*care.backUp) return flags.backUp;
     if (*care.restore) return flags.restore;

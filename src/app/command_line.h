@@ -41,6 +41,14 @@ struct RevokeKey {
   std::string id;
   std::string tenant = "default";
 };
+struct UserCommand {
+  enum class Verb { add, list, disable, enable, password, remove };
+  Verb verb = Verb::list;
+  std::string email;
+  std::string name;
+  std::vector<std::string> roles{"viewer"};
+  std::string tenant = "default";
+};
 struct RotateMasterKey {};
 struct VerifyAudit {
   std::string anchor;  // "<number>:<hash>", or empty
@@ -62,7 +70,8 @@ struct ShowVersion {};
 
 using Command =
     std::variant<Serve, Migrate, ShowConfig, MakeKey, ListKeys, RevokeKey, RotateMasterKey,
-                 VerifyAudit, BackUp, Restore, Examine, Seed, ShowOpenApi, ShowVersion>;
+                 UserCommand, VerifyAudit, BackUp, Restore, Examine, Seed, ShowOpenApi,
+                 ShowVersion>;
 
 struct Invocation {
   Command command;

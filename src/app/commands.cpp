@@ -9,6 +9,7 @@
 #include "app/maintenance.h"
 #include "app/operator_act.h"
 #include "app/serve.h"
+#include "app/user_commands.h"
 #include "app/version.h"
 #include "audit/audit.h"
 #include "base/text.h"
@@ -262,6 +263,7 @@ int run(const Invocation& invocation) {
                  [&](const ListKeys& command) { return listKeys(command, settings, output); },
                  [&](const RevokeKey& command) { return revokeKey(command, settings); },
                  [&](const RotateMasterKey&) { return rotateMaster(settings); },
+                 [&](const UserCommand& command) { return manageUsers(command, settings, output); },
                  [&](const VerifyAudit& command) { return verifyAudit(command, settings, output); },
                  [&](const BackUp& command) { return backUp(command, settings, output); },
                  [&](const Restore& command) { return restore(command, settings, output); },

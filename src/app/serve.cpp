@@ -83,6 +83,15 @@ void greetWithKey(const App& app, const config::Settings& settings, const std::s
               shellWord(file).c_str(), shellWord(url + "/api/v1/ai/models").c_str());
 }
 
+void greetWithLink(const App& app, const std::string& url) {
+  if (!app.setupLink()) return;
+  const auto token = app.setupLink()->reveal();
+  std::printf(
+      "  first user %s/setup#%.*s\n             makes an owner who signs in; good once, "
+      "within an hour\n",
+      url.c_str(), static_cast<int>(token.size()), token.data());
+}
+
 void greet(const App& app, const config::Settings& settings) {
   const std::string& host = settings.server.host;
   const std::string url =
@@ -96,6 +105,7 @@ void greet(const App& app, const config::Settings& settings) {
   }
   if (settings.metrics.port > 0) std::printf("  metrics    %s/metrics\n", adminUrl.c_str());
   greetWithKey(app, settings, url);
+  greetWithLink(app, url);
   std::fflush(stdout);
 }
 

@@ -40,6 +40,7 @@ class Commands(unittest.TestCase):
             ["config"],
             ["key", "create"],
             ["key", "list"],
+            ["user", "add"],
             ["openapi"],
             ["version"],
         ):

@@ -114,7 +114,7 @@ class AuditTest(unittest.TestCase):
     def test_the_command_finds_what_was_changed_and_what_was_removed(self) -> None:
         self.corbel.stop()
         code, whole = self.verify()
-        self.assertEqual((code, whole["intact"], whole["lines"]), (0, True, 6))
+        self.assertEqual((code, whole["intact"], whole["lines"]), (0, True, 7))
         with database(self.corbel) as connection:
             connection.execute("UPDATE audit_log SET principal = 'user:somebody-else' WHERE number = 3")
             connection.commit()

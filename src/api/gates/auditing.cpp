@@ -68,6 +68,9 @@ void Auditing::onAnswered(const http::Answered& answered, const http::CallContex
   if (isRefusal(status, context)) return log_.appendRefusal(actOf(context, answered.remoteAddress));
   if (!http::isAudited(*context.route)) return;
   const bool succeeded = status < 400;
+  // Strangers can make as many as they like.
+  if (!succeeded && status != 0 && context.route->access.isOpen())
+    return log_.appendRefusal(actOf(context, answered.remoteAddress));
   // A change is told of by its own unit; what failed without one has changed nothing, and who has
   // gone away (0) was told nothing.
   if (succeeded == context.audited || status == 0) return;

@@ -161,6 +161,21 @@ TEST_F(AuditingTest, CallersThatNobodyKnowsConcernTheInstallation) {
   EXPECT_EQ(lines("default")[0].act.principal, "");
 }
 
+TEST_F(AuditingTest, StrangersWhoFailToSignInFillNoLog) {
+  route.access = http::openToAll;
+  route.options.audit = http::Audit::always;
+  for (int i = 0; i < 3 * audit::AuditLog::kRefusalBurst; ++i) {
+    const http::Call stranger = call();
+    stranger.context().principal = nullptr;
+    stranger.context().membership = nullptr;
+    answer(stranger, i % 2 == 0 ? 401 : 429);
+  }
+  const auto written = lines("default");
+  EXPECT_GE(written.size(), std::size_t{audit::AuditLog::kRefusalBurst});
+  EXPECT_LT(written.size(), std::size_t{2 * audit::AuditLog::kRefusalBurst});
+  EXPECT_EQ(written.front().act.outcome, audit::Outcome::refused);
+}
+
 TEST_F(AuditingTest, AForeignTenantIsARefusalOfTheCallersOwn) {
   const http::Call stranger = call();
   stranger.context().membership = nullptr;

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "base/trace.h"
+#include "http/session_cookie.h"
 
 namespace corbel::gates {
 namespace {
@@ -40,6 +41,17 @@ bool isHeavy(const http::Call& call) {
 void addLimitHeaders(http::Call& call, const limits::Decision& decision) {
   call.addHeader("RateLimit-Policy", limits::rateLimitPolicyField(decision));
   call.addHeader("RateLimit", limits::rateLimitField(decision));
+}
+
+// A cookie is sent along whoever made the request: where something is changed it must have been a
+// page of ours.
+Result<void> checkOwnPage(const http::Call& call) {
+  const http::Method method = call.head().method;
+  const bool reads = method == http::Method::get || method == http::Method::head;
+  if ((reads && !call.route().webSocket) || http::isFromOwnPage(call.head())) return {};
+  return fail(ErrorCode::permissionDenied,
+              "The session's cookie counts in requests of this server's own pages only. Send a "
+              "credential as `Authorization: Bearer <credential>`.");
 }
 
 constexpr std::string_view kTenantPolicy = "tenant";
@@ -113,6 +125,10 @@ std::optional<Result<identity::PrincipalRef>> Gates::principalOf(http::Call& cal
   if (!credential) return std::unexpected(credential.error());
   if (credential->empty()) {
     if (authentication_ == Authentication::off) return identity::trustedAnonymous();
+    if (const auto cookie = http::sessionCookieOf(call.head()); !cookie.empty()) {
+      if (auto own = checkOwnPage(call); !own) return std::unexpected(std::move(own).error());
+      return sessionOf(cookie, call.deadline(), waiting);
+    }
     return fail(ErrorCode::unauthenticated,
                 "Send an API key or token as `Authorization: Bearer <credential>`.");
   }
@@ -121,7 +137,18 @@ std::optional<Result<identity::PrincipalRef>> Gates::principalOf(http::Call& cal
     return fail(ErrorCode::unauthenticated, "The token is not valid.", "token: of a service");
   }
   if (identity::ApiKeys::isApiKey(*credential)) return parts_.keys.verify(*credential);
+  if (identity::Sessions::isSessionToken(*credential))
+    return sessionOf(*credential, call.deadline(), waiting);
   return bearerOf(*credential, call.deadline(), waiting);
+}
+
+std::optional<Result<identity::PrincipalRef>> Gates::sessionOf(std::string_view token,
+                                                               Deadline deadline, Waiting waiting) {
+  if (parts_.sessions == nullptr)
+    return fail(ErrorCode::unauthenticated, "The session has ended. Sign in again.",
+                "session: nobody signs in here");
+  if (waiting == Waiting::allowed) return parts_.sessions->verify(token, deadline);
+  return parts_.sessions->tryVerify(token);
 }
 
 // What the issuers here do not claim is for the product's backend to judge.

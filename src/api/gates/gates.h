@@ -15,6 +15,7 @@
 #include "identity/directory.h"
 #include "identity/jwt.h"
 #include "identity/service_tokens.h"
+#include "identity/sessions.h"
 #include "limits/rate_limiter.h"
 #include "resilience/memory_guard.h"
 
@@ -40,6 +41,7 @@ class Gates final : public http::Admission {
     identity::BackendTokens* backend = nullptr;        // null: nobody else knows tokens
     const resilience::MemoryGuard* memory = nullptr;   // null: there is always enough
     identity::ServiceTokens* serviceTokens = nullptr;  // null: there are none
+    identity::Sessions* sessions = nullptr;            // null: nobody signs in here
   };
   enum class Authentication : std::uint8_t { required, off };
 
@@ -70,6 +72,8 @@ class Gates final : public http::Admission {
   Verdict takeFromBudget(http::Call& call, Waiting waiting);
 
   std::optional<Result<identity::PrincipalRef>> principalOf(http::Call& call, Waiting waiting);
+  std::optional<Result<identity::PrincipalRef>> sessionOf(std::string_view token, Deadline deadline,
+                                                          Waiting waiting);
   std::optional<Result<identity::PrincipalRef>> bearerOf(std::string_view token, Deadline deadline,
                                                          Waiting waiting);
   std::chrono::seconds retryAfter() const;

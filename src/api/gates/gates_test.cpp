@@ -11,6 +11,7 @@
 #include "gates/accounting.h"
 #include "http/route.h"
 #include "identity/migrations.h"
+#include "identity/users.h"
 #include "limits/memory_limiter.h"
 #include "store/migration.h"
 #include "store/store.h"
@@ -34,7 +35,9 @@ constexpr std::string_view kSecret = "0123456789abcdef0123456789abcdef";
 
 class TestExchange final : public http::Exchange {
  public:
-  TestExchange(const http::Route& route, std::vector<http::Header> headers) {
+  TestExchange(const http::Route& route, std::vector<http::Header> headers,
+               http::Method method = http::Method::get) {
+    head_.method = method;
     head_.headers = std::move(headers);
     setContext(std::make_shared<http::CallContext>());
     context()->route = &route;
@@ -103,9 +106,30 @@ class GatesTest : public testing::Test {
   }
   Gates& gates() {
     if (!gates_)
-      gates_.emplace(Gates::Parts{*keys, *directory, *tokens, limiter, backend.get(), &memory},
+      gates_.emplace(Gates::Parts{*keys, *directory, *tokens, limiter, backend.get(), &memory,
+                                  nullptr, &sessions()},
                      quotas, authentication);
     return *gates_;
+  }
+  identity::Sessions& sessions() {
+    if (!sessions_) {
+      sessions_.emplace(
+          identity::Sessions::Parts{*database, *directory, passwords, limiter, clock, random, ids},
+          identity::SessionOptions{});
+    }
+    return *sessions_;
+  }
+  // The token of somebody who signed in, and of whom memory knows.
+  std::string signedIn(const std::string& role) {
+    identity::Users users({*database, *directory, passwords, clock, ids});
+    const auto by = identity::operatorOf("default");
+    const Secret password("correct horse battery");
+    mustBe(users.add({.email = "ada@example.com", .password = password, .roles = {role}},
+                     {by, by.memberships.front()}, Deadline::never()));
+    const auto user = mustBe(sessions().prove("ada@example.com", password, Deadline::never()));
+    std::string token(mustBe(sessions().open(user, {}, Deadline::never())).token.reveal());
+    mustBe(sessions().verify(token, Deadline::never()));
+    return token;
   }
   static http::Call callOf(const http::Route& route, std::vector<http::Header> sent = {}) {
     return http::Call(std::make_shared<TestExchange>(route, std::move(sent)));
@@ -150,6 +174,8 @@ class GatesTest : public testing::Test {
   std::unique_ptr<identity::BackendTokens> backend;
   resilience::MemoryGuard memory;
   limits::MemoryLimiter limiter{clock, random};
+  identity::Passwords passwords{
+      clock, random, {.atOnce = 1, .cost = {.memoryKiB = 64, .passes = 1}}};
   Quotas quotas;
   Gates::Authentication authentication = Gates::Authentication::required;
   std::vector<std::pair<std::string_view, std::string>> headers;
@@ -159,6 +185,7 @@ class GatesTest : public testing::Test {
   const http::Route open = aRoute(http::openToAll);
 
  private:
+  std::optional<identity::Sessions> sessions_;
   std::optional<Gates> gates_;
 };
 
@@ -183,6 +210,53 @@ TEST_F(GatesTest, AsksForACredential) {
 
 TEST_F(GatesTest, TakesTheSchemeInAnyCase) {
   EXPECT_TRUE(ask(read, "bearer " + keyOf("viewer").substr(7)));
+}
+
+TEST_F(GatesTest, TakesASessionAsBearerOrAsCookie) {
+  const std::string token = signedIn("viewer");
+  EXPECT_TRUE(ask(read, "Bearer " + token));
+  const std::string cookie = "corbel_session=" + token;
+  EXPECT_TRUE(ask(read, "", {{"Cookie", cookie}}));
+  EXPECT_EQ(refusal(write, "Bearer " + token), ErrorCode::permissionDenied);
+  EXPECT_EQ(refusal(read, "", {{"Cookie", "corbel_session=cru_x"}}), ErrorCode::unauthenticated);
+}
+
+TEST_F(GatesTest, TakesNothingButASessionFromACookie) {
+  const std::string key = keyOf("viewer").substr(7);
+  const std::string cookie = "corbel_session=" + key;
+  EXPECT_EQ(refusal(read, "", {{"Cookie", cookie}}), ErrorCode::unauthenticated);
+}
+
+TEST_F(GatesTest, LetsACookieChangeSomethingFromOwnPagesAlone) {
+  const std::string token = signedIn("developer");
+  const std::string cookie = "corbel_session=" + token;
+  http::Route change = aRoute(Permission::modelsWrite);
+  change.method = http::Method::post;
+  const auto askFrom = [&](std::vector<http::Header> sent) {
+    sent.push_back({"Cookie", cookie});
+    sent.push_back({"Host", "corbel.example"});
+    http::Call call(std::make_shared<TestExchange>(change, std::move(sent), http::Method::post));
+    return gates().tryNow(call).value_or(fail(ErrorCode::internal, "it would wait"));
+  };
+  EXPECT_TRUE(askFrom({{"Origin", "http://corbel.example"}}));
+  EXPECT_TRUE(askFrom({{"Sec-Fetch-Site", "same-origin"}}));
+  for (const http::Header& other :
+       {http::Header{"Origin", "http://evil.example"}, http::Header{"Origin", "null"},
+        http::Header{"Sec-Fetch-Site", "same-site"}, http::Header{"Accept", "*/*"}}) {
+    const auto verdict = askFrom({other});
+    ASSERT_FALSE(verdict) << other.value;
+    EXPECT_EQ(verdict.error().code, ErrorCode::permissionDenied);
+  }
+  const std::string bearer = "Bearer " + token;
+  EXPECT_TRUE(askFrom({{"Authorization", bearer}, {"Origin", "http://evil.example"}}));
+}
+
+TEST_F(GatesTest, LetsACookieOpenAWebSocketFromOwnPagesAlone) {
+  const std::string token = signedIn("viewer");
+  const std::string cookie = "corbel_session=" + token;
+  http::Route socket = aRoute(Permission::modelsRead);
+  socket.webSocket = true;
+  EXPECT_EQ(refusal(socket, "", {{"Cookie", cookie}}), ErrorCode::permissionDenied);
 }
 
 TEST_F(GatesTest, RefusesWhatTheRoleLacks) {

@@ -43,7 +43,11 @@ constexpr std::array kParameters = {
                            R"("0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f73")"},
     http::PathParameterDoc{"export", "Id of an export of personal data.",
                            R"({"type":"string","format":"uuid"})",
-                           R"("0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f74")"}};
+                           R"("0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f74")"},
+    http::PathParameterDoc{"user", "Id of a user.", R"({"type":"string","format":"uuid"})",
+                           R"("0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f75")"},
+    http::PathParameterDoc{"session", "Id of a session.", R"({"type":"string","format":"uuid"})",
+                           R"("0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f76")"}};
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 #include "pages/api_document.h"
 #include "pages/docs_api.h"
 #include "pages/icon.h"
+#include "pages/sign_in_pages.h"
 #include "pages/status_page.h"
 
 namespace corbel::pages {
@@ -94,6 +95,42 @@ TEST(Docs, AreNotSentAgainToWhoHasThem) {
   EXPECT_EQ(ask(docs, "/openapi.json", {{"If-None-Match", etag}}).status, 304);
   EXPECT_EQ(ask(docs, "/openapi.json", {{"If-None-Match", weak}}).status, 304);
   EXPECT_EQ(ask(docs, "/openapi.json", {{"If-None-Match", "\"other\""}}).status, 200);
+}
+
+TEST(SignIn, PagesAreWholeAndRunScriptsOfThisServerOnly) {
+  SignInPages pages;
+  Icon icon;
+  for (const char* page : {"/sign-in", "/setup"}) {
+    const auto response = ask(pages, page);
+    const auto policy = headerOf(response, "Content-Security-Policy");
+    EXPECT_TRUE(policy.contains("default-src 'none'; script-src 'self'; style-src 'self';"))
+        << policy;
+    EXPECT_TRUE(policy.contains("form-action 'none'; frame-ancestors 'none'")) << policy;
+    const std::string_view html = bodyOf(response);
+    EXPECT_FALSE(html.contains("<script>") || html.contains("<style>") || html.contains("style="));
+    for (const std::string_view mark :
+         {"rel=\"stylesheet\" href=\"", "src=\"", "rel=\"icon\" href=\""}) {
+      const auto at = html.find(mark);
+      ASSERT_NE(at, std::string_view::npos) << page << mark;
+      const auto rest = html.substr(at + mark.size());
+      const auto path = rest.substr(0, rest.find('"'));
+      EXPECT_TRUE(ask(pages, path).status == 200 || ask(icon, path).status == 200) << path;
+    }
+  }
+}
+
+TEST(SignIn, PagesNameNoOtherHost) {
+  SignInPages pages;
+  for (const char* path : {"/sign-in", "/sign-in/sign-in.css", "/setup"})
+    EXPECT_FALSE(bodyOf(ask(pages, path)).contains("//")) << path;
+  for (const char* path : {"/sign-in/sign-in.js", "/setup/setup.js"})
+    EXPECT_FALSE(bodyOf(ask(pages, path)).contains("://")) << path;
+}
+
+TEST(SignIn, PageOfALinkThatIsVoidSaysWhatToDo) {
+  SignInPages pages;
+  EXPECT_TRUE(
+      bodyOf(ask(pages, "/setup")).contains("corbel user add you@example.com --role owner"));
 }
 
 TEST(StatusPage, SaysWhetherTheServerIsReadyAndLinksTheDocs) {

@@ -103,9 +103,17 @@ struct BackendSettings {
   ClaimSettings claims;
 };
 
+// Of people who sign in here.
+struct SessionSettings {
+  std::chrono::seconds idle{2 * 3600};
+  std::chrono::seconds max{12 * 3600};
+  std::string cookie = "auto";  // "auto", "secure"
+};
+
 struct AuthSettings {
   bool enabled = true;
   Secret jwtSecret;
+  SessionSettings sessions;
   BackendSettings backend;
   std::vector<IssuerSettings> issuers;
 };

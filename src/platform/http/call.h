@@ -53,7 +53,7 @@ struct CallContext {
   const Route* route = nullptr;  // nullptr: none was found
   std::string path;              // of the request, for the answer
   PathParameters parameters;
-  identity::PrincipalRef principal;
+  identity::PrincipalRef principal;  // of a sign-in that succeeds: who signed in
   const identity::Membership* membership =
       nullptr;  // of the principal, in the tenant the call is for
   Deadline deadline = Deadline::never();

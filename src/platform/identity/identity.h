@@ -35,12 +35,14 @@ enum class Permission : std::uint8_t {
   jobsRead,      // see jobs, their files and schedules
   jobsWrite,     // start, cancel and schedule them
   personalData,  // export and erase what is kept about a person
+  usersRead,     // see the people who sign in here
+  usersWrite,
 };
-inline constexpr std::array<std::string_view, 17> kPermissionNames = {
+inline constexpr std::array<std::string_view, 19> kPermissionNames = {
     "models:read",  "models:write",  "models:predict", "keys:read",   "keys:write",
     "tenants:read", "tenants:write", "roles:read",     "roles:write", "settings:read",
     "system:read",  "events:read",   "events:write",   "audit:read",  "jobs:read",
-    "jobs:write",   "personal-data"};
+    "jobs:write",   "personal-data", "users:read",     "users:write"};
 
 constexpr std::string_view name(Permission permission) {
   return kPermissionNames[static_cast<std::size_t>(permission)];
@@ -102,8 +104,9 @@ inline constexpr PermissionSet kViewer{modelsRead, modelsPredict, jobsRead};
 inline constexpr PermissionSet kDeveloper =
     kViewer | PermissionSet{modelsWrite, settingsRead, jobsWrite};
 inline constexpr PermissionSet kAdmin =
-    kDeveloper | PermissionSet{keysRead,   keysWrite,  tenantsRead, rolesRead, rolesWrite,
-                               systemRead, eventsRead, eventsWrite, auditRead, personalData};
+    kDeveloper | PermissionSet{keysRead,   keysWrite,  tenantsRead, rolesRead,
+                               rolesWrite, systemRead, eventsRead,  eventsWrite,
+                               auditRead,  usersRead,  usersWrite,  personalData};
 }  // namespace detail
 inline constexpr std::array kBuiltInRoles = {
     BuiltInRole{"owner", PermissionSet::all()}, BuiltInRole{"admin", detail::kAdmin},

@@ -16,8 +16,8 @@ constexpr std::array<std::string_view, 12> kSecretWords{
     "apikey",        "privatekey", "credential", "cookie",     "signature", "jwt"};
 // Prefixes of keys and tokens: ours, OpenAI's and alike, GitHub's, AWS's, Slack's; a JWT's header
 // starts as {".
-constexpr std::array<std::string_view, 8> kKeyPrefixes{"crb_", "sk-",   "ghp_", "github_pat_",
-                                                       "AKIA", "xoxb-", "eyJ",  "hf_"};
+constexpr std::array<std::string_view, 11> kKeyPrefixes{
+    "crb_", "crs_", "cru_", "crl_", "sk-", "ghp_", "github_pat_", "AKIA", "xoxb-", "eyJ", "hf_"};
 constexpr std::array<std::string_view, 2> kSchemes{"bearer ", "basic "};
 constexpr std::size_t kNameBytes = 256;
 
