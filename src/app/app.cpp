@@ -167,8 +167,8 @@ Result<void> App::buildFeatures() {
   loadPool_ = makePool("load", 2, 1'000, metrics_, clock);
   backgroundPool_ = makePool("background", 2, 64, metrics_, clock);
   buildJobs();
-  CORBEL_CHECK(personalData_.open({settings_, *installation_, *jobs_, *objects_, *custody_, shared_->cache(),
-                                   backendTokens_.get(), trust_->audit()}));
+  CORBEL_CHECK(personalData_.open({settings_, *installation_, *jobs_, *objects_, *custody_,
+                                   shared_->cache(), backendTokens_.get(), trust_->audit()}));
   CORBEL_CHECK(personalData_.catchUp());
   fallbackPool_ = makePool("fallback", kFallbackThreads, 1'000, metrics_, clock);
   memoryWatch_ = std::make_unique<MemoryWatch>(

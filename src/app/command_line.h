@@ -68,10 +68,9 @@ struct Seed {
 struct ShowOpenApi {};
 struct ShowVersion {};
 
-using Command =
-    std::variant<Serve, Migrate, ShowConfig, MakeKey, ListKeys, RevokeKey, RotateMasterKey,
-                 UserCommand, VerifyAudit, BackUp, Restore, Examine, Seed, ShowOpenApi,
-                 ShowVersion>;
+using Command = std::variant<Serve, Migrate, ShowConfig, MakeKey, ListKeys, RevokeKey,
+                             RotateMasterKey, UserCommand, VerifyAudit, BackUp, Restore, Examine,
+                             Seed, ShowOpenApi, ShowVersion>;
 
 struct Invocation {
   Command command;

@@ -25,10 +25,9 @@ std::string adminKeyFile(const config::Settings& settings) {
 
 std::vector<store::Migration> allMigrations() {
   std::vector<store::Migration> all;
-  for (const auto part :
-       {identity::migrations(), models::migrations(), jobs::migrations(), idempotency::migrations(),
-         custody::migrations(), audit::migrations(), secrets::migrations(), events::migrations(),
-         privacy::migrations()})
+  for (const auto part : {identity::migrations(), models::migrations(), jobs::migrations(),
+                          idempotency::migrations(), custody::migrations(), audit::migrations(),
+                          secrets::migrations(), events::migrations(), privacy::migrations()})
     all.insert(all.end(), part.begin(), part.end());
   std::ranges::sort(all, {}, &store::Migration::version);
   return all;

@@ -48,7 +48,7 @@ class JobsPart {
     models::Serving& serving;
     objects::ObjectStore& objects;
     exec::Pool& uploads;
-    const resilience::MemoryGuard& memory;  // where it is short, no job is begun
+    const resilience::MemoryGuard& memory;   // where it is short, no job is begun
     std::vector<jobs::Kind> moreKinds = {};  // of other parts
   };
   explicit JobsPart(const Parts& parts);

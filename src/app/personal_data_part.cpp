@@ -9,6 +9,7 @@
 #include "events/personal_events.h"
 #include "idempotency/idempotency.h"
 #include "identity/personal_keys.h"
+#include "identity/personal_users.h"
 #include "jobs/personal_jobs.h"
 #include "models/personal_models.h"
 #include "telemetry/log.h"
@@ -25,6 +26,7 @@ constexpr std::array kTablesWithoutPeople = {
     personal::TableWithoutPeople{"tenants", "Names and quotas of tenants."},
     personal::TableWithoutPeople{"roles", "Permissions of roles."},
     personal::TableWithoutPeople{"data_keys", "Sealed keys."},
+    personal::TableWithoutPeople{"setup_links", "The link of the first start."},
     personal::TableWithoutPeople{"installation_secrets", "Sealed keys."},
     personal::TableWithoutPeople{"ml_models",
                                  "Models belong to the tenant, and do not say who made them."},
@@ -55,11 +57,13 @@ std::vector<jobs::Kind> PersonalDataPart::kinds() {
   return privacy::personalDataJobs([this] { return personalData_.get(); });
 }
 
-// In the order in which they are erased: what sends events goes before the events.
+// In the order in which they are erased: what can refuse goes first, and what sends events before
+// the events.
 std::vector<personal::Place> PersonalDataPart::places(const Parts& parts) {
   store::Database& database = *parts.installation.database;
   auto& objects = parts.objects;
-  return {identity::personalTokens(parts.tokens),
+  return {identity::personalUsers(database),
+          identity::personalTokens(parts.tokens),
           identity::personalKeys(database, *parts.installation.keys),
           jobs::personalSchedules(database),
           jobs::personalJobs(
@@ -69,10 +73,9 @@ std::vector<personal::Place> PersonalDataPart::places(const Parts& parts) {
                    [&objects](const jobs::JobFile& file, Deadline deadline, const auto& take) {
                      return readFile(objects, file, deadline, take);
                    },
-               .letGo =
-                   [&custody = parts.custody](store::Transaction& tx, const jobs::JobFile& file) {
-                     return custody.letGo(tx, file.sha256);
-                   },
+               .letGo = [&custody = parts.custody](
+                            store::Transaction& tx,
+                            const jobs::JobFile& file) { return custody.letGo(tx, file.sha256); },
                .clean = [&custody = parts.custody](Deadline deadline) -> Result<void> {
                  CORBEL_CHECK(custody.sweep(deadline));
                  return {};

@@ -163,8 +163,8 @@ class Workshop {
     CORBEL_TRY(const auto rows, custody_->commit(*writer, kHold, soon()));
     const native::BatchPredictionInput input{
         .model = houses.id, .modelName = houses.name, .version = 1, .format = "csv"};
-    const jobs::JobFile file{std::string(native::kBatchInput), rows.info.digest.hex(), rows.info.sizeBytes,
-                             "text/csv"};
+    const jobs::JobFile file{std::string(native::kBatchInput), rows.info.digest.hex(),
+                             rows.info.sizeBytes, "text/csv"};
     CORBEL_CHECK(queue_->add({.tenant = kTenant,
                               .kind = native::kBatchPrediction,
                               .input = json::encode(input),
@@ -189,10 +189,8 @@ class Workshop {
         {.database = *installation_->database,
          .queue = *queue_,
          .readFile = {},
-         .letGo =
-             [this](store::Transaction& tx, const jobs::JobFile& file) {
-               return custody_->letGo(tx, file.sha256);
-             },
+         .letGo = [this](store::Transaction& tx,
+                         const jobs::JobFile& file) { return custody_->letGo(tx, file.sha256); },
          .clean = [this](Deadline deadline) { return clean(deadline); },
          .keptKind = "none"});
     for (bool again = true; again;) {

@@ -24,14 +24,14 @@ class WorkersTest : public JobsTest {
                          if (keepsFiles) return fail(ErrorCode::unavailable, "not now");
                          forgotten.push_back(file.name);
                          return {};
-                        },
-                        [this](Deadline) -> Result<void> {
-                          ++cleanings;
-                          return {};
-                        },
-                        [this] {
-                          ++askedForLeave;
-                          return mayBegin.load();
+                       },
+                       [this](Deadline) -> Result<void> {
+                         ++cleanings;
+                         return {};
+                       },
+                       [this] {
+                         ++askedForLeave;
+                         return mayBegin.load();
                        }},
         options);
     queue.onWork([raw = workers.get()] { raw->wake(); });
