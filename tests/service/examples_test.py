@@ -13,14 +13,19 @@ from openapi import Json, Operation, operations
 
 MODEL_FILE = Path(__file__).with_name("house-prices.json")
 # Ids that the program makes: the example of the document can only show their form.
-MADE_BY_THE_PROGRAM = ("key", "webhook", "job", "schedule")
+MADE_BY_THE_PROGRAM = ("key", "webhook", "job", "schedule", "user")
 # Needs an event that was given up: events_test.py has one; a job that failed, one with files, an export that
-# has ended: tests/api.
+# has ended, the link of the first start, the session of a user: tests/api and users_test.
 RUN_ELSEWHERE = {
     "/api/v1/ai/webhooks/{webhook}/dead-letters/{event}/redeliver",
     "/api/v1/ai/jobs/{job}/retry",
     "/api/v1/ai/jobs/{job}/files/{file}",
     "/api/v1/ai/personal-data/exports/{export}/file",
+    "/api/v1/ai/setup",
+    "/api/v1/ai/setup/check",
+    "/api/v1/ai/session",
+    "/api/v1/ai/sessions/{session}",
+    "/api/v1/ai/me/password",
 }
 # What has to have happened before an example makes sense, as (operation, body).
 BEFORE: dict[str, list[tuple[str, Any]]] = {

@@ -99,7 +99,7 @@ class OneProcess(unittest.TestCase):
     def test_a_job_is_given_back_when_the_process_is_told_to_end(self) -> None:
         with Corbel() as corbel:
             make_model(corbel)
-            job_id = predict(corbel, 400_000)
+            job_id = predict(corbel, 120_000)
             wait_until(lambda: job(corbel, job_id)["status"] == "running", "it runs")
             begin = time.monotonic()
             self.assertEqual(corbel.stop(), 0)
@@ -121,7 +121,7 @@ class OneProcess(unittest.TestCase):
     def test_progress_is_followed_and_resumed(self) -> None:
         with Corbel() as corbel:
             make_model(corbel)
-            job_id = predict(corbel, 400_000)
+            job_id = predict(corbel, 120_000)
             first = Events(corbel, f"{JOBS}/{job_id}/events")
             event = first.next()
             assert event is not None

@@ -172,7 +172,7 @@ TEST_F(AuditingTest, StrangersWhoFailToSignInFillNoLog) {
   }
   const auto written = lines("default");
   EXPECT_GE(written.size(), std::size_t{audit::AuditLog::kRefusalBurst});
-  EXPECT_LT(written.size(), std::size_t{2 * audit::AuditLog::kRefusalBurst});
+  EXPECT_LT(written.size(), 2 * std::size_t{audit::AuditLog::kRefusalBurst});
   EXPECT_EQ(written.front().act.outcome, audit::Outcome::refused);
 }
 
