@@ -343,8 +343,7 @@ class Matrix(unittest.TestCase):
         stranger = next(who for who in self.principals if who.name == "foreign owner")
         nowhere = "0198a3b2-7c1e-7d7a-9a51-2f3c4d5e6f70"
         nothing = self.things.shared | {
-            name: nowhere
-            for name in ("model", "key", "role", "tenant", "webhook", "job", "schedule", "export", "user")
+            name: nowhere for name in ("model", "key", "role", "tenant", "webhook", "job", "schedule", "export", "user")
         }
         for operation in self.operations:
             if "{" not in operation.path or self.expected(operation, stranger) < 400:
