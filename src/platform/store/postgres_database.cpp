@@ -101,12 +101,14 @@ class PostgresDatabase final : public Database {
   std::unique_ptr<PostgresWriter> writer_;
 };
 
-// The pool of readers and the queue of writes are the bounds of what is done at once.
+// The pool of readers and the queue of writes are the bounds of what is done at once. Whoever asks
+// has left a margin of his own where something else could answer: here all of his time counts.
 resilience::DependencyOptions PostgresDatabase::dependencyOptions() {
   const PostgresOptions& options = server_.options();
   return {.name = "store",
           .endpoint = server_.name(),
           .cap = options.writeMax,
+          .margin = milliseconds(0),
           .bulkhead = {.running = options.queue.durableMax + options.queue.bestEffortMax +
                                   static_cast<std::size_t>(options.connectionsMax),
                        .waiting = 0},
